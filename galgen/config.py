@@ -1,0 +1,211 @@
+"""Frozen, validated configuration of a model and of a training run, with a strict JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+from galgen.errors import InvalidValueError
+
+Fusion = Literal["gated", "conv", "attention", "plain"]
+Preconditioning = Literal["edm", "vp"]
+
+
+def _require(ok: bool, name: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise InvalidValueError(name, value, allowed)
+
+
+class JsonConfig:
+    """Mix-in: a dataclass that goes to a plain dict and back, refusing keys it does not know."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(data) - known)
+        _require(not unknown, f"{cls.__name__} keys", unknown, ", ".join(sorted(known)))
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+@dataclass(frozen=True)
+class ModelConfig(JsonConfig):
+    """Shape of the U-Net.
+
+    Attributes
+    ----------
+    bands : int
+        Photometric bands of a stamp, 1 to 6.
+    patch : int
+        Space-to-depth factor of the stem: the first stage works on ``size / patch`` cells.
+    widths : tuple of int
+        Channels of the full, half and quarter resolution stages (two down-samplings between them).
+    blocks : int
+        Astro-RABs per stage; the quarter-resolution stage has as many.
+    window : int
+        Side of the attention window in cells; a map smaller than that is one window.
+    head_size, group_size : int
+        Channels per attention head and per normalisation group; widths are multiples of both.
+    embedding : int
+        Width of the time and category embedding.
+    fusion : {'gated', 'conv', 'attention', 'plain'}
+        What the Attention Fusion Unit mixes: both branches under a dynamic gate (the paper), one
+        branch alone (ablations), or the convolution with global attention at the coarsest stage
+        only, which makes each half-block the residual block of a DDPM U-Net (Ho et al. 2020).
+    properties : tuple of str
+        Names of the physical properties the model can be conditioned on.
+    """
+
+    bands: int = 3
+    patch: int = 2
+    widths: tuple[int, int, int] = (64, 128, 256)
+    blocks: int = 2
+    window: int = 8
+    head_size: int = 32
+    group_size: int = 16
+    embedding: int = 256
+    fusion: Fusion = "gated"
+    properties: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.bands <= 6, "bands", self.bands, "1 to 6")
+        _require(self.patch in (1, 2, 4), "patch", self.patch, "1, 2 or 4")
+        _require(len(self.widths) == 3, "widths", self.widths, "three stage widths")
+        for width in self.widths:
+            ok = width > 0 and width % self.head_size == 0 and width % self.group_size == 0
+            multiple = f"multiples of head_size {self.head_size} and group_size {self.group_size}"
+            _require(ok, "widths", self.widths, multiple)
+        _require(self.blocks >= 1, "blocks", self.blocks, "1 or more")
+        _require(self.window >= 2, "window", self.window, "2 or more")
+        _require(self.embedding % 2 == 0, "embedding", self.embedding, "an even number")
+        allowed = ("gated", "conv", "attention", "plain")
+        _require(self.fusion in allowed, "fusion", self.fusion, ", ".join(allowed))
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `InvalidValueError` unless a ``height x width`` stamp divides into whole windows."""
+        for side in (height, width):
+            _require(
+                side > 0 and side % (4 * self.patch) == 0,
+                "stamp size",
+                (height, width),
+                f"multiples of 4 * patch = {4 * self.patch} pixels",
+            )
+            for stage in range(3):
+                cells = side // self.patch >> stage
+                _require(
+                    cells % min(cells, self.window) == 0,
+                    "stamp size",
+                    (height, width),
+                    f"sizes whose {cells} cells at stage {stage} divide by the window "
+                    f"{self.window} (or fit into it)",
+                )
+
+
+@dataclass(frozen=True)
+class DiffusionConfig(JsonConfig):
+    """Preconditioning, noise range and training noise distribution.
+
+    ``edm`` is Karras et al. 2022 (table 1, last column); ``vp`` is epsilon prediction over the
+    linear beta schedule of Ho et al. 2020 with `timesteps` steps.
+    """
+
+    preconditioning: Preconditioning = "edm"
+    sigma_data: float = 0.5
+    sigma_min: float = 0.002
+    sigma_max: float = 80.0
+    log_sigma_mean: float = -1.2
+    log_sigma_std: float = 1.2
+    timesteps: int = 1000
+    beta_first: float = 1e-4
+    beta_last: float = 0.02
+
+    def __post_init__(self) -> None:
+        allowed = ("edm", "vp")
+        _require(
+            self.preconditioning in allowed,
+            "preconditioning",
+            self.preconditioning,
+            ", ".join(allowed),
+        )
+        _require(self.sigma_data > 0, "sigma_data", self.sigma_data, "above 0")
+        _require(
+            0 < self.sigma_min < self.sigma_max,
+            "sigma range",
+            (self.sigma_min, self.sigma_max),
+            "0 < sigma_min < sigma_max",
+        )
+        _require(self.timesteps >= 2, "timesteps", self.timesteps, "2 or more")
+        _require(
+            0 < self.beta_first <= self.beta_last < 1,
+            "betas",
+            (self.beta_first, self.beta_last),
+            "0 < first <= last < 1",
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig(JsonConfig):
+    """How a network is trained. Counts are in images, so that they survive a change of batch size.
+
+    Attributes
+    ----------
+    images : int
+        Length of the run; the learning rate falls to zero over the last `cooldown` of it.
+    batch : int
+        Images per step.
+    learning_rate : float
+        Peak rate, shared by Muon (scaled to AdamW's update size) and AdamW.
+    optimizer : {'muon', 'adamw'}
+        'muon' orthogonalises the updates of weight matrices (Jordan et al. 2024); embeddings,
+        norms, stem and head always use AdamW.
+    ema_relative_width : float
+        Width of the power-function EMA relative to the run (Karras et al. 2024, sigma_rel).
+    label_dropout, property_dropout, all_properties_dropout : float
+        Chances that a label becomes the root, that one property is hidden, and that all are.
+    balance : float
+        0 draws galaxies as they come, 1 draws every category equally often, 0.5 by square roots.
+    checkpoint_minutes, preview_minutes : float
+        Time between checkpoints and between sample grids.
+    """
+
+    images: int = 2_000_000
+    batch: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    optimizer: Literal["muon", "adamw"] = "muon"
+    warmup: int = 20_000
+    cooldown: float = 0.4
+    gradient_clip: float = 1.0
+    ema_relative_width: float = 0.05
+    label_dropout: float = 0.1
+    property_dropout: float = 0.1
+    all_properties_dropout: float = 0.2
+    balance: float = 0.5
+    validation: float = 0.05
+    checkpoint_minutes: float = 2.0
+    preview_minutes: float = 5.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("images", "batch"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("label_dropout", "property_dropout", "all_properties_dropout", "balance"):
+            _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        _require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "0 to 1")
+        _require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")
+        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        allowed = ("muon", "adamw")
+        _require(self.optimizer in allowed, "optimizer", self.optimizer, ", ".join(allowed))
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One named choice of everything a training run needs."""
+
+    name: str
+    model: ModelConfig
+    diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)

@@ -1,0 +1,64 @@
+"""Every error galgen raises on purpose.
+
+Each type is also a subclass of the closest builtin, so ``except ValueError`` keeps working, and each
+message names the offending value, what is allowed and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class GalgenError(Exception):
+    """Base of all galgen errors; the CLI prints these without a traceback."""
+
+    exit_code = 2
+
+
+class InvalidValueError(GalgenError, ValueError):
+    """A value outside what is allowed.
+
+    Parameters
+    ----------
+    name : str
+        What the value is, in the user's words (an option, a column, an argument).
+    value : object
+        The value given.
+    allowed : str
+        The allowed range or set, as text.
+    hint : str, optional
+        What to do about it.
+    """
+
+    def __init__(self, name: str, value: object, allowed: str, hint: str = "") -> None:
+        self.name, self.value, self.allowed, self.hint = name, value, allowed, hint
+        super().__init__(f"{name} is {value!r}; allowed: {allowed}." + (f" {hint}" if hint else ""))
+
+
+class UnknownCategoryError(InvalidValueError, KeyError):
+    """A category name or code that is not in the taxonomy."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class DataError(GalgenError, ValueError):
+    """Training or reference data that cannot be used; the message names the file."""
+
+
+class WeightsError(GalgenError, ValueError):
+    """Weights that are missing, corrupted or made for another model."""
+
+
+class OutputError(GalgenError, OSError):
+    """An output that cannot be written; nothing has been written when this is raised."""
+
+
+class CatalogError(GalgenError, ValueError):
+    """A catalogue file that is not what it claims to be."""
+
+    exit_code = 4
+
+
+class NonFiniteOutputError(GalgenError, ArithmeticError):
+    """The network produced NaN or infinity; galaxies finished before are kept."""
+
+    exit_code = 1

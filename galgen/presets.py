@@ -1,0 +1,68 @@
+"""Named presets: each is a function that returns a complete, validated `Preset`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from galgen.config import DiffusionConfig, Fusion, ModelConfig, Preset, TrainConfig
+from galgen.errors import InvalidValueError
+
+# Galaxies are smooth and mostly sky: their shapes are decided at higher noise than those of natural
+# images, for which Karras et al. 2022 chose a mean of -1.2.
+GALAXY_NOISE = DiffusionConfig(log_sigma_mean=-0.4, log_sigma_std=1.4)
+
+
+def paper() -> Preset:
+    """The design of arXiv:2506.16255 as far as it is known, with DDPM training (Ho et al. 2020)."""
+    return Preset(
+        "paper",
+        ModelConfig(patch=1, widths=(64, 128, 256)),
+        DiffusionConfig(preconditioning="vp"),
+        TrainConfig(optimizer="adamw", learning_rate=2e-4, cooldown=0.0, weight_decay=0.0),
+    )
+
+
+def fast() -> Preset:
+    """Few-step production model for a GPU: 2x2 space-to-depth stem, EDM preconditioning."""
+    return Preset("fast", ModelConfig(patch=2, widths=(96, 192, 256), embedding=512), GALAXY_NOISE)
+
+
+def small() -> Preset:
+    """A model that two CPU cores can train in two hours: 4x4 space-to-depth stem, EDM."""
+    return Preset(
+        "small",
+        ModelConfig(patch=4, widths=(64, 96, 128), embedding=256),
+        GALAXY_NOISE,
+        TrainConfig(images=300_000, batch=64, warmup=10_000, learning_rate=1.5e-3),
+    )
+
+
+def tiny() -> Preset:
+    """For tests: everything the others have, at the smallest size."""
+    return Preset(
+        "tiny",
+        ModelConfig(patch=4, widths=(32, 32, 32), blocks=1, embedding=32),
+        train=TrainConfig(images=2_000, batch=8, warmup=100),
+    )
+
+
+PRESETS: dict[str, Callable[[], Preset]] = {f.__name__: f for f in (paper, fast, small, tiny)}
+
+
+def get_preset(name: str, fusion: Fusion | None = None) -> Preset:
+    """Return the preset called `name`, optionally with another fusion for ablations.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such preset.
+    """
+    if name not in PRESETS:
+        raise InvalidValueError("preset", name, ", ".join(PRESETS))
+    preset = PRESETS[name]()
+    if fusion is not None:
+        preset = dataclasses.replace(
+            preset, model=dataclasses.replace(preset.model, fusion=fusion)
+        )
+    return preset
