@@ -1,0 +1,110 @@
+"""Training batches: balanced draws, flips and quarter turns, label and property dropout.
+
+Every random choice of step i is a function of (seed, i), so a resumed run continues exactly where
+it stopped without storing generator states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from galgen import categories
+from galgen.config import TrainConfig
+from galgen.data.stamps import StampSet
+from galgen.stretch import PixelSpace
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Stamps in model space with what the network is told about them.
+
+    Attributes
+    ----------
+    x_bhwc : Tensor
+        Stamps, float32 model space.
+    category_b : Tensor
+        Category codes after label dropout, int64.
+    properties_bp : Tensor
+        Standardised properties after dropout, NaN where hidden.
+    """
+
+    x_bhwc: Tensor
+    category_b: Tensor
+    properties_bp: Tensor
+
+
+def balanced_weights(code_n: np.ndarray, balance: float) -> np.ndarray:
+    """Draw probability of each galaxy: a category of n members gets a share ~ n^(1 - balance)."""
+    count = np.bincount(code_n)
+    weight = count[code_n].astype(np.float64) ** -balance
+    return weight / weight.sum()
+
+
+class BatchSource:
+    """Random access to the training batches of a run.
+
+    Parameters
+    ----------
+    stamps : StampSet
+        Training galaxies.
+    z_np : ndarray (N, P)
+        Their standardised properties.
+    space : PixelSpace
+        Pixel scaling.
+    config : TrainConfig
+        Batch size, balance and dropout.
+    """
+
+    def __init__(
+        self, stamps: StampSet, z_np: np.ndarray, space: PixelSpace, config: TrainConfig
+    ) -> None:
+        self.stamps, self.z_np, self.space, self.config = stamps, z_np, space, config
+        self._cumulative = np.cumsum(balanced_weights(stamps.category, config.balance))
+        chains = [categories.path(c) for c in categories.CATEGORIES]
+        self._ancestors = [[c.code for c in chain[:-1]] or [0] for chain in chains]
+
+    def batch(self, step: int) -> TrainingBatch:
+        """Return the batch of a training step."""
+        rng = np.random.default_rng((self.config.seed, step))
+        n = self.config.batch
+        picks = np.searchsorted(self._cumulative, rng.random(n) * self._cumulative[-1])
+        index = np.minimum(picks, len(self.stamps) - 1)
+        x_bhwc = self.space.encode(self.stamps.native_float(index))
+        return TrainingBatch(
+            random_orientation(x_bhwc, rng),
+            torch.from_numpy(self._drop_labels(self.stamps.category[index], rng)),
+            torch.from_numpy(self._drop_properties(self.z_np[index], rng)),
+        )
+
+    def _drop_labels(self, code_b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Replace some labels by a random ancestor, so that every inner node can be asked for."""
+        code_b = code_b.astype(np.int64)
+        for i in np.flatnonzero(rng.random(len(code_b)) < self.config.label_dropout):
+            code_b[i] = rng.choice(self._ancestors[code_b[i]])
+        return code_b
+
+    def _drop_properties(self, z_bp: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        hidden = rng.random(z_bp.shape) < self.config.property_dropout
+        hidden |= rng.random((len(z_bp), 1)) < self.config.all_properties_dropout
+        return np.where(hidden, np.float32(np.nan), z_bp)
+
+
+def random_orientation(x_bhwc: Tensor, rng: np.random.Generator) -> Tensor:
+    """Flip and quarter-turn each stamp at random; the sky has no preferred direction.
+
+    Stamps that are not square are flipped and turned by half turns only.
+    """
+    square = x_bhwc.shape[1] == x_bhwc.shape[2]
+    turn_b = rng.integers(0, 4 if square else 2, len(x_bhwc)) * (1 if square else 2)
+    flip_b = rng.integers(0, 2, len(x_bhwc))
+    out = torch.empty_like(x_bhwc)
+    for turn in range(4):
+        for flip in range(2):
+            chosen = torch.from_numpy((turn_b == turn) & (flip_b == flip))
+            part = torch.rot90(x_bhwc[chosen], turn, (1, 2))
+            out[chosen] = part.flip(2) if flip else part
+    return out

@@ -1,0 +1,254 @@
+"""Stamps of linear flux, any number of bands, from FITS or HDF5."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from galgen import categories
+from galgen.data.stamps import StampSet, bin_to_size
+from galgen.errors import DataError, GalgenError, UnknownCategoryError
+
+_STAMPS = "STAMPS_"
+_COLUMNS = ("redshift", "ra", "dec")
+
+
+def read_flux_fits(
+    path: str | Path, size: int | None = None, bands: Sequence[str] | None = None
+) -> StampSet:
+    """Read linear-flux stamps from FITS.
+
+    Either the layout that galgen writes, one image extension ``STAMPS_<BAND>`` of (N, H, W) per
+    band, or one image of (N, bands, H, W). A table ``CATALOG`` of N rows may give CATEGORY_NAME or
+    CATEGORY, GALAXY_ID, REDSHIFT, RA and DEC; without categories every galaxy is a ``galaxy``.
+
+    Parameters
+    ----------
+    path : str or Path
+    size : int, optional
+        Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
+    bands : sequence of str, optional
+        Names in the order of the file, which is bluest first. By default the card ``BANDS``.
+
+    Returns
+    -------
+    StampSet
+        Flux in the unit of ``BUNIT``, empty where there is none; `pixel_scale` from
+        ``PIXSCALE``; where ``FLUXCAL`` is ``RGBINV``, `lupton` is the stretch that was inverted
+        (card ``LUPTON``).
+
+    Raises
+    ------
+    DataError
+        Names the file, and the galaxy whose pixels are not finite.
+    """
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
+            # Opened here because astropy leaves a file open whose first header is cut off.
+            with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
+                return _read_fits(hdus, path, size, bands)
+    except GalgenError:
+        raise
+    except (OSError, TypeError, ValueError, fits.VerifyError, AstropyUserWarning) as error:
+        raise DataError(f"{path}: cannot be read as FITS, it may be damaged ({error}).") from error
+
+
+def _read_fits(
+    hdus: fits.HDUList, path: Path, size: int | None, bands: Sequence[str] | None
+) -> StampSet:
+    cubes = [hdu for hdu in hdus if hdu.is_image and hdu.name.startswith(_STAMPS)]
+    quads = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 4]
+    if not cubes and not quads:
+        raise DataError(
+            f"{path}: no stamps found; expected images {_STAMPS}<BAND> of (N, H, W), or one image "
+            "of (N, bands, H, W)."
+        )
+    image = (cubes or quads)[0]
+    header = {**hdus[0].header, **image.header}
+    if cubes:
+        extensions = [hdu.name.removeprefix(_STAMPS).lower() for hdu in cubes]
+        names = bands or _band_names(header.get("BANDS", extensions), len(cubes))
+        flux_nhwb = _stack_cubes({hdu.name: hdu for hdu in cubes}, names, path)
+    else:
+        names = bands or _band_names(header.get("BANDS", ()), image.shape[1])
+        flux_nhwb = _bands_last(np.asarray(image.data, dtype=np.float32), names, path)
+    table = {}
+    if "CATALOG" in hdus:
+        data = hdus["CATALOG"].data
+        table = {name.lower(): np.asarray(data[name]) for name in data.names}
+    for ours, theirs in (("id", "galaxy_id"), ("category", "category_name")):
+        if theirs in table:
+            table[ours] = table[theirs]
+    return _stamps(
+        flux_nhwb,
+        tuple(names),
+        table,
+        path,
+        size,
+        unit=header.get("BUNIT"),
+        pixel_scale=header.get("PIXSCALE"),
+        lupton=header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
+    )
+
+
+def _stack_cubes(
+    cubes: Mapping[str, fits.ImageHDU], bands: Sequence[str], path: Path
+) -> np.ndarray:
+    names = [_STAMPS + band.upper() for band in bands]
+    missing = [name for name in names if name not in cubes]
+    if missing:
+        raise DataError(f"{path}: bands are {tuple(bands)}, but there is no image {missing}.")
+    shapes = {cubes[name].shape for name in names}
+    if len(shapes) > 1 or len(cubes[names[0]].shape) != 3:
+        raise DataError(f"{path}: stamps have shapes {shapes}; expected one (N, H, W).")
+    return np.stack([np.asarray(cubes[name].data, dtype=np.float32) for name in names], axis=-1)
+
+
+def _band_names(value: object, n: int) -> list[str]:
+    """Bands from "g,r,i", "g r i", "gri" (for n = 3) or a sequence of names."""
+    if not isinstance(value, str | bytes):
+        return [_text(name) for name in value]
+    names = [name for name in re.split(r"[,\s]+", _text(value)) if name]
+    return list(names[0]) if len(names) == 1 and len(names[0]) == n else names
+
+
+def read_flux_hdf5(
+    path: str | Path, size: int | None = None, bands: Sequence[str] | None = None
+) -> StampSet:
+    """Read linear-flux stamps from HDF5.
+
+    Parameters
+    ----------
+    path : str or Path
+        Data set ``flux`` (N, bands, H, W); optionally ``category`` (names or codes), ``id``,
+        ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit`` and
+        ``pixel_scale`` (arcsec) of the file or of ``flux``.
+    size : int, optional
+        Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
+    bands : sequence of str, optional
+        Names in the order of the file, bluest first. By default the attribute.
+
+    Returns
+    -------
+    StampSet
+
+    Raises
+    ------
+    DataError
+        Names the file, and the galaxy whose pixels are not finite.
+    """
+    path = Path(path)
+    try:
+        with h5py.File(path, "r") as file:
+            if "flux" not in file:
+                raise DataError(
+                    f"{path}: has data sets {sorted(file)}; expected 'flux' (N, bands, H, W), or "
+                    "'images' and 'ans' of Galaxy10."
+                )
+            attrs = {**file.attrs, **file["flux"].attrs}
+            flux = file["flux"].astype(np.float32)[:]
+            names = bands or _band_names(attrs.get("bands", ()), flux.shape[1])
+            flux_nhwb = _bands_last(flux, names, path)
+            known = ("category", "id", "group", *_COLUMNS)
+            table = {name: file[name][:] for name in known if name in file}
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read as HDF5, it may be truncated ({error})."
+        ) from error
+    return _stamps(
+        flux_nhwb,
+        tuple(names),
+        table,
+        path,
+        size,
+        unit=attrs.get("unit"),
+        pixel_scale=attrs.get("pixel_scale"),
+        lupton=None,
+    )
+
+
+def _bands_last(flux: np.ndarray, names: Sequence[str], path: Path) -> np.ndarray:
+    """(N, bands, H, W) to (N, H, W, bands), refusing what cannot be that."""
+    if not names:
+        raise DataError(
+            f"{path}: does not name its bands; give them, bluest first (bands=('g', 'r', 'i'))."
+        )
+    if flux.ndim != 4 or flux.shape[1] != len(names):
+        hint = ""
+        if flux.ndim == 4 and flux.shape[3] == len(names):
+            hint = " The bands look to be last: transpose(0, 3, 1, 2) before writing."
+        raise DataError(
+            f"{path}: flux has shape {flux.shape}; expected (N, {len(names)}, H, W) for bands "
+            f"{tuple(names)}.{hint}"
+        )
+    return np.ascontiguousarray(flux.transpose(0, 2, 3, 1))
+
+
+def _stamps(
+    flux_nhwb: np.ndarray,
+    bands: tuple[str, ...],
+    table: Mapping[str, np.ndarray],
+    path: Path,
+    size: int | None,
+    unit: object,
+    pixel_scale: object,
+    lupton: object,
+) -> StampSet:
+    n = len(flux_nhwb)
+    for name, column in table.items():
+        if len(column) != n:
+            raise DataError(f"{path}: {name} has {len(column)} rows for {n} stamps.")
+    ids = np.array([_text(v) for v in table.get("id", [f"{path.stem}-{row}" for row in range(n)])])
+    _check_finite(flux_nhwb, bands, ids, path)
+    factor = 1
+    if size is not None:
+        flux_nhwb, factor = bin_to_size(flux_nhwb, size)
+    return StampSet(
+        pixels=flux_nhwb,
+        native="flux",
+        bands=bands,
+        category=_codes(table.get("category", np.zeros(n, dtype=np.int16)), ids, path),
+        ids=ids,
+        group=np.array([_text(v) for v in table["group"]]) if "group" in table else None,
+        columns={c: np.asarray(table[c], np.float64) for c in _COLUMNS if c in table},
+        unit=_text(unit) if unit else "",
+        pixel_scale=float(pixel_scale) * factor if pixel_scale else None,
+        lupton=_text(lupton) if lupton else None,
+        source=str(path),
+    )
+
+
+def _check_finite(
+    flux_nhwb: np.ndarray, bands: tuple[str, ...], ids: np.ndarray, path: Path
+) -> None:
+    bad = ~np.isfinite(flux_nhwb)
+    if bad.any():
+        row, _, _, band = np.argwhere(bad)[0]
+        raise DataError(
+            f"{path}: galaxy {str(ids[row])!r} (row {row}) has {bad[row].sum()} pixels that are "
+            f"not finite, the first in band {bands[band]}; "
+            f"{bad.any(axis=(1, 2, 3)).sum()} galaxies are affected. Leave them out, or mask them."
+        )
+
+
+def _codes(values: np.ndarray, ids: np.ndarray, path: Path) -> np.ndarray:
+    codes = []
+    for galaxy, value in zip(ids, values, strict=True):
+        try:
+            codes.append(categories.get(_text(value) if isinstance(value, bytes | str) else value))
+        except UnknownCategoryError as error:
+            raise DataError(f"{path}: galaxy {str(galaxy)!r}: {error}") from None
+    return np.array([category.code for category in codes], dtype=np.int16)
+
+
+def _text(value: object) -> str:
+    return (value.decode() if isinstance(value, bytes) else str(value)).strip()

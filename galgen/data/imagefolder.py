@@ -1,0 +1,249 @@
+"""Colour images in one folder per category, as a directory or a zip file.
+
+::
+
+    round-smooth/1237648720693755918.png
+    disk/spiral/barred/1237648720693755919.webp
+    labels.csv      optional: columns file and category, and id, group, redshift, ra, dec or others
+    galgen.json     optional: {"bands": ["g", "r", "i"], "lupton": "sdss", "pixel_scale": 0.396}
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from galgen import categories
+from galgen.data.stamps import StampSet, bin_to_size
+from galgen.errors import DataError, UnknownCategoryError
+from galgen.stretch import LUPTON
+
+_SUFFIXES = (".webp", ".jpeg", ".jpg", ".png")
+_MODES = ("RGB", "RGBA", "P")  # greyscale and 16-bit images would convert to RGB without a word
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Names of the files in a directory or zip, relative to it, and a way to read them."""
+
+    path: Path
+    names: tuple[str, ...]
+    read: Callable[[str], bytes]
+
+    def read_text(self, name: str) -> str:
+        try:
+            return self.read(name).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.path}: {name} is not UTF-8 text ({error}).") from None
+
+
+def read_imagefolder(
+    path: str | Path,
+    size: int | None = None,
+    lupton: str | None = "sdss",
+    bands: Sequence[str] | None = None,
+) -> StampSet:
+    """Read colour images sorted by category.
+
+    The category of an image is that of ``labels.csv`` where there is one, else the name of the
+    folder it lies in (any spelling that `galgen.categories.get` takes). A ``galgen.json`` beside
+    the labels overrides `lupton` and `bands`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Directory or zip file.
+    size : int, optional
+        Bin and crop to this side in pixels (`bin_to_size`); by default images keep their size.
+    lupton : str or None
+        Stretch the images were made with, a key of `galgen.stretch.LUPTON`; None if unknown, which
+        leaves flux out of reach.
+    bands : sequence of str, optional
+        The bands shown as B, G, R: bluest first. By default those of the stretch, or g, r, i.
+
+    Returns
+    -------
+    StampSet
+        Display stamps. Ids are the ``id`` column, or the file names without folder and suffix.
+
+    Raises
+    ------
+    DataError
+        Names the archive and the image at fault: truncated, unreadable, of another size or mode,
+        listed but missing, present but not listed, or in no category.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read(_open_directory(path), size, lupton, bands)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = tuple(info.filename for info in archive.infolist() if not info.is_dir())
+            return _read(_Folder(path, names, archive.read), size, lupton, bands)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        raise DataError(
+            f"{path}: cannot be read as a zip file, it may be truncated ({error})."
+        ) from error
+
+
+def _open_directory(path: Path) -> _Folder:
+    names = tuple(f.relative_to(path).as_posix() for f in sorted(path.rglob("*")) if f.is_file())
+    return _Folder(path, names, lambda name: (path / name).read_bytes())
+
+
+def _read(
+    folder: _Folder, size: int | None, lupton: str | None, bands: Sequence[str] | None
+) -> StampSet:
+    images = [
+        name
+        for name in folder.names
+        if name.lower().endswith(_SUFFIXES)
+        and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    ]
+    labels = [name for name in folder.names if PurePosixPath(name).name == "labels.csv"]
+    settings = [name for name in folder.names if PurePosixPath(name).name == "galgen.json"]
+    for found in (labels, settings):
+        if len(found) > 1:
+            raise DataError(
+                f"{folder.path}: has more than one {PurePosixPath(found[0]).name}: {found}."
+            )
+    columns: dict[str, np.ndarray] = {}
+    if labels:
+        columns = _read_labels(folder, labels[0], images)
+        images = columns.pop("file").tolist()
+        names = columns.pop("category").tolist()
+    else:
+        names = [PurePosixPath(name).parent.name for name in images]
+    if not images:
+        raise DataError(
+            f"{folder.path}: no images ({', '.join(_SUFFIXES)}) found; "
+            "expected one folder per category."
+        )
+    ids = columns.pop("id", None)
+    group = columns.pop("group", None)
+    meta = _read_settings(folder, settings[0]) if settings else {}
+    lupton = meta.get("lupton", lupton)
+    default = LUPTON[lupton].bands if lupton in LUPTON else ("g", "r", "i")
+    pixels, factor = _read_pixels(folder, images, size)
+    scale = meta.get("pixel_scale")
+    return StampSet(
+        pixels=pixels,
+        native="display",
+        bands=tuple(meta.get("bands") or bands or default),
+        category=_codes(folder, images, names),
+        ids=_ids(images) if ids is None else ids,
+        group=group,
+        columns=columns,
+        pixel_scale=None if scale is None else float(scale) * factor,
+        lupton=lupton,
+        source=str(folder.path),
+    )
+
+
+def _read_settings(folder: _Folder, name: str) -> dict:
+    try:
+        settings = json.loads(folder.read_text(name))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{folder.path}: {name} is not JSON ({error}).") from None
+    if not isinstance(settings, dict):
+        raise DataError(f"{folder.path}: {name} is not a JSON object.")
+    return settings
+
+
+def _read_labels(folder: _Folder, name: str, images: list[str]) -> dict[str, np.ndarray]:
+    """Columns of labels.csv; `file` made relative to the folder and checked against `images`."""
+    rows = csv.DictReader(io.StringIO(folder.read_text(name)), restkey="", restval="")
+    header = rows.fieldnames or []
+    if not {"file", "category"} <= set(header):
+        raise DataError(
+            f"{folder.path}: {name} has columns {header}; 'file' and 'category' are required."
+        )
+    table = list(rows)
+    base = PurePosixPath(name).parent
+    files = [str(base / row["file"].strip().replace("\\", "/")) for row in table]
+    faults = {
+        f"listed in {name} but missing": set(files) - set(images),
+        f"not listed in {name}": set(images) - set(files),
+        f"listed twice in {name}": {file for file, count in Counter(files).items() if count > 1},
+    }
+    for fault, some in faults.items():
+        if some:
+            raise DataError(f"{folder.path}: {len(some)} image(s) {fault}, such as {min(some)}.")
+    text = {"file", "category", "id", "group"}
+    columns = {h: [row[h] for row in table] for h in header if h} | {"file": files}
+    return {h: np.array(v) if h in text else _numbers(v) for h, v in columns.items()}
+
+
+def _numbers(values: list[str]) -> np.ndarray:
+    """Float64 with NaN for empty cells, or text where some cell is no number."""
+    try:
+        return np.array([float(v) if v.strip() else np.nan for v in values])
+    except ValueError:
+        return np.array(values)
+
+
+def _ids(images: list[str]) -> np.ndarray:
+    # Usual names are survey ids, the same in every copy of the data, so the split is too. Numbered
+    # names (round/0001.png, merging/0001.png) need the folder to tell them apart.
+    stems = [PurePosixPath(name).stem for name in images]
+    counts = Counter(stems)
+    return np.array(
+        [
+            s if counts[s] == 1 else str(PurePosixPath(name).with_suffix(""))
+            for s, name in zip(stems, images, strict=True)
+        ]
+    )
+
+
+def _codes(folder: _Folder, images: list[str], names: list[str]) -> np.ndarray:
+    known: dict[str, int] = {}
+    for image, name in zip(images, names, strict=True):
+        if name not in known:
+            try:
+                known[name] = categories.get(name).code
+            except UnknownCategoryError as error:
+                raise DataError(f"{folder.path}: {image}: {error}") from None
+    return np.array([known[name] for name in names], dtype=np.int16)
+
+
+def _read_pixels(folder: _Folder, images: list[str], size: int | None) -> tuple[np.ndarray, int]:
+    pixels = None
+    for row, name in enumerate(images):
+        rgb = _read_rgb(folder, name)
+        if row == 0:
+            shape = rgb.shape
+        elif rgb.shape != shape:
+            raise DataError(
+                f"{folder.path}: {name} is {rgb.shape[1]} x {rgb.shape[0]} pixels, "
+                f"but {images[0]} is {shape[1]} x {shape[0]}; all images must have one size."
+            )
+        stamp, factor = (rgb, 1) if size is None else bin_to_size(rgb[None], size)
+        if pixels is None:
+            pixels = np.empty((len(images), *stamp.shape[-3:]), dtype=np.uint8)
+        pixels[row] = stamp.reshape(pixels.shape[1:])[..., ::-1]
+    return pixels, factor
+
+
+def _read_rgb(folder: _Folder, name: str) -> np.ndarray:
+    try:
+        data = folder.read(name)
+        with Image.open(io.BytesIO(data)) as image:
+            if image.mode not in _MODES:
+                raise DataError(
+                    f"{folder.path}: {name} has pixels of mode {image.mode}; "
+                    "8-bit RGB colour images are needed."
+                )
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{folder.path}: image {name} cannot be read ({error}).") from error
