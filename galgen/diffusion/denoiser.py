@@ -1,0 +1,77 @@
+"""Preconditioned denoisers D(x; sigma): the network wrapped so that every sampler sees the same thing.
+
+All noise levels are in the variance-exploding form x = x0 + sigma * eps, also for `vp`, whose
+variance-preserving state is x / sqrt(1 + sigma^2) (Karras et al. 2022, eq. 7 and table 1).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.schedule import vp_sigmas
+from galgen.model.embedding import Condition
+from galgen.model.unet import UNet
+
+
+def vp_training_sigmas(config: DiffusionConfig) -> Tensor:
+    """Noise levels of the T training steps of a linear-beta DDPM, rising, float64 (T,)."""
+    t = config.timesteps
+    return vp_sigmas(t, t, config.beta_first, config.beta_last)[:-1].flip(0)
+
+
+class Denoiser(nn.Module):
+    """D(x; sigma, condition) = c_skip x + c_out F(c_in x; c_noise, condition).
+
+    Parameters
+    ----------
+    model, diffusion : ModelConfig, DiffusionConfig
+        Shape of the network and its preconditioning.
+    """
+
+    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig):
+        super().__init__()
+        self.config = diffusion
+        self.net = UNet(model)
+        if diffusion.preconditioning == "vp":
+            sigmas = vp_training_sigmas(diffusion).float()
+            self.register_buffer("log_sigmas", sigmas.log(), persistent=False)
+
+    def forward(self, x_bhwc: Tensor, sigma_b: Tensor, condition: Condition) -> Tensor:
+        """Denoise stamps.
+
+        Parameters
+        ----------
+        x_bhwc : Tensor
+            Noisy stamps in model space, (b, h, w, bands).
+        sigma_b : Tensor
+            Noise level of each stamp.
+        condition : Condition
+            What is asked of each galaxy.
+
+        Returns
+        -------
+        Tensor
+            Expected clean stamps, float32, same shape.
+        """
+        sigma_b = sigma_b.float()
+        sigma = sigma_b[:, None, None, None]
+        if self.config.preconditioning == "edm":
+            sigma_data = self.config.sigma_data
+            variance = sigma**2 + sigma_data**2
+            c_skip, c_out = sigma_data**2 / variance, sigma * sigma_data / variance.sqrt()
+            c_in, c_noise_b = variance.rsqrt(), sigma_b.log() / 4
+        else:
+            c_skip, c_out, c_in = torch.ones_like(sigma), -sigma, (1 + sigma**2).rsqrt()
+            c_noise_b = self._timestep(sigma_b)
+        return c_skip * x_bhwc + c_out * self.net(c_in * x_bhwc, c_noise_b, condition)
+
+    def _timestep(self, sigma_b: Tensor) -> Tensor:
+        """Fractional training step of a noise level, in [0, 1], by interpolation in log sigma."""
+        log_sigma_b = sigma_b.log()
+        grid = self.log_sigmas
+        upper = torch.searchsorted(grid, log_sigma_b.contiguous()).clamp(1, len(grid) - 1)
+        lo, hi = grid[upper - 1], grid[upper]
+        fraction = ((log_sigma_b - lo) / (hi - lo)).clamp(0, 1)
+        return (upper - 1 + fraction) / (len(grid) - 1)

@@ -1,0 +1,55 @@
+"""Solvers from noise to stamps: plain functions that follow `Sampler`, and their names."""
+
+from __future__ import annotations
+
+import difflib
+
+from galgen.diffusion.samplers.common import Denoise, Sampler, StepNoise
+from galgen.diffusion.samplers.ddim import ddim
+from galgen.diffusion.samplers.ddpm import ddpm
+from galgen.diffusion.samplers.dpmpp_2m import dpmpp_2m
+from galgen.diffusion.samplers.heun import heun
+from galgen.diffusion.samplers.ipndm import ipndm, ipndm_v
+from galgen.diffusion.samplers.unipc import unipc
+from galgen.errors import InvalidValueError
+
+SAMPLERS: dict[str, Sampler] = {
+    "ddpm": ddpm,
+    "ddim": ddim,
+    "heun": heun,
+    "dpmpp-2m": dpmpp_2m,
+    "unipc": unipc,
+    "ipndm": ipndm,
+    "ipndm-v": ipndm_v,
+}
+
+__all__ = ["SAMPLERS", "Denoise", "Sampler", "StepNoise", "evaluations", "get_sampler"]
+
+
+def get_sampler(name: str) -> Sampler:
+    """The solver called `name` on the command line.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is none; the message names those spelled most like it.
+    """
+    if name not in SAMPLERS:
+        close = difflib.get_close_matches(name, SAMPLERS, cutoff=0.4)
+        hint = f"Did you mean {' or '.join(close)}?" if close else ""
+        raise InvalidValueError("sampler", name, ", ".join(SAMPLERS), hint)
+    return SAMPLERS[name]
+
+
+def evaluations(name: str, steps: int) -> int:
+    """Evaluations of the denoiser in `steps` steps, the last of which ends at sigma = 0.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such sampler or `steps` is below 1.
+    """
+    get_sampler(name)
+    if steps < 1:
+        raise InvalidValueError("steps", steps, "1 or more")
+    return 2 * steps - 1 if name == "heun" else steps
