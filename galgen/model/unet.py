@@ -1,0 +1,96 @@
+"""The enhanced U-Net of GalCatDiff: conv stem, two down- and two up-sampling stages, skips.
+
+Shape suffixes: b batch, h/w map height and width, c channels, e embedding.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from galgen.config import ModelConfig
+from galgen.model.block import AstroRAB
+from galgen.model.embedding import Condition, ConditionEmbedding
+from galgen.model.layers import (
+    Conv3x3,
+    GroupNorm,
+    Linear,
+    centre_coordinates,
+    depth_to_space,
+    space_to_depth,
+)
+
+
+class Stage(nn.ModuleList):
+    """Astro-RABs at one resolution."""
+
+    def __init__(self, channels: int, config: ModelConfig, *, coarsest: bool = False):
+        super().__init__(
+            AstroRAB(channels, config, coarsest=coarsest) for _ in range(config.blocks)
+        )
+
+    def forward(self, x_bhwc: Tensor, embedding_be: Tensor) -> Tensor:
+        for block in self:
+            x_bhwc = block(x_bhwc, embedding_be)
+        return x_bhwc
+
+
+class UNet(nn.Module):
+    """Network F(x; noise level, condition) between stamps of the same shape, NHWC.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Shape of the network.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        c0, c1, c2 = config.widths
+        cell = config.bands * config.patch**2
+        self.embedding = ConditionEmbedding(config)
+        self.stem = Conv3x3(cell + 3, c0)
+        self.down = nn.ModuleList([Stage(c0, config), Stage(c1, config)])
+        self.reduce = nn.ModuleList([Linear(4 * c0, c1), Linear(4 * c1, c2)])
+        self.middle = Stage(c2, config, coarsest=True)
+        self.expand = nn.ModuleList([Linear(c2, 4 * c1), Linear(c1, 4 * c0)])
+        self.merge = nn.ModuleList([Linear(2 * c1, c1), Linear(2 * c0, c0)])
+        self.up = nn.ModuleList([Stage(c1, config), Stage(c0, config)])
+        self.norm_out = GroupNorm(c0, config.group_size)
+        self.head = Conv3x3(c0, cell, zero=True)
+
+    def forward(self, x_bhwc: Tensor, noise_level_b: Tensor, condition: Condition) -> Tensor:
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        x_bhwc : Tensor
+            Noisy stamps, already scaled by the preconditioning.
+        noise_level_b : Tensor
+            Noise level as the preconditioning presents it.
+        condition : Condition
+            What is asked of each galaxy.
+
+        Returns
+        -------
+        Tensor
+            (b, h, w, bands), float32.
+        """
+        b, height, width, _ = x_bhwc.shape
+        self.config.check_size(height, width)
+        embedding_be = self.embedding(noise_level_b, condition)
+        cells = space_to_depth(x_bhwc, self.config.patch)
+        where = centre_coordinates(cells.shape[1], cells.shape[2], x_bhwc.device)
+        x = self.stem(torch.cat([cells, where.to(cells.dtype).expand(b, -1, -1, -1)], dim=-1))
+        skips = []
+        for stage, reduce in zip(self.down, self.reduce, strict=True):
+            x = stage(x, embedding_be)
+            skips.append(x)
+            x = reduce(space_to_depth(x, 2))
+        x = self.middle(x, embedding_be)
+        for expand, merge, stage in zip(self.expand, self.merge, self.up, strict=True):
+            x = merge(torch.cat([depth_to_space(expand(x), 2), skips.pop()], dim=-1))
+            x = stage(x, embedding_be)
+        return depth_to_space(self.head(F.silu(self.norm_out(x))), self.config.patch).float()

@@ -1,0 +1,152 @@
+"""Physical properties as conditions: their scaling, their allowed ranges and their population.
+
+The population is the table of properties measured on the training galaxies. Galaxies asked for by
+category alone draw their properties from it, so a catalogue inherits the real joint distribution of
+size, shape and colour instead of whatever a network interpolates when nothing is specified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from galgen import categories
+from galgen.errors import InvalidValueError
+
+# A smoothed bootstrap: jitter in units of the robust scatter, small against the spread within a
+# category and large against the spacing of neighbours, so no training galaxy is asked for exactly.
+JITTER = 0.1
+# Width, in the same units, of the kernel that picks galaxies like the one asked for.
+MATCH = 0.25
+MAX_Z = 4.0
+
+
+@dataclass(frozen=True)
+class Population:
+    """Standardised properties of the training galaxies.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Property names, in the order of the network's condition.
+    centre, scale : ndarray (P,)
+        Median and robust scatter: z = (value - centre) / scale.
+    lower, upper : ndarray (P,)
+        Range of values that a user may ask for, in the property's unit.
+    code_n : ndarray (N,) int16
+        Category code of each galaxy.
+    z_np : ndarray (N, P) float32
+        Standardised properties, NaN where not measured.
+    """
+
+    names: tuple[str, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    code_n: np.ndarray
+    z_np: np.ndarray
+
+    @classmethod
+    def fit(cls, names: Sequence[str], values_np: np.ndarray, code_n: np.ndarray) -> Population:
+        """Scale `values_np` (N, P) by median and median absolute deviation."""
+        values = np.asarray(values_np, dtype=np.float64).reshape(len(code_n), len(names))
+        centre = np.nanmedian(values, axis=0)
+        # 1.4826 MAD is the standard deviation of a Gaussian
+        scale = 1.4826 * np.nanmedian(np.abs(values - centre), axis=0)
+        scale = np.where(scale > 0, scale, 1.0)
+        lower, upper = np.nanpercentile(values, [0.1, 99.9], axis=0)
+        code_n = code_n.astype(np.int16)
+        empty = np.empty((0, len(names)), np.float32)
+        population = cls(tuple(names), centre, scale, lower, upper, code_n, empty)
+        return replace(population, z_np=population.standardised(values))
+
+    def standardised(self, values_np: np.ndarray) -> np.ndarray:
+        """Return z of a table of measured values (N, P), clipped to the range the network sees."""
+        z_np = (np.asarray(values_np) - self.centre) / self.scale
+        return np.clip(z_np, -MAX_Z, MAX_Z).astype(np.float32)
+
+    def standardise(self, name: str, value: float) -> float:
+        """Return z of one asked-for value.
+
+        Raises
+        ------
+        InvalidValueError
+            If the model does not know the property or the value is outside the training range.
+        """
+        if name not in self.names:
+            allowed = ", ".join(self.names) or "none, this model has no properties"
+            raise InvalidValueError("property", name, allowed)
+        p = self.names.index(name)
+        if not self.lower[p] <= value <= self.upper[p]:
+            raise InvalidValueError(
+                f"property {name}",
+                value,
+                f"{self.lower[p]:.4g} to {self.upper[p]:.4g}",
+                "The model has seen nothing outside this range.",
+            )
+        return float((value - self.centre[p]) / self.scale[p])
+
+    def draw(
+        self, code: int, given: Mapping[str, np.ndarray], pick_n: np.ndarray, jitter_np: np.ndarray
+    ) -> np.ndarray:
+        """Draw standardised properties of galaxies of one category.
+
+        Parameters
+        ----------
+        code : int
+            Category; galaxies labelled with it or anything below it are drawn from.
+        given : mapping of str to ndarray (n,)
+            Standardised values that are fixed; the others are drawn from galaxies that resemble
+            them (kernel-weighted bootstrap).
+        pick_n : ndarray (n,)
+            Uniform numbers that pick the training galaxy.
+        jitter_np : ndarray (n, P)
+            Standard normal numbers that smooth the bootstrap.
+
+        Returns
+        -------
+        ndarray (n, P), float32
+            NaN where the training galaxy's property was not measured.
+        """
+        n, p = len(pick_n), len(self.names)
+        below = [c.code for c in categories.descendants(categories.get(code))]
+        rows = np.flatnonzero(np.isin(self.code_n, below))
+        fixed = {self.names.index(name): np.asarray(z, np.float32) for name, z in given.items()}
+        z_np = np.full((n, p), np.nan, np.float32)
+        if len(rows):
+            z_np = self.z_np[rows[self._pick(rows, fixed, pick_n)]]
+            z_np = z_np + JITTER * jitter_np.astype(np.float32)
+        for column, z_n in fixed.items():
+            z_np[:, column] = z_n
+        return np.clip(z_np, -MAX_Z, MAX_Z)
+
+    def _pick(
+        self, rows: np.ndarray, fixed: Mapping[int, np.ndarray], pick_n: np.ndarray
+    ) -> np.ndarray:
+        """Index into `rows` for each uniform number, weighted by likeness to the fixed values."""
+        if not fixed:
+            return np.minimum((pick_n * len(rows)).astype(np.int64), len(rows) - 1)
+        columns = list(fixed)
+        wanted = np.stack([fixed[c] for c in columns], axis=1)
+        known = np.nan_to_num(self.z_np[rows][:, columns], nan=2 * MAX_Z)
+        distance = (((wanted[:, None] - known[None]) / MATCH) ** 2).sum(-1)
+        distance -= distance.min(axis=1, keepdims=True)  # someone is always the nearest
+        cumulative = np.cumsum(np.exp(-0.5 * distance), axis=1)
+        target = pick_n * cumulative[:, -1]
+        return np.minimum((cumulative < target[:, None]).sum(axis=1), len(rows) - 1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a weights file stores, by name; see `from_arrays`."""
+        ranges = np.stack([self.centre, self.scale, self.lower, self.upper]).astype(np.float64)
+        # Half precision resolves z to better than 0.002, far below the bootstrap's jitter.
+        return {"ranges": ranges, "code": self.code_n, "z": self.z_np.astype(np.float16)}
+
+    @classmethod
+    def from_arrays(cls, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Population:
+        """Inverse of `arrays`."""
+        centre, scale, lower, upper = arrays["ranges"]
+        z = arrays["z"].astype(np.float32)
+        return cls(tuple(names), centre, scale, lower, upper, arrays["code"], z)
