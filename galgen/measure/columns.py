@@ -1,0 +1,90 @@
+"""What is measured: the schema of the columns and the properties a generative model is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured column.
+
+    Attributes
+    ----------
+    name : str
+        Column name (FITS ``TTYPEn``).
+    unit : str
+        Unit as a FITS string (``TUNITn``); empty for a dimensionless number.
+    description : str
+        One line for the reader of a catalogue.
+    """
+
+    name: str
+    unit: str
+    description: str
+
+
+def measured_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
+    """Schema of what :func:`galgen.measure.measure` returns, in the same order.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Band names, bluest first.
+    flux_unit : str
+        Unit of the stamps' pixels; empty when they are not calibrated.
+
+    Returns
+    -------
+    list of Column
+    """
+    flux = [
+        Column(f"FLUX_{b.upper()}", flux_unit, f"{b} flux within 1.5 Petrosian radii")
+        for b in bands
+    ]
+    colour = [
+        Column(f"COLOR_{a.upper()}_{b.upper()}", "mag", f"{a} - {b} colour in the same aperture")
+        for a, b in pairwise(bands)
+    ]
+    return [
+        *flux,
+        *colour,
+        Column("HALF_LIGHT_RADIUS", "pix", "circularised radius holding half of the flux"),
+        Column("AXIS_RATIO", "", "minor over major axis from second moments"),
+        Column("POSITION_ANGLE", "deg", "major axis, counter-clockwise from +x, in [0, 180)"),
+        Column("X_CENTROID", "pix", "centroid, 0 is the centre of the first pixel of a row"),
+        Column("Y_CENTROID", "pix", "centroid, 0 is the centre of the first row"),
+        Column("CONCENTRATION", "", "5 log10(r80/r20), Conselice 2003"),
+        Column("ASYMMETRY", "", "rotational asymmetry at 180 deg, background subtracted"),
+        Column("SURFACE_BRIGHTNESS", "mag", "mean within r50, mag/pix^2, zero point 22.5"),
+        Column("SNR", "", "flux over sky noise within the aperture"),
+    ]
+
+
+def property_names(bands: Sequence[str]) -> tuple[str, ...]:
+    """Names of the conditioning properties for these bands, in the order models use them."""
+    colours = tuple(f"color_{a.lower()}_{b.lower()}" for a, b in pairwise(bands))
+    return ("half_light_radius", "axis_ratio", *colours, "surface_brightness")
+
+
+def properties(measured: Mapping[str, Tensor], bands: Sequence[str]) -> dict[str, Tensor]:
+    """Conditioning properties from measured columns.
+
+    Parameters
+    ----------
+    measured : mapping of str to Tensor
+        Result of :func:`galgen.measure.measure` for the same bands.
+    bands : sequence of str
+        Band names, bluest first.
+
+    Returns
+    -------
+    dict of str to Tensor, each (N,)
+        ``half_light_radius`` (pix), ``axis_ratio``, one ``color_<b1>_<b2>`` (mag) per adjacent pair
+        and ``surface_brightness`` (mag/pix^2); NaN where not measured.
+    """
+    return {name: measured[name.upper()] for name in property_names(bands)}
