@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
@@ -25,6 +26,7 @@ class JsonConfig:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
+        _require(isinstance(data, dict), cls.__name__, data, "a JSON object")
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(data) - known)
         _require(not unknown, f"{cls.__name__} keys", unknown, ", ".join(sorted(known)))
@@ -73,19 +75,23 @@ class ModelConfig(JsonConfig):
     def __post_init__(self) -> None:
         _require(1 <= self.bands <= 6, "bands", self.bands, "1 to 6")
         _require(self.patch in (1, 2, 4), "patch", self.patch, "1, 2 or 4")
+        for name in ("blocks", "head_size", "group_size"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _require(len(self.widths) == 3, "widths", self.widths, "three stage widths")
         for width in self.widths:
             ok = width > 0 and width % self.head_size == 0 and width % self.group_size == 0
             multiple = f"multiples of head_size {self.head_size} and group_size {self.group_size}"
             _require(ok, "widths", self.widths, multiple)
-        _require(self.blocks >= 1, "blocks", self.blocks, "1 or more")
         _require(self.window >= 2, "window", self.window, "2 or more")
-        _require(self.embedding % 2 == 0, "embedding", self.embedding, "an even number")
+        even = self.embedding >= 2 and self.embedding % 2 == 0
+        _require(even, "embedding", self.embedding, "an even number, 2 or more")
+        unique = len(set(self.properties)) == len(self.properties)
+        _require(unique, "properties", self.properties, "each name once")
         allowed = ("gated", "conv", "attention", "plain")
         _require(self.fusion in allowed, "fusion", self.fusion, ", ".join(allowed))
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise `InvalidValueError` unless a ``height x width`` stamp divides into whole windows."""
+        """Raise `InvalidValueError` unless a ``height x width`` stamp divides into windows."""
         for side in (height, width):
             _require(
                 side > 0 and side % (4 * self.patch) == 0,
@@ -109,7 +115,8 @@ class DiffusionConfig(JsonConfig):
     """Preconditioning, noise range and training noise distribution.
 
     ``edm`` is Karras et al. 2022 (table 1, last column); ``vp`` is epsilon prediction over the
-    linear beta schedule of Ho et al. 2020 with `timesteps` steps.
+    linear beta schedule of Ho et al. 2020 with `timesteps` steps, whose range of noise takes the
+    place of `sigma_min` and `sigma_max`.
     """
 
     preconditioning: Preconditioning = "edm"
@@ -130,9 +137,13 @@ class DiffusionConfig(JsonConfig):
             self.preconditioning,
             ", ".join(allowed),
         )
-        _require(self.sigma_data > 0, "sigma_data", self.sigma_data, "above 0")
+        for name in ("sigma_data", "log_sigma_std"):
+            value = getattr(self, name)
+            _require(0 < value < math.inf, name, value, "above 0")
+        mean = self.log_sigma_mean
+        _require(math.isfinite(mean), "log_sigma_mean", mean, "a finite number")
         _require(
-            0 < self.sigma_min < self.sigma_max,
+            0 < self.sigma_min < self.sigma_max < math.inf,
             "sigma range",
             (self.sigma_min, self.sigma_max),
             "0 < sigma_min < sigma_max",
@@ -164,11 +175,14 @@ class TrainConfig(JsonConfig):
     ema_relative_width : float
         Width of the power-function EMA relative to the run (Karras et al. 2024, sigma_rel).
     label_dropout, property_dropout, all_properties_dropout : float
-        Chances that a label becomes the root, that one property is hidden, and that all are.
+        Chances that a label becomes one of its ancestors, the root among them, that one property
+        is hidden, and that all are.
     balance : float
         0 draws galaxies as they come, 1 draws every category equally often, 0.5 by square roots.
     checkpoint_minutes, preview_minutes : float
         Time between checkpoints and between sample grids.
+    seed : int
+        Of the first weights, the batches and the noise: 0 to 2^31 - 1.
     """
 
     images: int = 2_000_000
@@ -194,9 +208,13 @@ class TrainConfig(JsonConfig):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         for name in ("label_dropout", "property_dropout", "all_properties_dropout", "balance"):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
+        for name in ("weight_decay", "warmup"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("learning_rate", "gradient_clip", "checkpoint_minutes", "preview_minutes"):
+            _require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
         _require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "0 to 1")
+        _require(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
         _require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")
-        _require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         allowed = ("muon", "adamw")
         _require(self.optimizer in allowed, "optimizer", self.optimizer, ", ".join(allowed))
 

@@ -44,7 +44,7 @@ class PowerEMA:
 
     @torch.no_grad()
     def update(self, module: nn.Module, step: int) -> None:
-        """Fold in the weights after training step `step`, counted from 1: beta = (1 - 1/t)^(gamma + 1)."""
+        """Fold in the weights after step t, counted from 1, by beta = (1 - 1/t)^(gamma + 1)."""
         beta = (1 - 1 / step) ** (self._exponent + 1)
         averaged = list(self.module.parameters())
         torch._foreach_lerp_(averaged, list(module.parameters()), 1 - beta)

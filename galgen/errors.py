@@ -1,6 +1,6 @@
 """Every error galgen raises on purpose.
 
-Each type is also a subclass of the closest builtin, so ``except ValueError`` keeps working, and each
+Each type is also a subclass of the closest builtin, so ``except ValueError`` keeps working; each
 message names the offending value, what is allowed and what to do next.
 """
 

@@ -57,7 +57,7 @@ class Population:
         # 1.4826 MAD is the standard deviation of a Gaussian
         scale = 1.4826 * np.nanmedian(np.abs(values - centre), axis=0)
         scale = np.where(scale > 0, scale, 1.0)
-        lower, upper = np.nanpercentile(values, [0.1, 99.9], axis=0)
+        lower, upper = (np.nanpercentile(values, q, axis=0) for q in (0.1, 99.9))
         code_n = code_n.astype(np.int16)
         empty = np.empty((0, len(names)), np.float32)
         population = cls(tuple(names), centre, scale, lower, upper, code_n, empty)
@@ -146,7 +146,15 @@ class Population:
 
     @classmethod
     def from_arrays(cls, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Population:
-        """Inverse of `arrays`."""
-        centre, scale, lower, upper = arrays["ranges"]
-        z = arrays["z"].astype(np.float32)
-        return cls(tuple(names), centre, scale, lower, upper, arrays["code"], z)
+        """Inverse of `arrays`.
+
+        Raises
+        ------
+        InvalidValueError
+            If the arrays are not those of a population with these properties.
+        """
+        ranges, code_n, z_np = arrays["ranges"], arrays["code"], arrays["z"]
+        expected = (4, len(names)), (len(code_n), len(names))
+        if (ranges.shape, z_np.shape) != expected:
+            raise InvalidValueError("population", (ranges.shape, z_np.shape), str(expected))
+        return cls(tuple(names), *ranges, code_n, z_np.astype(np.float32))

@@ -1,4 +1,4 @@
-"""Preconditioned denoisers D(x; sigma): the network wrapped so that every sampler sees the same thing.
+"""Preconditioned denoisers D(x; sigma): the network as every sampler sees it.
 
 All noise levels are in the variance-exploding form x = x0 + sigma * eps, also for `vp`, whose
 variance-preserving state is x / sqrt(1 + sigma^2) (Karras et al. 2022, eq. 7 and table 1).

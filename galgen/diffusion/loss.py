@@ -11,10 +11,11 @@ from galgen.model.embedding import Condition
 
 
 def draw_sigmas(config: DiffusionConfig, n: int, generator: torch.Generator) -> Tensor:
-    """Training noise levels: log-normal for `edm` (Karras et al. 2022, table 1), uniform steps for `vp`.
+    """Training noise levels of n galaxies.
 
-    The quantiles are stratified over the batch, which lowers the variance of the loss
-    (Kingma et al. 2021, app. I.1).
+    Log-normal for `edm` (Karras et al. 2022, table 1), uniform steps for `vp` (Ho et al. 2020). The
+    quantiles are stratified over the batch, which lowers the variance of the loss (Kingma et al.
+    2021, app. I.1).
     """
     offset = torch.rand((), generator=generator)
     u_n = (torch.arange(n) / n + offset) % 1

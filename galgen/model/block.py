@@ -1,13 +1,14 @@
-"""The Astro-RAB of GalCatDiff (arXiv:2506.16255): (conv block -> Attention Fusion Unit -> skip) x 2.
+"""The Astro-RAB of GalCatDiff (arXiv:2506.16255): conv block, Attention Fusion Unit, skip, twice.
 
-Shape suffixes: b batch, h/w map height and width, c channels, e embedding, n windows of all
-images, k heads, t tokens of a window, d channels of a head.
+Shape suffixes: b batch, h/w map height and width, c channels, e embedding, k heads, t cells of a
+map, d channels of a head.
 """
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from galgen_kernels import window_attention
 from torch import Tensor, nn
 
 from galgen.config import ModelConfig
@@ -15,7 +16,7 @@ from galgen.model.layers import Conv3x3, GroupNorm, Linear
 
 
 class WindowAttention(nn.Module):
-    """Multi-head self-attention inside square windows, with relative position bias (Liu et al. 2021).
+    """Multi-head self-attention in square windows with relative position bias (Liu et al. 2021).
 
     Shifted windows wrap round the stamp's edge without a mask: galaxies are centred, so what meets
     there is sky from both sides. A map that fits into one window is not shifted.
@@ -23,42 +24,22 @@ class WindowAttention(nn.Module):
 
     def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):
         super().__init__()
-        self.heads, self.window = channels // config.head_size, config.window
-        self.shifted = shifted
+        self.window, self.shifted = config.window, shifted
         self.qkv = Linear(channels, 3 * channels, bias=False)
         self.projection = Linear(channels, channels, zero=True)
         span = 2 * config.window - 1
-        self.position_bias = nn.Parameter(torch.zeros(self.heads, span * span))
-
-    def _bias(self, wh: int, ww: int, device: torch.device) -> Tensor:
-        """(k, t, t) bias of the offset between two cells of a wh x ww window."""
-        y, x = torch.arange(wh, device=device), torch.arange(ww, device=device)
-        dy = (y[:, None] - y[None, :] + self.window - 1)[:, None, :, None]
-        dx = (x[:, None] - x[None, :] + self.window - 1)[None, :, None, :]
-        index = (dy * (2 * self.window - 1) + dx).reshape(wh * ww, wh * ww)
-        return self.position_bias[:, index]
+        self.position_bias = nn.Parameter(torch.zeros(channels // config.head_size, span * span))
 
     def forward(self, u_bhwc: Tensor) -> Tensor:
-        b, h, w, c = u_bhwc.shape
-        wh, ww = min(h, self.window), min(w, self.window)
-        shift = (wh // 2 if h > wh else 0, ww // 2 if w > ww else 0) if self.shifted else (0, 0)
-        if any(shift):
-            u_bhwc = torch.roll(u_bhwc, (-shift[0], -shift[1]), (1, 2))
-        x = self.qkv(u_bhwc).reshape(
-            b, h // wh, wh, w // ww, ww, 3, self.heads, c // self.heads
+        return window_attention(
+            u_bhwc,
+            self.qkv.weight,
+            self.position_bias,
+            self.projection.weight,
+            self.projection.bias,
+            self.window,
+            shifted=self.shifted,
         )
-        q_nktd, k_nktd, v_nktd = (
-            x.permute(5, 0, 1, 3, 6, 2, 4, 7)
-            .reshape(3, -1, self.heads, wh * ww, c // self.heads)
-            .unbind(0)
-        )
-        bias_ktt = self._bias(wh, ww, u_bhwc.device).to(q_nktd.dtype)
-        # Spelled out: for windows this small it is faster than scaled_dot_product_attention.
-        score_nktt = (q_nktd * q_nktd.shape[-1] ** -0.5) @ k_nktd.transpose(-1, -2) + bias_ktt
-        y_nktd = score_nktt.softmax(-1).to(v_nktd.dtype) @ v_nktd
-        y = y_nktd.reshape(b, h // wh, w // ww, self.heads, wh, ww, c // self.heads)
-        y_bhwc = self.projection(y.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, h, w, c))
-        return torch.roll(y_bhwc, shift, (1, 2)) if any(shift) else y_bhwc
 
 
 class GlobalAttention(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
+from galgen_kernels import convolution_3x3, group_norm
 from torch import Tensor, nn
 
 
@@ -34,32 +34,23 @@ class Conv3x3(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, *, zero: bool = False):
         super().__init__()
-        self.channels_in = channels_in
         weight = torch.randn(channels_out, 9 * channels_in) * (9 * channels_in) ** -0.5
         self.weight = nn.Parameter(torch.zeros_like(weight) if zero else weight)
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
     def forward(self, x_bhwc: Tensor) -> Tensor:
-        weight = self.weight.view(-1, 3, 3, self.channels_in).permute(0, 3, 1, 2)
-        y_bchw = F.conv2d(x_bhwc.permute(0, 3, 1, 2), weight, self.bias, padding=1)
-        return y_bchw.permute(0, 2, 3, 1)
+        return convolution_3x3(x_bhwc, self.weight, self.bias)
 
 
 class GroupNorm(nn.Module):
-    """Group normalisation over (h, w, channels of the group), NHWC, without affine parameters.
-
-    Statistics are two-pass in float32: E[x^2] - E[x]^2 cancels when the mean is large.
-    """
+    """Group normalisation over (h, w, channels of the group), NHWC, without affine parameters."""
 
     def __init__(self, channels: int, group_size: int, eps: float = 1e-5):
         super().__init__()
         self.groups, self.eps = channels // group_size, eps
 
     def forward(self, x_bhwc: Tensor) -> Tensor:
-        b, h, w, c = x_bhwc.shape
-        x = x_bhwc.float().reshape(b, h * w, self.groups, c // self.groups)
-        variance, mean = torch.var_mean(x, dim=(1, 3), correction=0, keepdim=True)
-        return ((x - mean) * torch.rsqrt(variance + self.eps)).reshape(b, h, w, c).to(x_bhwc.dtype)
+        return group_norm(x_bhwc, self.groups, self.eps)
 
 
 class FourierFeatures(nn.Module):

@@ -1,0 +1,113 @@
+"""Noise levels of training and the weight of the loss."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
+from galgen.diffusion.loss import denoising_loss, draw_sigmas
+from galgen.model.embedding import Condition
+
+TINY = ModelConfig(bands=2, patch=4, widths=(32, 32, 32), blocks=1, embedding=32)
+VP = DiffusionConfig(preconditioning="vp", timesteps=40)
+
+
+class Constant(nn.Module):
+    """A network that always gives the same answer."""
+
+    def __init__(self, answer: Tensor) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, x_bhwc: Tensor, *_: object) -> Tensor:
+        return self.answer.expand_as(x_bhwc)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64])
+def test_edm_levels_are_stratified(n: int) -> None:
+    """Their quantiles are evenly spaced over the batch, from a random start."""
+    config = DiffusionConfig(log_sigma_mean=-0.4, log_sigma_std=1.4)
+    starts = []
+    for seed in range(20):
+        z_n = (draw_sigmas(config, n, seeded(seed)).double().log() + 0.4) / 1.4
+        u_n = np.sort(stats.norm.cdf(z_n.numpy()))
+        np.testing.assert_allclose(np.diff(u_n), 1 / n, atol=1e-5)
+        starts.append(n * u_n[0])
+    assert stats.kstest(starts, "uniform").pvalue > 1e-3
+
+
+def test_edm_levels_are_log_normal() -> None:
+    config = DiffusionConfig()
+    sigmas = torch.cat([draw_sigmas(config, 16, seeded(seed)) for seed in range(500)])
+    assert sigmas.dtype == torch.float32
+    assert stats.kstest(sigmas.log().numpy(), "norm", args=(-1.2, 1.2)).pvalue > 1e-3
+
+
+def test_vp_levels_are_uniform_steps() -> None:
+    """All levels are those of training; a batch as long as the schedule has each of them once."""
+    trained = vp_training_sigmas(VP).float()
+    drawn = draw_sigmas(VP, 40, seeded()).sort().values
+    assert torch.equal(drawn, trained)
+    many = torch.cat([draw_sigmas(VP, 8, seeded(seed)) for seed in range(1000)])
+    counts = (many[:, None] == trained).sum(0)
+    assert counts.sum() == len(many)
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("config", [DiffusionConfig(), VP], ids=["edm", "vp"])
+def test_levels_are_shuffled_and_seeded(config: DiffusionConfig) -> None:
+    """A galaxy's place in the batch says nothing about its noise."""
+    first = torch.stack([draw_sigmas(config, 8, seeded(seed)).argsort() for seed in range(200)])
+    assert (first.double().mean(0) - 3.5).abs().max() < 4 * math.sqrt(63 / 12 / 200)
+    assert torch.equal(draw_sigmas(config, 8, seeded(3)), draw_sigmas(config, 8, seeded(3)))
+    assert not torch.equal(draw_sigmas(config, 8, seeded(3)), draw_sigmas(config, 8, seeded(4)))
+
+
+def terms(
+    config: DiffusionConfig, answer: Tensor, sigma_b: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss per galaxy, clean stamps and noise."""
+    x_bhwc, noise_bhwc = (torch.randn(3, 16, 16, 2, generator=seeded(seed)) for seed in (1, 2))
+    denoiser = Denoiser(TINY, config)
+    denoiser.net = Constant(answer)
+    condition = Condition(torch.zeros(3, dtype=torch.int64), torch.empty(3, 0))
+    loss_b = denoising_loss(denoiser, 0.5 * x_bhwc, sigma_b, noise_bhwc, condition)
+    return loss_b, 0.5 * x_bhwc, noise_bhwc
+
+
+def test_vp_loss_is_the_error_of_epsilon() -> None:
+    """Ho et al. 2020, eq. 14, per galaxy."""
+    answer = torch.randn(3, 16, 16, 2, generator=seeded())
+    sigma_b = vp_training_sigmas(VP).float()[[0, 20, 39]]
+    loss_b, _, noise_bhwc = terms(VP, answer, sigma_b)
+    expected = (noise_bhwc - answer).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss_b, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_edm_loss_is_the_error_of_the_network() -> None:
+    """Karras et al. 2022, eq. 8: lambda c_out^2 = 1, so it is |F - (x0 - c_skip x) / c_out|^2."""
+    answer = torch.randn(3, 16, 16, 2, generator=seeded())
+    sigma_b = torch.tensor([0.05, 0.5, 20.0])
+    loss_b, x_bhwc, noise_bhwc = terms(DiffusionConfig(), answer, sigma_b)
+    s = sigma_b.double()[:, None, None, None]
+    noisy = x_bhwc + s * noise_bhwc
+    skip, out = 0.25 / (s**2 + 0.25), 0.5 * s / (s**2 + 0.25).sqrt()
+    expected = (answer - (x_bhwc - skip * noisy) / out).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss_b.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_edm_loss_of_a_silent_network_is_one() -> None:
+    """Unit-variance target: every noise level starts with the same say (Karras et al. 2022)."""
+    loss_b, _, _ = terms(DiffusionConfig(), torch.zeros(()), torch.tensor([0.01, 0.5, 50.0]))
+    torch.testing.assert_close(loss_b, torch.ones(3), rtol=0.2, atol=0)

@@ -1,0 +1,149 @@
+"""Configurations go to JSON and back unchanged, and refuse what cannot work."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from galgen.config import DiffusionConfig, JsonConfig, ModelConfig, TrainConfig
+from galgen.errors import InvalidValueError
+from galgen.presets import PRESETS
+
+CONFIGS = {f"{name}-{part}": getattr(PRESETS[name](), part)
+           for name in PRESETS for part in ("model", "diffusion", "train")}  # fmt: skip
+CONFIGS["model with properties"] = ModelConfig(
+    bands=5, fusion="plain", properties=("axis_ratio", "redshift")
+)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_json_round_trip(config: JsonConfig) -> None:
+    text = json.dumps(config.to_json(), allow_nan=False)
+    assert type(config).from_json(json.loads(text)) == config
+
+
+@pytest.mark.parametrize("kind", [ModelConfig, DiffusionConfig, TrainConfig])
+def test_json_is_strict(kind: type[JsonConfig]) -> None:
+    with pytest.raises(InvalidValueError, match=r"keys is \['winow'\]; allowed: .*\."):
+        kind.from_json({**kind().to_json(), "winow": 8})
+    for garbage in (None, [], "window"):
+        with pytest.raises(InvalidValueError, match="a JSON object"):
+            kind.from_json(garbage)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("bands", 0),
+        ("bands", 7),
+        ("patch", 0),
+        ("patch", 3),
+        ("patch", 8),
+        ("widths", (64, 128)),
+        ("widths", (64, 128, 0)),
+        ("widths", (64, 128, 272)),  # divides by the group size only
+        ("widths", (64, -32, 128)),
+        ("blocks", 0),
+        ("window", 1),
+        ("head_size", 0),
+        ("group_size", 0),
+        ("group_size", 48),  # 64 does not divide by it
+        ("embedding", 255),
+        ("embedding", 0),
+        ("embedding", -2),
+        ("fusion", "gate"),
+        ("properties", ("axis_ratio", "axis_ratio")),
+    ],
+)
+def test_bad_model(name: str, value: object) -> None:
+    expected = "widths" if name == "group_size" and value else name
+    with pytest.raises(InvalidValueError, match=rf"^{expected} is"):
+        ModelConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("preconditioning", "ddpm", "preconditioning"),
+        ("sigma_data", 0.0, "sigma_data"),
+        ("sigma_data", math.nan, "sigma_data"),
+        ("sigma_min", 0.0, "sigma range"),
+        ("sigma_min", 80.0, "sigma range"),
+        ("sigma_max", 0.001, "sigma range"),
+        ("sigma_max", math.inf, "sigma range"),
+        ("log_sigma_mean", math.nan, "log_sigma_mean"),
+        ("log_sigma_std", 0.0, "log_sigma_std"),
+        ("log_sigma_std", -1.0, "log_sigma_std"),
+        ("timesteps", 1, "timesteps"),
+        ("beta_first", 0.0, "betas"),
+        ("beta_first", 0.03, "betas"),
+        ("beta_last", 1.0, "betas"),
+    ],
+)
+def test_bad_diffusion(name: str, value: object, named: str) -> None:
+    with pytest.raises(InvalidValueError, match=rf"^{named} "):
+        DiffusionConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("images", 0),
+        ("batch", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.nan),
+        ("weight_decay", -0.1),
+        ("optimizer", "sgd"),
+        ("warmup", -1),
+        ("cooldown", 1.1),
+        ("gradient_clip", 0.0),
+        ("label_dropout", -0.1),
+        ("property_dropout", 1.1),
+        ("all_properties_dropout", math.nan),
+        ("balance", 2.0),
+        ("validation", 0.0),
+        ("validation", 1.0),
+        ("checkpoint_minutes", 0.0),
+        ("preview_minutes", -5.0),
+        ("seed", -1),
+        ("seed", 2**31),
+    ],
+)
+def test_bad_training(name: str, value: object) -> None:
+    with pytest.raises(InvalidValueError, match=rf"^{name} is {value!r}; allowed"):
+        TrainConfig(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("patch", "size"),
+    [
+        (1, (4, 4)),  # the coarsest stage is one cell
+        (1, (32, 64)),
+        (2, (64, 64)),
+        (2, (16, 8)),
+        (4, (32, 128)),
+        (4, (96, 96)),  # 24, 12 and 6 cells: with a window of 12, below
+    ],
+)
+def test_sizes_that_fit(patch: int, size: tuple[int, int]) -> None:
+    window = 12 if size == (96, 96) else 8
+    ModelConfig(patch=patch, window=window).check_size(*size)
+
+
+@pytest.mark.parametrize(
+    ("patch", "size"),
+    [
+        (1, (0, 64)),
+        (1, (64, -4)),
+        (1, (64, 66)),  # 33 cells after the first down-sampling
+        (2, (64, 60)),
+        (4, (40, 64)),  # 10 cells: not a multiple of 16 pixels
+        (2, (48, 64)),  # 24, 12, 6: the 12 cells of stage 1 do not divide by 8
+        (4, (64, 96)),
+    ],
+)
+def test_sizes_that_do_not_fit(patch: int, size: tuple[int, int]) -> None:
+    with pytest.raises(InvalidValueError, match=rf"stamp size is \({size[0]}, {size[1]}\)"):
+        ModelConfig(patch=patch).check_size(*size)
