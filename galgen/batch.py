@@ -1,0 +1,112 @@
+"""`GalaxyBatch`: what generation hands to the catalogue, and all that the two share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from galgen.errors import InvalidValueError
+
+
+@dataclass(frozen=True)
+class GalaxyBatch:
+    """Consecutive galaxies of one run. Shapes are checked once, here.
+
+    Attributes
+    ----------
+    galaxy_id_n : ndarray (N,) int64
+        Index of each galaxy in the run, consecutive and rising.
+    category_n : ndarray (N,) int16
+        Category codes asked for (see `galgen.categories`).
+    stamps_nbhw : ndarray (N, B, H, W) float32
+        Flux per pixel, bluest band first.
+    measured : mapping of str to ndarray (N,) float32
+        Columns of `galgen.measure.measured_columns`.
+    bands : tuple of str
+        Band names.
+    seed : int
+        Seed of the run; (seed, galaxy_id) identifies a galaxy.
+    """
+
+    galaxy_id_n: np.ndarray
+    category_n: np.ndarray
+    stamps_nbhw: np.ndarray
+    measured: Mapping[str, np.ndarray]
+    bands: tuple[str, ...]
+    seed: int
+
+    def __post_init__(self) -> None:
+        n = len(self.galaxy_id_n)
+        shape = self.stamps_nbhw.shape
+        if len(shape) != 4 or shape[:2] != (n, len(self.bands)):
+            allowed = f"({n}, {len(self.bands)}, height, width)"
+            raise InvalidValueError("stamps shape", shape, allowed)
+        for name, column in {"category": self.category_n, **self.measured}.items():
+            if column.shape != (n,):
+                raise InvalidValueError(f"{name} shape", column.shape, f"({n},)")
+
+    def __len__(self) -> int:
+        return len(self.galaxy_id_n)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Provenance of a run: everything its bytes depend on, and what its numbers mean.
+
+    Attributes
+    ----------
+    n : int
+        Galaxies asked for.
+    seed : int
+        Seed of the run.
+    bands : tuple of str
+        Bluest first.
+    height, width : int
+        Stamp shape in pixels.
+    request : str
+        Categories and properties asked for, as the user wrote them.
+    flux_unit : str
+        FITS unit of fluxes; 'adu' where they are not calibrated.
+    flux_calibration : str
+        'LINEAR', or 'RGBINV' where flux was recovered from colour images.
+    lupton : str or None
+        Display stretch between flux and the training images, where there is one.
+    zero_point : float or None
+        AB magnitude of one flux unit, None if not calibrated.
+    pixel_scale : float or None
+        Arcsec per pixel, None where stamps have no common scale.
+    model, model_version, weights_sha256 : str
+        Which weights.
+    sampler, steps, guidance, micro_batch, dtype, device : str, int, float, int, str, str
+        How they were sampled; `device` is its kind ('cpu', 'NVIDIA H100 ...').
+    training_set, credit : str
+        What the weights learned from and whom to credit.
+    versions : mapping of str to str
+        Versions of the packages that computed the numbers.
+    """
+
+    n: int
+    seed: int
+    bands: tuple[str, ...]
+    height: int
+    width: int
+    request: str
+    flux_unit: str
+    flux_calibration: str
+    lupton: str | None
+    zero_point: float | None
+    pixel_scale: float | None
+    model: str
+    model_version: str
+    weights_sha256: str
+    sampler: str
+    steps: int
+    guidance: float
+    micro_batch: int
+    dtype: str
+    device: str
+    training_set: str
+    credit: str
+    versions: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,339 @@
+"""From a request to batches of galaxies.
+
+A run is cut into micro-batches aligned to the galaxy index, the last one padded: the same galaxies
+always go through the network together, so their bits do not depend on how many are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from galgen import __version__, checkpoint, noise
+from galgen.batch import GalaxyBatch, RunInfo
+from galgen.checkpoint import Checkpoint
+from galgen.config import DiffusionConfig
+from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
+from galgen.diffusion.guidance import guided
+from galgen.diffusion.samplers import get_sampler
+from galgen.diffusion.schedule import karras_sigmas, vp_sigmas
+from galgen.errors import InvalidValueError, NonFiniteOutputError
+from galgen.measure import measure
+from galgen.model.embedding import Condition
+from galgen.noise import Stream
+from galgen.request import Request, parse_mixture
+
+SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "sdss-small"
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How galaxies are sampled.
+
+    Attributes
+    ----------
+    sampler : str
+        Name of a solver in `galgen.diffusion.samplers`.
+    steps : int
+        Steps of the solver.
+    guidance : float
+        Classifier-free guidance scale; 1 is none.
+    micro_batch : int
+        Galaxies that go through the network together.
+    dtype : str
+        'float32', or 'bfloat16' / 'float16' for mixed precision.
+    """
+
+    sampler: str = "dpmpp-2m"
+    steps: int = 16
+    guidance: float = 1.0
+    micro_batch: int = 32
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        get_sampler(self.sampler)
+        for name in ("steps", "micro_batch"):
+            if getattr(self, name) < 1:
+                raise InvalidValueError(name, getattr(self, name), "1 or more")
+        if not 0 <= self.guidance <= 20:
+            raise InvalidValueError("guidance", self.guidance, "0 to 20 (1 is no guidance)")
+        if self.dtype not in DTYPES:
+            raise InvalidValueError("dtype", self.dtype, ", ".join(DTYPES))
+
+
+def visited_sigmas(config: DiffusionConfig, sampling: Sampling) -> Tensor:
+    """Levels that a sampler visits, within the range that the network was trained on.
+
+    Raises
+    ------
+    InvalidValueError
+        If there are more steps than the training schedule has, for ancestral sampling of `vp`.
+    """
+    if config.preconditioning == "edm":
+        return karras_sigmas(sampling.steps, config.sigma_min, config.sigma_max)
+    if sampling.sampler == "ddpm":
+        betas = config.beta_first, config.beta_last
+        return vp_sigmas(sampling.steps, config.timesteps, *betas)
+    trained = vp_training_sigmas(config).tolist()
+    return karras_sigmas(sampling.steps, trained[0], trained[-1])
+
+
+def sample(
+    denoiser: Denoiser,
+    condition: Condition,
+    index_n: Tensor,
+    seed: int,
+    shape: tuple[int, int, int],
+    sampling: Sampling,
+) -> Tensor:
+    """Draw stamps in model space.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        Network in evaluation mode.
+    condition : Condition
+        What is asked of each galaxy, on the denoiser's device.
+    index_n : Tensor
+        Galaxy indices that key the noise.
+    seed : int
+        Seed of the run.
+    shape : tuple of int
+        Height, width and bands.
+    sampling : Sampling
+        Solver, steps, guidance and precision.
+
+    Returns
+    -------
+    Tensor
+        (n, height, width, bands), float32.
+    """
+    sigmas = visited_sigmas(denoiser.config, sampling)
+    device = condition.category_b.device
+    # Apple's GPUs lack the float64 that the noise needs; its bits are the same on the CPU.
+    index_n = index_n.to("cpu" if device.type == "mps" else device)
+
+    def draw(stream: int) -> Tensor:
+        return noise.normal(seed, index_n, shape, stream).to(device)
+
+    def step_noise(step: int) -> Tensor:
+        return draw(Stream.SAMPLER_STEP.at(step))
+
+    def denoise(x_bhwc: Tensor, sigma: float, asked: Condition) -> Tensor:
+        sigma_b = torch.as_tensor(sigma, dtype=torch.float32, device=x_bhwc.device)
+        return denoiser(x_bhwc, sigma_b.expand(len(x_bhwc)), asked)
+
+    denoise_asked = guided(denoise, condition, condition.unconditional(), sampling.guidance)
+    dtype = DTYPES[sampling.dtype]
+    mixed = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    with torch.inference_mode(), mixed:
+        x_bhwc = draw(Stream.INITIAL_NOISE) * float(sigmas[0])
+        solve = get_sampler(sampling.sampler)
+        return solve(denoise_asked, x_bhwc, sigmas, noise=step_noise).float()
+
+
+class Run:
+    """Galaxies 0 to n - 1 of a request: iterate over it for batches, once or again.
+
+    Attributes
+    ----------
+    info : RunInfo
+        Provenance, what a catalogue's header records.
+    """
+
+    def __init__(self, model: GalaxyModel, request: Request, n: int, sampling: Sampling) -> None:
+        if not isinstance(n, int) or n < 1:
+            raise InvalidValueError("n", n, "a whole number, 1 or more")
+        request.check(model.checkpoint.population)
+        visited_sigmas(model.checkpoint.denoiser.config, sampling)  # raises before work begins
+        self._model, self._request, self._n, self._sampling = model, request, n, sampling
+        self.info = model._run_info(request, n, sampling)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[GalaxyBatch]:
+        size = self._sampling.micro_batch
+        for first in range(0, self._n, size):
+            yield self._batch(first, min(size, self._n - first))
+
+    def _batch(self, first: int, keep: int) -> GalaxyBatch:
+        """Make galaxies first ... first + keep - 1, in a full micro-batch whatever `keep`."""
+        model, request, device = self._model, self._request, self._model.device
+        index_n = torch.arange(first, first + self._sampling.micro_batch)
+        code_n, z_np = request.draw(model.checkpoint.population, index_n)
+        condition = Condition(code_n.to(device), z_np.to(device))
+        size, space = model.checkpoint.size, model.checkpoint.space
+        shape = (size, size, len(space.bands))
+        denoiser = model.checkpoint.denoiser
+        x_nhwc = sample(denoiser, condition, index_n, request.seed, shape, self._sampling)[:keep]
+        bad_n = ~x_nhwc.isfinite().flatten(1).all(1)
+        if bad_n.any():
+            raise NonFiniteOutputError(
+                f"The network returned NaN or infinity for galaxy {first + int(bad_n.nonzero()[0])}"
+                f" in {self._sampling.dtype}; galaxies before {first} are good. "
+                "Try dtype float32, or less guidance."
+            )
+        flux_nhwc = space.to_flux(x_nhwc)
+        measured = {k: v.float().cpu().numpy() for k, v in measure(flux_nhwc, space.bands).items()}
+        return GalaxyBatch(
+            index_n[:keep].numpy(),
+            code_n[:keep].numpy().astype(np.int16),
+            flux_nhwc.permute(0, 3, 1, 2).contiguous().cpu().numpy(),
+            measured,
+            space.bands,
+            request.seed,
+        )
+
+
+class GalaxyModel:
+    """A trained model ready to make galaxies; see `load_model`.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+        Network, pixel scaling, population and provenance.
+    device : torch.device
+        Where it runs.
+    """
+
+    def __init__(self, loaded: Checkpoint, device: torch.device) -> None:
+        self.checkpoint, self.device = loaded, device
+
+    def generate(
+        self,
+        category: str,
+        n: int,
+        *,
+        seed: int = 0,
+        properties: Mapping[str, float | tuple[float, float]] | None = None,
+        population: bool = True,
+        sampling: Sampling | None = None,
+    ) -> Run:
+        """Make galaxies of a category or a mixture.
+
+        Parameters
+        ----------
+        category : str
+            A name of the taxonomy, or a mixture such as ``"spiral:0.6,smooth:0.4"``.
+        n : int
+            How many.
+        seed : int
+            Galaxy i of a seed is the same galaxy whatever `n`.
+        properties : mapping, optional
+            Values or (low, high) ranges of physical properties.
+        population : bool
+            Draw the other properties from the training population.
+        sampling : Sampling, optional
+            Solver, steps, guidance, micro-batch, precision.
+
+        Returns
+        -------
+        Run
+            Iterate over it for `GalaxyBatch` es; give it to `galgen.write_catalog` for a file.
+
+        Raises
+        ------
+        UnknownCategoryError, InvalidValueError
+            If something asked for is not in the taxonomy or out of range.
+
+        Examples
+        --------
+        >>> import galgen
+        >>> model = galgen.load_model()
+        >>> run = model.generate("spiral", 4, seed=1, properties={"axis_ratio": (0.8, 0.95)})
+        >>> [batch.stamps_nbhw.shape for batch in run]
+        [(4, 3, 64, 64)]
+        """
+        ranges = {
+            name: value if isinstance(value, tuple) else (value, value)
+            for name, value in (properties or {}).items()
+        }
+        request = Request(parse_mixture(category), ranges, seed, population)
+        return Run(self, request, n, sampling or Sampling())
+
+    def _run_info(self, request: Request, n: int, sampling: Sampling) -> RunInfo:
+        loaded = self.checkpoint
+        space, card = loaded.space, loaded.card
+        calibrated = space.native == "flux"
+        return RunInfo(
+            n=n,
+            seed=request.seed,
+            bands=space.bands,
+            height=loaded.size,
+            width=loaded.size,
+            request=request.describe(),
+            flux_unit=space.unit if calibrated else "adu",
+            flux_calibration="LINEAR" if calibrated else "RGBINV",
+            lupton=space.lupton,
+            zero_point=22.5 if calibrated and space.unit == "nanomaggy" else None,
+            pixel_scale=space.pixel_scale,
+            model=card["name"],
+            model_version=card["version"],
+            weights_sha256=loaded.sha256,
+            sampler=sampling.sampler,
+            steps=sampling.steps,
+            guidance=sampling.guidance,
+            micro_batch=sampling.micro_batch,
+            dtype=sampling.dtype,
+            device=device_kind(self.device),
+            training_set=card["training_set"],
+            credit=card["credit"],
+            versions={"galgen": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        )
+
+
+def load_model(
+    weights: str | Path | None = None, device: str | torch.device | None = None
+) -> GalaxyModel:
+    """Load weights for generation.
+
+    Parameters
+    ----------
+    weights : path, optional
+        Folder written by ``galgen train``; the weights shipped with galgen if left out.
+    device : str, optional
+        Torch device; a GPU if there is one.
+
+    Raises
+    ------
+    WeightsError
+        If the weights are missing, corrupted or of another format.
+    InvalidValueError
+        If the device does not exist here.
+    """
+    device = pick_device(device)
+    return GalaxyModel(checkpoint.load(Path(weights or SHIPPED_WEIGHTS), device), device)
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """Return the device asked for, or the first GPU, or the CPU.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such device here.
+    """
+    here = ["cuda"] if torch.cuda.is_available() else []
+    here += ["mps"] if torch.backends.mps.is_available() else []
+    try:
+        chosen = torch.device(device or [*here, "cpu"][0])
+    except RuntimeError:
+        chosen = None
+    known = chosen is not None and chosen.type in [*here, "cpu"]
+    if known and chosen.type == "cuda":
+        known = (chosen.index or 0) < torch.cuda.device_count()
+    if not known:
+        raise InvalidValueError("device", str(device), ", ".join([*here, "cpu"]))
+    return chosen
+
+
+def device_kind(device: torch.device) -> str:
+    """'cpu', or the name of the accelerator: what the last bits of a run depend on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

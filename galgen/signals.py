@@ -1,0 +1,43 @@
+"""Ctrl-C and SIGTERM as a polite request: finish the work in hand, save, then stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Self
+
+from galgen.errors import GalgenError
+
+
+class InterruptedRun(GalgenError):
+    """The user or the scheduler asked a run to stop; what was finished has been kept."""
+
+    exit_code = 3
+
+
+class StopRequest:
+    """While open, the first SIGINT or SIGTERM sets `requested`; a second one acts as usual."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        # Handlers can only be set from the main thread; elsewhere the host program decides.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._previous:
+            number, handler = self._previous.popitem()
+            signal.signal(number, handler)  # type: ignore[arg-type]
