@@ -1,0 +1,7 @@
+"""The catalogue file: one table of galaxies and one cube of stamps per band, in FITS."""
+
+from galgen.catalog.reader import CatalogFile
+from galgen.catalog.verify import Report, verify
+from galgen.catalog.writer import CatalogWriter, write_catalog
+
+__all__ = ["CatalogFile", "CatalogWriter", "Report", "verify", "write_catalog"]

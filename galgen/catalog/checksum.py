@@ -1,0 +1,65 @@
+"""FITS checksums (FITS standard 4.0, section 4.4.2.7 and appendix J).
+
+A checksum is the sum of 32-bit big-endian words with the carry added back in, which is a sum modulo
+2^32 - 1. It can therefore be taken over the parts of an HDU in any order and the parts added.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from astropy.io import fits
+
+ALL_ONES = 0xFFFFFFFF
+_PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
+
+
+def add(*sums: int) -> int:
+    """Sum of sums of words, with end-around carry."""
+    total = sum(sums)
+    # Not `total % ALL_ONES`: all ones is the other zero, and only no words at all sum to 0.
+    return (total - 1) % ALL_ONES + 1 if total else 0
+
+
+def sum_values(values: np.ndarray) -> int:
+    """Sum of 4-byte numbers as they will be in the file, from their native, unswapped form."""
+    assert values.dtype.itemsize == 4
+    assert values.dtype.isnative
+    # 2^32 words fit before this overflows.
+    return add(int(values.view(np.uint32).sum(dtype=np.uint64)))
+
+
+def sum_bytes(data: bytes | memoryview | np.ndarray) -> int:
+    """Sum of bytes as they are in the file; their number is a multiple of 4."""
+    return add(int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64)))
+
+
+def seal(header: fits.Header, datasum: int) -> bytes:
+    """Header bytes with ``CHECKSUM`` and ``DATASUM`` filled in; both cards must be there.
+
+    The whole HDU then sums to all ones.
+    """
+    header = header.copy()
+    header["DATASUM"] = str(datasum)
+    header["CHECKSUM"] = "0" * 16
+    unsealed = header.tostring().encode("ascii")
+    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(unsealed), datasum))
+    return header.tostring().encode("ascii")
+
+
+def _encode(value: int) -> str:
+    """A word as 16 letters and digits that, where ``CHECKSUM`` stands, add it to the sum.
+
+    Each byte becomes four characters summing to it plus four times '0', the value they replace. The
+    string starts at byte 11 of its card, hence the turn by one.
+    """
+    text = bytearray(16)
+    for i, byte in enumerate(value.to_bytes(4, "big")):
+        quarter, rest = divmod(byte, 4)
+        quads = [ord("0") + quarter + rest] + [ord("0") + quarter] * 3
+        while _PUNCTUATION.intersection(quads):
+            for j in (0, 2):
+                if _PUNCTUATION.intersection(quads[j : j + 2]):
+                    quads[j] += 1
+                    quads[j + 1] -= 1
+        text[i::4] = bytes(quads)
+    return (text[-1:] + text[:-1]).decode("ascii")

@@ -1,0 +1,205 @@
+"""The headers of a catalogue: provenance, table and stamps, and `RunInfo` read back from them."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from astropy.io import fits
+
+from galgen import categories
+from galgen.batch import RunInfo
+from galgen.catalog.schema import CatalogColumn, row_dtype
+
+FORMAT_VERSION = 1
+CATALOG = "CATALOG"
+
+# Card, attribute of RunInfo, its type, comment. None is not written.
+_CARDS = (
+    ("REQUEST", "request", str, "what was asked for"),
+    ("SEED", "seed", int, "seed of the run"),
+    ("MODEL", "model", str, "model"),
+    ("MODELVER", "model_version", str, "version of its weights"),
+    ("WTSHA256", "weights_sha256", str, ""),
+    ("SAMPLER", "sampler", str, "diffusion sampler"),
+    ("NSTEPS", "steps", int, "sampler steps"),
+    ("CFGSCALE", "guidance", float, "classifier-free guidance scale"),
+    ("MICROBAT", "micro_batch", int, "galaxies evaluated together"),
+    ("DTYPE", "dtype", str, "arithmetic of the network"),
+    ("DEVICE", "device", str, "kind of device"),
+    ("PIXSCALE", "pixel_scale", float, "[arcsec] pixel side"),
+    ("ZPT_AB", "zero_point", float, "[mag] AB magnitude of one flux unit"),
+    ("FLUXCAL", "flux_calibration", str, "LINEAR, or RGBINV: from colour images"),
+    ("LUPTON", "lupton", str, "stretch between flux and the training images"),
+    ("TRAINSET", "training_set", str, "what the model learned from"),
+    ("CREDIT", "credit", str, "whom to credit"),
+)
+_OPTIONAL = ("PIXSCALE", "ZPT_AB", "LUPTON")
+_RNG = "philox4x32-10/inverse-cdf"
+_NOT_CALIBRATED = (
+    "Fluxes are not calibrated: 1 adu is the flux unit of the images that the model learned from, "
+    "and no magnitude goes with it. Ratios of bands are meaningful."
+)
+_FROM_IMAGES = (
+    "FLUXCAL = RGBINV: the model learned from 8-bit colour images whose display stretch was "
+    "inverted. Bright cores saturate and faint sky is cut, so total fluxes and magnitudes are not "
+    "photometry."
+)
+_NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
+
+
+def primary_header(
+    info: RunInfo, n: int, stopped: str | None = None, date: datetime | None = None
+) -> fits.Header:
+    """Header of the primary HDU, which has no data: where the galaxies come from.
+
+    It depends on nothing but its arguments, and its length not on `n` or `stopped`.
+
+    Parameters
+    ----------
+    info : RunInfo
+    n : int
+        Galaxies in the file.
+    stopped : str, optional
+        Why there are fewer than asked for, in at most 72 characters.
+    date : datetime, optional
+        Written as ``DATE``, in UTC; naive ones are taken to be in UTC.
+    """
+    header = fits.Header()
+    _put(header, "SIMPLE", True, "FITS standard 4.0")
+    _put(header, "BITPIX", 8, "no data here")
+    _put(header, "NAXIS", 0, "galaxies are in the extensions")
+    _put(header, "EXTEND", True, "")
+    if date is not None:
+        utc = date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+        _put(header, "DATE", utc.strftime("%Y-%m-%dT%H:%M:%S"), "UTC")
+    version = info.versions.get("galgen", "")
+    _put(header, "CREATOR", f"galgen {version}".strip(), "")
+    _put(header, "FMTVERS", FORMAT_VERSION, "version of this layout of file")
+    _put(header, "NGAL", n, "galaxies in this file")
+    _put(header, "NASKED", info.n, "galaxies asked for")
+    _comment(header, (stopped or "All galaxies that were asked for are in this file.")[:72])
+    for key, attribute, kind, comment in _CARDS:
+        if getattr(info, attribute) is not None:
+            _put(header, key, kind(getattr(info, attribute)), comment)
+    _put(header, "RNGALG", _RNG, "noise, a function of SEED, GALAXY_ID")
+    _put(header, "BANDS", ",".join(info.bands), "bluest first")
+    if info.flux_unit == "adu":
+        _comment(header, _NOT_CALIBRATED)
+    if info.flux_calibration == "RGBINV":
+        _comment(header, _FROM_IMAGES)
+    if info.pixel_scale is None:
+        _comment(header, _NO_PIXEL_SCALE)
+    _put(header, "NCAT", len(categories.CATEGORIES), "categories of the taxonomy")
+    for category in categories.CATEGORIES:
+        above = f"a kind of {category.parent}" if category.parent else "any"
+        _put(header, f"CAT{category.code:03d}", category.name, above)
+    for i, (package, version) in enumerate(sorted(info.versions.items())):
+        _put(header, f"DEPNAM{i:02d}", package, "")
+        _put(header, f"DEPVER{i:02d}", version, "")
+    return _with_checksum_cards(header)
+
+
+def table_header(columns: Sequence[CatalogColumn], n: int) -> fits.Header:
+    """Header of the binary table ``CATALOG`` with `n` rows."""
+    header = fits.Header()
+    _put(header, "XTENSION", "BINTABLE", "one row per galaxy")
+    _put(header, "BITPIX", 8, "")
+    _put(header, "NAXIS", 2, "")
+    _put(header, "NAXIS1", row_dtype(columns).itemsize, "bytes per row")
+    _put(header, "NAXIS2", n, "galaxies")
+    _put(header, "PCOUNT", 0, "")
+    _put(header, "GCOUNT", 1, "")
+    _put(header, "TFIELDS", len(columns), "")
+    _put(header, "EXTNAME", CATALOG, "")
+    for i, column in enumerate(columns, 1):
+        _put(header, f"TTYPE{i}", column.name, "")
+        _put(header, f"TFORM{i}", column.tform, "")
+        if column.unit:
+            _put(header, f"TUNIT{i}", column.unit, "")
+        _put(header, f"TCOMM{i}", column.description, "")
+    return _with_checksum_cards(header)
+
+
+def stamps_name(band: str) -> str:
+    """Name of the extension with the stamps of a band."""
+    return f"STAMPS_{band.upper()}"
+
+
+def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
+    """Header of the image extension with `n` stamps of one band, (N, H, W) in NumPy's order."""
+    header = fits.Header()
+    _put(header, "XTENSION", "IMAGE", "one stamp per galaxy")
+    _put(header, "BITPIX", -32, "")
+    _put(header, "NAXIS", 3, "")
+    _put(header, "NAXIS1", info.width, "stamp width")
+    _put(header, "NAXIS2", info.height, "stamp height")
+    _put(header, "NAXIS3", n, "galaxies, in the order of CATALOG")
+    _put(header, "PCOUNT", 0, "")
+    _put(header, "GCOUNT", 1, "")
+    _put(header, "EXTNAME", stamps_name(band), "")
+    _put(header, "BUNIT", info.flux_unit, "flux per pixel")
+    _put(header, "BAND", band, "")
+    return _with_checksum_cards(header)
+
+
+def read_info(primary: fits.Header, stamps: fits.Header) -> RunInfo:
+    """The `RunInfo` a catalogue was written with.
+
+    Parameters
+    ----------
+    primary, stamps : Header
+        Of the primary HDU and of the stamps of any band.
+
+    Raises
+    ------
+    KeyError
+        Names the card that is missing.
+    ValueError
+        If a card has a value of another type.
+    """
+    values = {
+        attribute: None if key in _OPTIONAL and key not in primary else kind(primary[key])
+        for key, attribute, kind, _ in _CARDS
+    }
+    packages = [key for key in primary if key.startswith("DEPNAM")]
+    return RunInfo(
+        n=int(primary["NASKED"]),
+        bands=tuple(primary["BANDS"].split(",")),
+        height=stamps["NAXIS2"],
+        width=stamps["NAXIS1"],
+        flux_unit=stamps["BUNIT"],
+        versions={primary[key]: primary[key.replace("NAM", "VER")] for key in packages},
+        **values,
+    )
+
+
+def _put(header: fits.Header, key: str, value: str | bool | int | float, comment: str) -> None:
+    if isinstance(value, str):
+        value = _ascii(value)
+        length = len(value.replace("'", "''"))
+        if length > 68 and "LONGSTRN" not in header:  # becomes CONTINUE cards
+            header.append(("LONGSTRN", "OGIP 1.0", "CONTINUE cards are used"), end=True)
+        if length + len(comment) > 65:  # a card without its keyword, quotes and " / "
+            comment = ""
+    # At the end, where astropy would keep comments.
+    header.append((key, value, comment), end=True)
+
+
+def _comment(header: fits.Header, text: str) -> None:
+    for line in textwrap.wrap(text, 72):
+        header.append(("COMMENT", line), end=True)
+
+
+def _ascii(text: str) -> str:
+    """Text as FITS allows it (standard 4.0, section 3.2): printable ASCII, accents dropped."""
+    plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c if " " <= c <= "~" else "?" for c in plain)
+
+
+def _with_checksum_cards(header: fits.Header) -> fits.Header:
+    _put(header, "CHECKSUM", "0" * 16, "of this HDU")
+    _put(header, "DATASUM", "0", "of its data")
+    return header

@@ -1,0 +1,201 @@
+"""Read a catalogue, memory-mapped."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyWarning
+
+from galgen.batch import GalaxyBatch, RunInfo
+from galgen.catalog import headers
+from galgen.catalog.schema import catalog_columns
+from galgen.errors import CatalogError, DataError
+
+# What astropy raises for files that are cut off, garbled or not FITS.
+_DAMAGE = (
+    fits.VerifyError,
+    OSError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    AstropyWarning,
+)
+
+
+class CatalogFile:
+    """A finished catalogue, open for reading; use it in a ``with`` block or `close` it.
+
+    Pixels and rows are read from disk when they are asked for.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Attributes
+    ----------
+    path : Path
+    info : RunInfo
+        Provenance. Text outside ASCII is not kept by FITS.
+    hdus : astropy.io.fits.HDUList
+        The file itself.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be opened.
+    CatalogError
+        If it is not a galgen catalogue, or damaged so far that it cannot be read. What reads well
+        may be damaged too: see `galgen.catalog.verify`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            # Opened here because astropy leaves a file open whose first header is cut off.
+            self._file = self.path.open("rb")
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be opened: {error.strerror}.") from error
+        try:
+            self.hdus, self.info = self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> tuple[fits.HDUList, RunInfo]:
+        try:
+            with warnings.catch_warnings():
+                # Of a truncated file astropy only warns.
+                warnings.simplefilter("error", AstropyWarning)
+                hdus = fits.open(self._file, memmap=True)
+                for hdu in hdus:
+                    tuple(hdu.header.items())  # astropy parses cards when they are looked at
+                self._check(hdus)
+                primary, stamps = hdus[0].header, hdus[2].header
+                return hdus, headers.read_info(primary, stamps)
+        except CatalogError:
+            raise
+        except _DAMAGE as error:
+            raise CatalogError(f"{self.path}: cannot be read as FITS ({error}).") from error
+
+    def _check(self, hdus: fits.HDUList) -> None:
+        primary = hdus[0].header
+        if not str(primary.get("CREATOR", "")).startswith("galgen"):
+            raise CatalogError(f"{self.path}: is FITS, but not a galgen catalogue (card CREATOR).")
+        if primary["FMTVERS"] > headers.FORMAT_VERSION:
+            raise CatalogError(
+                f"{self.path}: layout version {primary['FMTVERS']}, this galgen reads up to "
+                f"{headers.FORMAT_VERSION}. Update galgen."
+            )
+        bands, n = primary["BANDS"].split(","), primary["NGAL"]
+        expected = ["PRIMARY", headers.CATALOG, *map(headers.stamps_name, bands)]
+        names = [hdu.name for hdu in hdus]
+        if names[: len(expected)] != expected:
+            raise CatalogError(
+                f"{self.path}: extensions are {', '.join(names)}; expected {', '.join(expected)}. "
+                "The file may be truncated."
+            )
+        table, *images = hdus[1 : len(expected)]
+        dtype = [(column.name, column.tform) for column in catalog_columns(bands, "")]
+        found = [(column.name, column.format) for column in table.columns]
+        if missing := [name for name, form in dtype if (name, form) not in found]:
+            raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
+        shape = (n, *images[0].shape[1:])
+        for hdu, size in ((table, table.header["NAXIS2"]), *((i, i.shape[0]) for i in images)):
+            if size != n:
+                raise CatalogError(f"{self.path}: {hdu.name} has {size} galaxies; NGAL is {n}.")
+        for image in images:
+            if image.shape != shape or image.header["BITPIX"] != -32:
+                raise CatalogError(f"{self.path}: {image.name} is not float32 of {shape}.")
+
+    def __len__(self) -> int:
+        """Galaxies in the file; fewer than `info.n` if the run was stopped."""
+        return self.hdus[0].header["NGAL"]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bluest first."""
+        return self.info.bands
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The table as it is in the file: structured, big-endian, memory-mapped."""
+        return self.hdus[headers.CATALOG].data.view(np.ndarray)
+
+    def column(self, name: str) -> np.ndarray:
+        """One column in native byte order; text as str."""
+        values = self.rows[name]
+        return values.astype(str) if values.dtype.kind == "S" else _native(values)
+
+    @cached_property
+    def table(self) -> QTable:
+        """The whole table with units and descriptions; NaN where something was not measured."""
+        hdu, table = self.hdus[headers.CATALOG], QTable()
+        for i, column in enumerate(hdu.columns, 1):
+            values = self.column(column.name)
+            if column.unit:
+                # Not in the FITS format: nanomaggies are in astropy but not in the standard.
+                values = values * units.Unit(column.unit, parse_strict="silent")
+            table[column.name] = values
+            table[column.name].info.description = hdu.header.get(f"TCOMM{i}")
+        return table
+
+    def stamps(self, index: int | slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Stamps of some galaxies.
+
+        Parameters
+        ----------
+        index : int, slice or ndarray of int
+            Rows.
+
+        Returns
+        -------
+        ndarray (n, B, H, W) float32
+            Flux per pixel in `info.flux_unit`; without the first axis for an int.
+        """
+        cubes = [self.hdus[headers.stamps_name(band)].data[index] for band in self.bands]
+        return np.stack(cubes, axis=-3, dtype=np.float32)
+
+    def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
+        """The galaxies in order, `size` at a time, as they were written."""
+        own = [column.name for column in catalog_columns((), "")[:4]]
+        names = [c.name for c in catalog_columns(self.bands, "") if c.name not in own]
+        for start in range(0, len(self), size):
+            index = slice(start, start + size)
+            rows = self.rows[index]
+            yield GalaxyBatch(
+                galaxy_id_n=_native(rows["GALAXY_ID"]),
+                category_n=_native(rows["CATEGORY"]),
+                stamps_nbhw=self.stamps(index),
+                measured={name: _native(rows[name]) for name in names},
+                bands=self.bands,
+                seed=self.info.seed,
+            )
+
+    def __enter__(self) -> CatalogFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; arrays got from it before stay valid."""
+        self.hdus.close()
+        self._file.close()
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    return values.astype(values.dtype.newbyteorder("="))

@@ -1,0 +1,186 @@
+"""Check that a catalogue is what its headers say, byte by byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from galgen import categories
+from galgen.catalog import checksum
+from galgen.catalog.reader import CatalogFile
+from galgen.errors import CatalogError
+
+_CHUNK_BYTES = 1 << 22
+_CHUNK_ROWS = 1 << 16
+_MAX_REPEATS = 3  # the same complaint about further rows is only counted
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found; prints as text.
+
+    Attributes
+    ----------
+    path : Path
+    galaxies, asked : int
+        In the file, and what its run was asked for.
+    categories : mapping of str to int
+        Galaxies of each category present.
+    not_measured : mapping of str to int
+        NaN values in each column that has some; they are no fault.
+    problems : tuple of str
+        What is wrong; empty in a good file.
+    """
+
+    path: Path
+    galaxies: int
+    asked: int
+    categories: Mapping[str, int]
+    not_measured: Mapping[str, int]
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {'good' if self.ok else 'BAD'}"]
+        lines += [f"  wrong: {problem}" for problem in self.problems]
+        if self.galaxies:
+            stopped = "" if self.galaxies == self.asked else f" of {self.asked}, stopped early"
+            lines.append(f"  galaxies: {self.galaxies}{stopped}")
+        lines += [f"    {name}: {count}" for name, count in self.categories.items()]
+        lines += [f"  not measured: {name}: {n}" for name, n in self.not_measured.items()]
+        return "\n".join(lines)
+
+
+def verify(path: str | Path) -> Report:
+    """Read a whole catalogue and check it.
+
+    Checksums of every HDU; the same number of galaxies everywhere; consecutive GALAXY_ID and one
+    SEED; known categories under their own names; finite stamps; nothing after the last HDU. Memory
+    does not depend on the size of the file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataError
+        If there is no such file.
+    """
+    try:
+        file = CatalogFile(path)
+    except CatalogError as error:
+        return Report(Path(path), 0, 0, {}, {}, (str(error),))
+    with file:
+        problems = [*_check_bytes(file), *_check_taxonomy(file.hdus[0].header)]
+        table = _Table()
+        for start in range(0, len(file), _CHUNK_ROWS):
+            table.scan(file.rows[start : start + _CHUNK_ROWS], start, file.info.seed)
+        problems += table.problems()
+        names = {c.code: c.name for c in categories.CATEGORIES}
+        counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
+        not_measured = {name: n for name, n in table.nans.items() if n}
+        return Report(file.path, len(file), file.info.n, counts, not_measured, tuple(problems))
+
+
+def _check_bytes(file: CatalogFile) -> Iterator[str]:
+    """Everything that needs all bytes, in one pass."""
+    with file.path.open("rb") as raw:
+        for hdu in file.hdus:
+            place = hdu.fileinfo()
+            stamps = hdu.name.startswith("STAMPS_")
+            raw.seek(place["hdrLoc"])
+            header_sum = checksum.sum_bytes(raw.read(place["datLoc"] - place["hdrLoc"]))
+            datasum = not_finite = 0
+            left = place["datSpan"]
+            while left:
+                chunk = raw.read(min(left, _CHUNK_BYTES))
+                if not chunk:
+                    yield f"{hdu.name}: the file ends {left} bytes early."
+                    return
+                left -= len(chunk)
+                datasum = checksum.add(datasum, checksum.sum_bytes(chunk))
+                if stamps:
+                    not_finite += int((~np.isfinite(np.frombuffer(chunk, ">f4"))).sum())
+            yield from _check_sums(hdu, header_sum, datasum)
+            if not_finite:
+                yield f"{hdu.name}: {not_finite} pixels are not finite."
+        if extra := len(raw.read(1)):
+            extra += file.path.stat().st_size - raw.tell()
+            yield f"{extra} bytes follow the last extension."
+
+
+def _check_sums(hdu: fits.hdu.base._BaseHDU, header_sum: int, datasum: int) -> Iterator[str]:
+    stored = hdu.header.get("DATASUM")
+    if stored is None or "CHECKSUM" not in hdu.header:
+        yield f"{hdu.name}: has no checksums."
+        return
+    if stored != str(datasum):
+        yield f"{hdu.name}: the data sum to {datasum}, but DATASUM is {stored}: they have changed."
+    if checksum.add(header_sum, datasum) not in (0, checksum.ALL_ONES):
+        yield f"{hdu.name}: CHECKSUM does not hold: the header or the data have changed."
+
+
+def _check_taxonomy(header: fits.Header) -> Iterator[str]:
+    for category in categories.CATEGORIES:
+        key = f"CAT{category.code:03d}"
+        # Older files have fewer, as categories are appended.
+        if key in header and header[key] != category.name:
+            yield f"card {key} is {header[key]!r}; category {category.code} is {category.name}."
+
+
+class _Table:
+    """What is counted and complained about while going through the rows."""
+
+    def __init__(self) -> None:
+        self.codes: Counter[int] = Counter()
+        self.nans: Counter[str] = Counter()
+        self._bad: Counter[str] = Counter()
+        self._examples: list[str] = []
+        self._next_id: int | None = None
+
+    def scan(self, rows: np.ndarray, start: int, seed: int) -> None:
+        """Look at rows `start` onwards."""
+        ids = rows["GALAXY_ID"]
+        first = int(ids[0]) if self._next_id is None else self._next_id
+        expected = np.arange(first, first + len(rows))
+        self._next_id = first + len(rows)
+        self._complain("GALAXY_ID is not consecutive", start, ids != expected, ids)
+        self._complain("SEED is not that of the header", start, rows["SEED"] != seed, rows["SEED"])
+        names = {category.code: category.name.encode() for category in categories.CATEGORIES}
+        for code, count in zip(*np.unique(rows["CATEGORY"], return_counts=True), strict=True):
+            self.codes[int(code)] += int(count)
+            of_code = rows["CATEGORY"] == code
+            if int(code) not in names:
+                self._complain("CATEGORY is not in the taxonomy", start, of_code, rows["CATEGORY"])
+                continue
+            wrong = of_code & (rows["CATEGORY_NAME"] != names[int(code)])
+            self._complain(
+                "CATEGORY_NAME is not that of CATEGORY", start, wrong, rows["CATEGORY_NAME"]
+            )
+        for name in rows.dtype.names:
+            if rows.dtype[name].kind == "f":
+                self.nans[name] += int(np.isnan(rows[name]).sum())
+
+    def _complain(self, what: str, start: int, wrong: np.ndarray, values: np.ndarray) -> None:
+        for row in np.flatnonzero(wrong)[: max(0, _MAX_REPEATS - self._bad[what])]:
+            self._examples.append(f"row {start + row}: {what}: {values[row]}.")
+        self._bad[what] += int(wrong.sum())
+
+    def problems(self) -> list[str]:
+        """One line per complaint, the first few with their row."""
+        more = [f"{what}: in {n} rows." for what, n in self._bad.items() if n > _MAX_REPEATS]
+        return self._examples + more
