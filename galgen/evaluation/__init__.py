@@ -1,0 +1,8 @@
+"""Are the generated galaxies like the real ones?"""
+
+from galgen.evaluation.distance import Comparison, wasserstein1
+from galgen.evaluation.neighbours import Neighbours
+from galgen.evaluation.report import CategoryReport, Evaluation
+from galgen.evaluation.run import evaluate
+
+__all__ = ["CategoryReport", "Comparison", "Evaluation", "Neighbours", "evaluate", "wasserstein1"]

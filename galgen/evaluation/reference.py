@@ -1,0 +1,90 @@
+"""Real galaxies, measured like generated ones."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from galgen import categories
+from galgen.data import StampSet
+from galgen.display import to_display
+from galgen.errors import DataError
+from galgen.evaluation.neighbours import thumbnails
+from galgen.lupton import LuptonStretch, lupton_preset
+from galgen.measure import measure
+
+_CHUNK = 256  # stamps measured at a time
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference set and what was measured on it.
+
+    Attributes
+    ----------
+    stamps : StampSet
+    measured : dict of str to ndarray (M,)
+        Columns of `galgen.measure.measure`.
+    thumbnails_mbss : Tensor (M, B, 16, 16)
+        For nearest neighbours.
+    """
+
+    stamps: StampSet
+    measured: dict[str, np.ndarray]
+    thumbnails_mbss: Tensor
+
+    def members(self, code: int) -> np.ndarray:
+        """Rows labelled with a category or anything below it."""
+        below = [c.code for c in categories.descendants(categories.get(code))]
+        return np.flatnonzero(np.isin(self.stamps.category, below))
+
+    def describe(self) -> dict[str, object]:
+        """Source, number of galaxies and the SHA-256 of their pixels, ids and categories."""
+        stamps = self.stamps
+        digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels))
+        digest.update("\0".join(stamps.ids.tolist()).encode())
+        digest.update(stamps.category.astype("<i2").tobytes())
+        return {"source": stamps.source, "galaxies": len(stamps), "sha256": digest.hexdigest()}
+
+
+def measure_reference(stamps: StampSet, stretch: LuptonStretch) -> Reference:
+    """Measure real galaxies in flux, a few at a time.
+
+    Parameters
+    ----------
+    stamps : StampSet
+    stretch : LuptonStretch
+        From flux to the display values of thumbnails.
+
+    Raises
+    ------
+    DataError
+        If there are none, or no flux is to be had: colour images of an unknown stretch.
+    """
+    if len(stamps) == 0:
+        raise DataError(f"{stamps.source}: no galaxies to compare with.")
+    if stamps.native == "display" and stamps.lupton is None:
+        raise DataError(
+            f"{stamps.source}: colour images of an unknown stretch cannot be measured; name it "
+            'as "lupton" in galgen.json beside the images.'
+        )
+    measured, small = [], []
+    for start in range(0, len(stamps), _CHUNK):
+        flux_nhwb = _flux(stamps, slice(start, start + _CHUNK))
+        measured.append(measure(flux_nhwb, stamps.bands))
+        display_nhwb = to_display(flux_nhwb.movedim(-1, 1).numpy(), stretch)
+        small.append(thumbnails(torch.from_numpy(display_nhwb)))
+    columns = {name: torch.cat([m[name] for m in measured]).numpy() for name in measured[0]}
+    return Reference(stamps, columns, torch.cat(small))
+
+
+def _flux(stamps: StampSet, rows: slice) -> Tensor:
+    native_nhwb = stamps.native_float(rows)
+    if stamps.native == "flux":
+        return native_nhwb
+    stretch = lupton_preset(stamps.lupton, stamps.bands).at_pixel_scale(stamps.pixel_scale)
+    return stretch.to_flux(native_nhwb)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from galgen import categories
+from galgen.catalog import CatalogFile
+from galgen.data import StampSet, concatenate
+from galgen.errors import CatalogError, DataError, InvalidValueError
+from galgen.evaluation import Evaluation, evaluate
+from galgen.measure import measured_columns
+from tests.real import FIXTURE, fixture_stamps, population, run_info, write_real
+
+SPLITS = 40
+
+
+@pytest.fixture(scope="module")
+def generated() -> StampSet:
+    return population(120, 1)
+
+
+@pytest.fixture(scope="module")
+def real() -> StampSet:
+    return population(160, 2)
+
+
+@pytest.fixture(scope="module")
+def catalog(generated, tmp_path_factory) -> Path:
+    return write_real(tmp_path_factory.mktemp("evaluate") / "catalog.fits", generated)
+
+
+@pytest.fixture(scope="module")
+def evaluation(catalog, real) -> Evaluation:
+    return evaluate(catalog, real, splits=SPLITS)
+
+
+def ratios(found: Evaluation, category: int = 0) -> dict[str, float]:
+    return {name: c.ratio for name, c in found.categories[category].columns.items()}
+
+
+def changed(catalog: Path, generated: StampSet, path: Path, **columns: object) -> Path:
+    """The catalogue with columns replaced by functions of themselves."""
+    with CatalogFile(catalog) as file:
+        new = {name: change(file.column(name)) for name, change in columns.items()}
+    return write_real(path, generated, changed=new)
+
+
+def test_galaxies_of_one_population_cannot_be_told_apart(evaluation):
+    assert list(evaluation.units) == [
+        "COLOR_G_R",
+        "COLOR_R_I",
+        "HALF_LIGHT_RADIUS",
+        "AXIS_RATIO",
+        "CONCENTRATION",
+        "ASYMMETRY",
+        "SURFACE_BRIGHTNESS",
+        "LOG_FLUX",
+    ]
+    assert list(ratios(evaluation)) == list(evaluation.units)
+    assert 0.7 < evaluation.median < 1.3
+    report = evaluation.categories[0]
+    assert (report.name, report.generated, report.real) == ("galaxy", 120, 160)
+    assert {c.sample for c in report.columns.values()} == {80}
+    assert evaluation.neighbours.fraction_closer < 0.1
+    assert evaluation.neighbours.median_ratio == pytest.approx(1.0, abs=0.2)
+
+
+def test_real_galaxies_against_themselves(catalog, generated):
+    """Nearer than two halves, which is why copies are looked for."""
+    found = evaluate(catalog, generated, splits=SPLITS)
+    assert max(ratios(found).values()) <= 1.0
+    assert not any(c.differs for c in found.categories[0].columns.values())
+    assert all(c.distance == 0 for c in found.categories[0].columns.values())
+    near = found.neighbours
+    assert (near.generated, near.fraction_closer) == (120, 1.0)
+    assert all(name == f"1-{number}" and distance < 1e-6 for number, name, distance in near.closest)
+
+
+def test_larger_sizes_show_in_the_radius_only(catalog, generated, real, evaluation, tmp_path):
+    path = changed(catalog, generated, tmp_path / "a.fits", HALF_LIGHT_RADIUS=lambda r: 1.4 * r)
+    found = evaluate(path, real, splits=SPLITS)
+    before, after = ratios(evaluation), ratios(found)
+    larger = found.categories[0].columns["HALF_LIGHT_RADIUS"]
+    assert larger.ratio > 3 * before["HALF_LIGHT_RADIUS"]
+    assert larger.differs
+    assert larger.generated_median > 1.2 * larger.real_median
+    assert {name for name in after if after[name] != before[name]} == {"HALF_LIGHT_RADIUS"}
+
+
+def test_flux_is_compared_on_a_log_scale(catalog, generated, real, evaluation, tmp_path):
+    """A factor in all bands is a shift in dex; a flux that is not positive is left out."""
+    names = ("FLUX_G", "FLUX_R", "FLUX_I")
+    path = changed(catalog, generated, tmp_path / "a.fits", **{n: lambda f: 10 * f for n in names})
+    before = evaluation.categories[0].columns["LOG_FLUX"]
+    after = evaluate(path, real, splits=SPLITS).categories[0].columns["LOG_FLUX"]
+    shift = after.generated_median - before.generated_median
+    assert shift == pytest.approx(1.0, abs=1e-5)
+    negative = changed(catalog, generated, tmp_path / "b.fits", **{n: lambda f: -f for n in names})
+    assert "LOG_FLUX" not in ratios(evaluate(negative, real, splits=SPLITS))
+
+
+def test_undetected_galaxies_are_counted_and_left_out(catalog, generated, real, tmp_path):
+    def hide(column: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(len(column)) < 30, np.nan, column)
+
+    every = {column.name: hide for column in measured_columns(generated.bands)}
+    found = evaluate(changed(catalog, generated, tmp_path / "a.fits", **every), real, splits=SPLITS)
+    report = found.categories[0]
+    assert (report.generated_undetected, report.real_undetected) == (0.25, 0.0)
+    assert np.isfinite(list(ratios(found).values())).all()
+    assert "galaxy 25.0% (real 0.0%)" in found.table()
+
+
+def test_members_of_an_inner_category_are_all_below_it(generated, real, tmp_path):
+    """Spirals are compared with every kind of spiral, barred ones with barred ones."""
+    codes = {c.name: c.code for c in categories.CATEGORIES}
+    ours = np.array([codes["spiral"], codes["barred-spiral"], codes["merging"]])
+    theirs = [codes[n] for n in ("spiral", "barred-spiral", "tight-spiral", "cigar-smooth")]
+    made = replace(generated, category=np.resize(ours, 120).astype(np.int16))
+    # 40 of each, but only 10 barred ones, too few for halves, and no merging ones.
+    known = replace(real, category=np.resize(theirs, 160).astype(np.int16))
+    keep = (known.category != codes["barred-spiral"]) | (np.arange(160) < 40)
+    found = evaluate(write_real(tmp_path / "a.fits", made), known.select(keep), splits=SPLITS)
+    counts = {r.name: (r.generated, r.real, bool(r.columns)) for r in found.categories}
+    assert counts == {
+        "spiral": (40, 90, True),
+        "barred-spiral": (40, 10, False),
+        "merging": (40, 0, False),
+    }
+    assert found.neighbours.generated == 80  # merging ones have no real ones to be judged by
+    assert "Too few galaxies to compare: barred-spiral, merging." in found.table()
+    assert found.to_json()["categories"][2]["real_undetected"] is None
+
+
+def test_result_depends_on_the_seed_only(catalog, real, evaluation):
+    again = evaluate(catalog, real, splits=SPLITS)
+    assert again.to_json() == evaluation.to_json()
+    assert ratios(evaluate(catalog, real, seed=1, splits=SPLITS)) != ratios(evaluation)
+
+
+def test_json_says_what_was_compared(evaluation, catalog, real):
+    content = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
+    assert content["catalog"]["file"] == "catalog.fits"
+    assert content["catalog"]["galaxies"] == 120
+    assert content["catalog"]["weights_sha256"] == "0" * 64
+    assert content["reference"]["source"] == "population 2"
+    assert content["reference"]["galaxies"] == 160
+    other = evaluate(catalog, real.select(slice(1, None)), splits=2, neighbours=0)
+    assert other.to_json()["reference"]["sha256"] != content["reference"]["sha256"]
+    assert set(content["versions"]) == {"numpy", "torch"}
+    assert content["summary"]["median_ratio"] == evaluation.median
+    assert content["summary"]["by_category"] == {"galaxy": evaluation.categories[0].median}
+    assert content["summary"]["by_column"] == ratios(evaluation)
+    columns = content["categories"][0]["columns"]
+    assert columns["AXIS_RATIO"]["ratio"] == ratios(evaluation)["AXIS_RATIO"]
+
+
+def test_table_is_aligned_and_marks_what_differs(catalog, generated, real, tmp_path):
+    path = changed(catalog, generated, tmp_path / "a.fits", AXIS_RATIO=lambda q: q / 2)
+    found = evaluate(path, real, splits=SPLITS)
+    head, row, last = found.table().splitlines()[:3]
+    wanted = "category generated real g-r r-i r50 b/a conc. asym. SB log flux median"
+    assert " ".join(head.split()) == wanted
+    assert row.split()[:3] == ["galaxy", "120", "160"]
+    ratio = found.categories[0].columns["AXIS_RATIO"].ratio
+    assert f"{ratio:.2f}*" in row
+    assert row.count("*") == 1
+    assert len(head) == len(row) == len(last)
+    assert last.startswith("median")
+
+
+def test_neighbours_can_be_left_out(catalog, real):
+    found = evaluate(catalog, real, splits=2, neighbours=0)
+    assert found.neighbours is None
+    assert "Nearest neighbours" not in found.table()
+    assert evaluate(catalog, real, splits=2, neighbours=7).neighbours.generated == 7
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """Catalogue of the 24 real galaxies of the repository, from their colour images."""
+    return write_real(tmp_path / "images.fits", fixture_stamps())
+
+
+def save_images(folder: Path, stamps: StampSet) -> Path:
+    for pixels, code, name in zip(stamps.pixels, stamps.category, stamps.ids, strict=True):
+        path = folder / str(categories.get(int(code))) / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., ::-1]).save(path)
+    return folder
+
+
+def test_references_of_any_kind(images, tmp_path):
+    """A path, several that are joined, a catalogue and stamps in memory tell the same."""
+    stamps = fixture_stamps()
+    # As galaxies of no particular kind, of which there are enough to compare.
+    half = replace(stamps, category=np.zeros(24, np.int16)).select(slice(12))
+    catalog = write_real(tmp_path / "half.fits", half)
+    halves = [
+        save_images(tmp_path / "a", stamps.select(slice(12))),
+        save_images(tmp_path / "b", stamps.select(slice(12, None))),
+    ]
+    references = (FIXTURE, str(FIXTURE), halves, images, stamps)
+    found = [evaluate(catalog, reference, splits=4) for reference in references]
+    assert found[0].reference["source"] == str(FIXTURE)
+    for other in found:
+        assert other.reference["galaxies"] == 24
+        assert other.neighbours.fraction_closer == 1.0
+        assert other.neighbours.threshold == pytest.approx(found[0].neighbours.threshold, rel=1e-4)
+        assert other.categories[0].real == 24
+        distances = {name: c.distance for name, c in other.categories[0].columns.items()}
+        assert len(distances) == 8
+        for name, distance in distances.items():
+            wanted = found[0].categories[0].columns[name].distance
+            assert distance == pytest.approx(wanted, rel=1e-3)
+
+
+def test_larger_images_are_binned_like_training_data(images, tmp_path):
+    stamps = fixture_stamps()
+    double = replace(stamps, pixels=stamps.pixels.repeat(2, axis=1).repeat(2, axis=2))
+    found = evaluate(images, save_images(tmp_path / "double", double), splits=2)
+    assert found.neighbours.fraction_closer == 1.0
+    assert max(distance for _, _, distance in found.neighbours.closest) < 1e-6
+    with pytest.raises(DataError, match=r"stamp size is \(128, 128\)"):
+        evaluate(images, double)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bands": ("g", "r", "z"), "lupton": None}, "bands is"),
+        ({"unit": "nJy"}, "flux unit is 'nJy' there and 'nanomaggy'"),
+        ({"pixel_scale": 0.5}, "pixel scale is 0.5 there and 0.396"),
+        ({"pixels": np.zeros((20, 32, 32, 3), np.uint8), "native": "display", "lupton": None},
+         "stamp size"),
+        ({"pixels": np.zeros((20, 64, 64, 3), np.uint8), "native": "display", "lupton": None},
+         "unknown stretch"),
+    ],
+)  # fmt: skip
+def test_reference_that_means_something_else(generated, real, tmp_path, change, message):
+    few, info = generated.select(slice(20)), run_info(generated)
+    path = write_real(tmp_path / "a.fits", few, info=replace(info, pixel_scale=0.396))
+    with pytest.raises(DataError, match=message):
+        evaluate(path, replace(real.select(slice(20)), **change))
+
+
+@pytest.mark.parametrize(("option", "value"), [("seed", -1), ("splits", 1), ("neighbours", -1)])
+def test_options_out_of_range(catalog, real, option, value):
+    with pytest.raises(InvalidValueError, match=option):
+        evaluate(catalog, real, **{option: value})
+
+
+def test_files_that_cannot_be_used(catalog, real, tmp_path):
+    with pytest.raises(CatalogError):
+        evaluate(FIXTURE, real)
+    with pytest.raises(DataError, match="no such file"):
+        evaluate(catalog, tmp_path / "missing.zip")
+    with pytest.raises(DataError, match="no galaxies"):
+        evaluate(catalog, real.select([]))
+    with pytest.raises(DataError, match="no stamps"):
+        evaluate(catalog, [])
+
+
+def test_a_reference_joined_from_parts_is_the_whole(catalog, real):
+    joined = concatenate([real.select(slice(70)), real.select(slice(70, None))])
+    assert (
+        evaluate(catalog, joined, splits=2).to_json()["summary"]
+        == (evaluate(catalog, real, splits=2).to_json()["summary"])
+    )
