@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from galgen.config import DiffusionConfig, ModelConfig
@@ -31,7 +31,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
     """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     header = {"galgen": json.dumps(meta)}
-    write_atomically(path, lambda aside: save_file(contiguous, aside, metadata=header))
+    write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -42,7 +42,7 @@ def check_folder(path: Path) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call ``write(aside)``, flush that file to disk and rename it to `path`: whole or not at all."""
+    """Call ``write(aside)``, flush that file to disk and rename it to `path`."""
     aside = path.with_name(f".{path.name}.part")
     try:
         write(aside)

@@ -62,7 +62,5 @@ def get_preset(name: str, fusion: Fusion | None = None) -> Preset:
         raise InvalidValueError("preset", name, ", ".join(PRESETS))
     preset = PRESETS[name]()
     if fusion is not None:
-        preset = dataclasses.replace(
-            preset, model=dataclasses.replace(preset.model, fusion=fusion)
-        )
+        preset = dataclasses.replace(preset, model=dataclasses.replace(preset.model, fusion=fusion))
     return preset

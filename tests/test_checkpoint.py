@@ -219,9 +219,7 @@ def test_config_is_a_folder(weights: Path) -> None:
         (lambda c: c.update(size=33), "do not fit.*stamp size"),
     ],
 )
-def test_config_does_not_match(
-    weights: Path, change: Callable[[dict], object], match: str
-) -> None:
+def test_config_does_not_match(weights: Path, change: Callable[[dict], object], match: str) -> None:
     edit(weights, change)
     with pytest.raises(WeightsError, match=match) as caught:
         load(weights)

@@ -1,4 +1,4 @@
-"""Generation: the same galaxy whatever the batch, and everything a user can ask for or get wrong."""
+"""Generation: the same galaxy whatever the batch, and what a user can ask for or get wrong."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import torch
 
 from galgen import categories, noise
 from galgen.batch import GalaxyBatch
+from galgen.device import pick_device
 from galgen.diffusion.samplers import SAMPLERS
-from galgen.errors import InvalidValueError, NonFiniteOutputError, UnknownCategoryError, WeightsError
-from galgen.generate import (
-    GalaxyModel,
-    Run,
-    Sampling,
-    load_model,
-    pick_device,
-    sample,
-    visited_sigmas,
+from galgen.errors import (
+    InvalidValueError,
+    NonFiniteOutputError,
+    UnknownCategoryError,
+    WeightsError,
 )
+from galgen.generate import GalaxyModel, Run, load_model
 from galgen.measure import measure
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
 from galgen.request import Request, parse_mixture
+from galgen.sampling import Sampling, sample, visited_sigmas
 from tests.tiny import BANDS, SIZE, make_checkpoint
 
 CPU = torch.device("cpu")
@@ -112,15 +111,38 @@ def test_noise_does_not_know_the_micro_batch(model: GalaxyModel) -> None:
     torch.testing.assert_close(seen[2], expected, rtol=1e-4, atol=1e-4)  # c_in sigma is almost 1
 
 
+def test_every_step_has_its_own_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def normal(seed: int, index_n: torch.Tensor, shape: tuple, stream: int) -> torch.Tensor:
+        drawn.append((seed, stream))
+        return torch.zeros(len(index_n), *shape)
+
+    monkeypatch.setattr(noise, "normal", normal)
+    condition = Condition(torch.tensor([1]), torch.full((1, 5), torch.nan))
+    sampling = Sampling("ddpm", steps=4, micro_batch=1)
+    sample(make_checkpoint().denoiser, condition, torch.arange(1), 5, (SIZE, SIZE, 3), sampling)
+    steps = [Stream.SAMPLER_STEP.at(step) for step in range(3)]
+    assert drawn == [(5, stream) for stream in (Stream.INITIAL_NOISE, *steps)]
+
+
 @pytest.mark.parametrize("micro_batch", [7, 16])
 def test_more_galaxies_do_not_change_the_first(model: GalaxyModel, micro_batch: int) -> None:
-    """33 and 20, neither of them whole micro-batches: bit for bit, measurements included."""
+    """33 and 20, neither of them whole micro-batches: bit for bit, measurements included.
+
+    That holds wherever the network is given whole micro-batches only.
+    """
+    sizes: set[int] = set()
+    net = model.checkpoint.denoiser.net
+    handle = net.register_forward_pre_hook(lambda _, args: sizes.add(len(args[0])))
     sampling = dataclasses.replace(QUICK, micro_batch=micro_batch)
     many, few = (
         columns(model.generate("disk,smooth", n, seed=1, sampling=sampling)) for n in (33, 20)
     )
+    handle.remove()
     for name, column in few.items():
         np.testing.assert_array_equal(many[name][:20], column, err_msg=name)
+    assert sizes == {micro_batch}
 
 
 def test_a_run_can_be_repeated(model: GalaxyModel) -> None:
@@ -213,9 +235,9 @@ def test_guidance_evaluations(model: GalaxyModel) -> None:
 def test_mixed_precision(model: GalaxyModel, dtype: str) -> None:
     """Close to float32 in model space terms, and not silently the same."""
     full = stamps(model)
-    mixed = columns(
-        model.generate("spiral", 4, sampling=dataclasses.replace(QUICK, dtype=dtype))
-    )["stamps"]
+    mixed = columns(model.generate("spiral", 4, sampling=dataclasses.replace(QUICK, dtype=dtype)))[
+        "stamps"
+    ]
     assert mixed.dtype == np.float32
     assert not np.array_equal(mixed, full)
     display = [model.checkpoint.space._stretch().to_display(torch.from_numpy(x).movedim(1, -1))
@@ -271,20 +293,26 @@ def test_nan_stops_and_says_where() -> None:
     assert first >= 4
     assert first % 4
     good = []
-    with pytest.raises(NonFiniteOutputError, match=rf"galaxy {first} in float32") as caught:
+    with pytest.raises(NonFiniteOutputError, match=rf"galaxy {first} in float32") as caught:  # noqa: PT012 - batches before count
         for batch in run:
             good.append(batch)
     assert sum(len(batch) for batch in good) == first // 4 * 4
     assert f"galaxies before {first // 4 * 4} are good" in str(caught.value)
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_nan_everywhere(value: float) -> None:
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_one_bad_pixel_is_enough(value: float) -> None:
     loaded = make_checkpoint()
-    loaded.denoiser.net.head.bias[0] = value
-    run = GalaxyModel(loaded, CPU).generate("spiral", 2, sampling=QUICK)
-    with pytest.raises(NonFiniteOutputError, match="galaxy 0"):
-        next(iter(run))
+
+    def break_down(_: object, args: tuple, out: torch.Tensor) -> torch.Tensor:
+        out[2, 5, 7, 1] = value
+        return out
+
+    loaded.denoiser.net.register_forward_hook(break_down)
+    model, sampling = GalaxyModel(loaded, CPU), Sampling(steps=1, micro_batch=4)
+    with pytest.raises(NonFiniteOutputError, match="galaxy 2"):
+        list(model.generate("spiral", 4, sampling=sampling))
+    assert len(columns(model.generate("spiral", 2, sampling=sampling))["id"]) == 2  # 2 is padding
 
 
 @pytest.mark.parametrize(

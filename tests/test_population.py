@@ -133,9 +133,7 @@ def test_the_nearest_serve_a_value_that_no_galaxy_has() -> None:
     """Barred galaxies reach 6; asked for 12 the largest of them are drawn from."""
     fitted = population()
     size = fitted.standardise("half_light_radius", 12.0)
-    z_np = fitted.draw(
-        BARRED, {"half_light_radius": np.full(50, size, np.float32)}, *numbers(50)
-    )
+    z_np = fitted.draw(BARRED, {"half_light_radius": np.full(50, size, np.float32)}, *numbers(50))
     assert (z_np[:, 0] == np.float32(size)).all()
     ratio_n = z_np[:, 1] * fitted.scale[1] + fitted.centre[1]
     assert ratio_n.mean() == pytest.approx(1 - 6 / 20, abs=0.03)
@@ -156,9 +154,17 @@ def test_unmeasured_stays_unmeasured() -> None:
     fitted = population(missing=0.3)
     z_np = fitted.draw(0, {}, *numbers(500))
     assert np.isnan(z_np).mean() == pytest.approx(0.3, abs=0.06)
-    size = {"half_light_radius": np.zeros(500, np.float32)}
-    z_np = fitted.draw(0, size, *numbers(500))  # galaxies without a size resemble nobody's
-    assert not np.isnan(z_np[:, 0]).any()
+
+
+def test_unmeasured_galaxies_resemble_nobody() -> None:
+    """Asked for a size, galaxies whose size is not known are not drawn from."""
+    values_np = np.array([[4.0, 0.5], [5.0, 0.5], [6.0, 0.5], [np.nan, 0.9], [np.nan, 0.9]])
+    fitted = Population.fit(NAMES, values_np, np.full(5, ROUND))
+    none = np.zeros((100, 2))
+    size = {"half_light_radius": np.full(100, fitted.standardise(NAMES[0], 5.0), np.float32)}
+    assert len(np.unique(fitted.draw(ROUND, {}, numbers(100)[0], none)[:, 1])) == 2
+    drawn = fitted.draw(ROUND, size, numbers(100)[0], none)
+    assert (drawn[:, 1] == np.float32(fitted.standardise(NAMES[1], 0.5))).all()
 
 
 def test_a_category_without_galaxies_is_left_to_the_network() -> None:

@@ -51,8 +51,18 @@ def test_parse_properties() -> None:
     assert parsed == {"axis_ratio": (0.5, 0.5), "color_g_r": (-0.1, 0.7)}
 
 
-@pytest.mark.parametrize("item", ["axis_ratio", "axis_ratio=", "axis_ratio=:1", "axis_ratio=1:",
-                                  "axis_ratio=1:2:3", "axis_ratio=nan", "axis_ratio=a:b"])  # fmt: skip
+@pytest.mark.parametrize(
+    "item",
+    [
+        "axis_ratio",
+        "axis_ratio=",
+        "axis_ratio=:1",
+        "axis_ratio=1:",
+        "axis_ratio=1:2:3",
+        "axis_ratio=nan",
+        "axis_ratio=a:b",
+    ],
+)
 def test_bad_property_text(item: str) -> None:
     with pytest.raises(InvalidValueError, match="property"):
         parse_properties([item])
@@ -157,6 +167,21 @@ def test_properties_do_not_share_random_numbers(population: Population) -> None:
     np.testing.assert_array_equal(again, z_np)
 
 
+def test_choice_and_jitter_do_not_share_random_numbers(
+    population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def draw(self: Population, code: int, given: dict, pick_n: np.ndarray, jitter_np: np.ndarray):
+        seen.append(np.column_stack([pick_n, jitter_np]))
+        return jitter_np
+
+    monkeypatch.setattr(Population, "draw", draw)
+    Request(((SPIRAL, 1.0),)).draw(population, torch.arange(2000))
+    correlation = np.corrcoef(np.concatenate(seen).T)
+    assert np.abs(correlation - np.eye(len(correlation))).max() < 4 / math.sqrt(2000)
+
+
 def test_category_does_not_depend_on_what_else_is_asked(population: Population) -> None:
     mixture = parse_mixture("spiral,smooth")
     index_n = torch.arange(50)
@@ -178,5 +203,5 @@ def test_check(population: Population) -> None:
     Request(((SPIRAL, 1.0),), {"axis_ratio": (0.4, 0.5)}).check(population)
     with pytest.raises(InvalidValueError, match="property is 'redshift'; allowed: half_light"):
         Request(((SPIRAL, 1.0),), {"redshift": (0.1, 0.1)}).check(population)
-    with pytest.raises(InvalidValueError, match="property axis_ratio is 1.5"):
+    with pytest.raises(InvalidValueError, match=r"property axis_ratio is 1\.5"):
         Request(((SPIRAL, 1.0),), {"axis_ratio": (0.4, 1.5)}).check(population)

@@ -11,8 +11,8 @@ from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.data import StampSet
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
-from galgen.sheet import preview
 from galgen.render import LABEL_HEIGHT
+from galgen.sheet import preview
 from tests.real import FIXTURE, fixture_stamps, run_info, write_real
 
 

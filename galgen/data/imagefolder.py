@@ -26,7 +26,7 @@ from PIL import Image
 from galgen import categories
 from galgen.data.stamps import StampSet, bin_to_size
 from galgen.errors import DataError, UnknownCategoryError
-from galgen.stretch import LUPTON
+from galgen.lupton import LUPTON
 
 _SUFFIXES = (".webp", ".jpeg", ".jpg", ".png")
 _MODES = ("RGB", "RGBA", "P")  # greyscale and 16-bit images would convert to RGB without a word

@@ -11,7 +11,7 @@ import torch
 
 from galgen.categories import CATEGORIES
 from galgen.errors import DataError, InvalidValueError
-from galgen.stretch import lupton_preset
+from galgen.lupton import lupton_preset
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from galgen_kernels import window_attention
 from torch import Tensor, nn
 
 from galgen.config import ModelConfig
 from galgen.model.layers import Conv3x3, GroupNorm, Linear
+from galgen_kernels import window_attention
 
 
 class WindowAttention(nn.Module):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 import torch
-from galgen_kernels import convolution_3x3, group_norm
 from torch import Tensor, nn
+
+from galgen_kernels import convolution_3x3, group_norm
 
 
 class Linear(nn.Linear):
@@ -17,9 +18,7 @@ class Linear(nn.Linear):
 
     def __init__(self, features_in: int, features_out: int, *, bias: bool = True, zero=False):
         super().__init__(features_in, features_out, bias=bias)
-        nn.init.zeros_(self.weight) if zero else nn.init.normal_(
-            self.weight, std=features_in**-0.5
-        )
+        nn.init.zeros_(self.weight) if zero else nn.init.normal_(self.weight, std=features_in**-0.5)
         if bias:
             nn.init.zeros_(self.bias)
 

@@ -10,8 +10,8 @@ from astropy.stats import sigma_clip
 from galgen.measure import measure
 
 pytest.importorskip("photutils")
-from photutils.aperture import EllipticalAperture  # noqa: E402
-from photutils.segmentation import SourceCatalog, detect_sources  # noqa: E402
+from photutils.aperture import EllipticalAperture
+from photutils.segmentation import SourceCatalog, detect_sources
 
 # Those whose isophote holds no other object: photutils does not deblend here.
 ISOLATED = [

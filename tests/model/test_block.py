@@ -25,9 +25,7 @@ C, E = 32, 16  # channels and embedding
 
 
 def config(fusion: str = "gated", window: int = 4) -> ModelConfig:
-    return ModelConfig(
-        widths=(C, C, C), window=window, head_size=16, embedding=E, fusion=fusion
-    )
+    return ModelConfig(widths=(C, C, C), window=window, head_size=16, embedding=E, fusion=fusion)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

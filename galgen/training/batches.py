@@ -98,11 +98,11 @@ def random_orientation(x_bhwc: Tensor, rng: np.random.Generator) -> Tensor:
 
     Stamps that are not square are flipped and turned by half turns only.
     """
-    square = x_bhwc.shape[1] == x_bhwc.shape[2]
-    turn_b = rng.integers(0, 4 if square else 2, len(x_bhwc)) * (1 if square else 2)
+    turns = (0, 1, 2, 3) if x_bhwc.shape[1] == x_bhwc.shape[2] else (0, 2)
+    turn_b = np.array(turns)[rng.integers(0, len(turns), len(x_bhwc))]
     flip_b = rng.integers(0, 2, len(x_bhwc))
     out = torch.empty_like(x_bhwc)
-    for turn in range(4):
+    for turn in turns:
         for flip in range(2):
             chosen = torch.from_numpy((turn_b == turn) & (flip_b == flip))
             part = torch.rot90(x_bhwc[chosen], turn, (1, 2))

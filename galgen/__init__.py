@@ -1,0 +1,42 @@
+"""galgen: realistic, category-labelled galaxy images by the million, straight to FITS.
+
+Examples
+--------
+>>> import galgen
+>>> model = galgen.load_model()
+>>> run = model.generate("spiral", 16, seed=1)
+>>> galgen.write_catalog("spirals.fits", run, run.info)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "GalaxyBatch": "galgen.batch",
+    "RunInfo": "galgen.batch",
+    "CatalogFile": "galgen.catalog",
+    "write_catalog": "galgen.catalog",
+    "evaluate": "galgen.evaluation",
+    "export_imagefolder": "galgen.export",
+    "Sampling": "galgen.sampling",
+    "load_model": "galgen.generate",
+    "preview": "galgen.sheet",
+    "train": "galgen.training",
+}
+
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use, so that ``galgen --help`` answers at once."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'galgen' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,5 @@
+"""``python -m galgen`` is the ``galgen`` command."""
+
+from galgen.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""The ``galgen`` command: thin drivers that parse, call the library and print.
+
+Nothing heavy is imported before a command runs, so ``galgen --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from galgen.cli import files, info, mass, train
+from galgen.errors import GalgenError
+
+app = typer.Typer(
+    help="Realistic, category-labelled galaxy images by the million, written straight to FITS.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+mass.register(app)
+train.register(app)
+files.register(app)
+info.register(app)
+
+
+def main() -> None:
+    """Run the command line; an expected error becomes a message on stderr and an exit code.
+
+    2 for what is refused before any work, 1 for what fails half-way (a full disk, a diverged
+    network), 3 for an interrupted run, 4 for a catalogue that is wrong.
+    """
+    try:
+        app()
+    except (GalgenError, OSError) as error:
+        for text in (str(error), *getattr(error, "__notes__", ())):
+            typer.echo(f"galgen: {text}", err=True)
+        sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)

@@ -1,0 +1,77 @@
+"""Progress on stderr: a live bar on a terminal, a line now and then in a log file."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+LOG_SECONDS = 30.0
+
+
+def human_bytes(count: float) -> str:
+    """'1.5 GB', in powers of 1000 as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.2f} TB"
+
+
+class ProgressLine:
+    """One task with a total, a rate and a free-text field.
+
+    Parameters
+    ----------
+    total : int
+        When the task is complete.
+    unit : str
+        What is counted, for the rate.
+    quiet : bool
+        Print nothing.
+    """
+
+    def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
+        console = Console(stderr=True)
+        self._total, self._unit, self._quiet = total, unit, quiet
+        self._live = console.is_terminal and not quiet
+        self._bar = Progress(
+            TextColumn("{task.completed:,}/{task.total:,} " + unit),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[rate]} {task.fields[detail]} ETA"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not self._live,
+        )
+        self._task = self._bar.add_task("", total=total, rate="", detail="")
+        self._started = self._printed = time.monotonic()
+        self._first = -1
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, detail: str = "", rate: float | None = None) -> None:
+        """Report `done` of the total; the rate is measured from the first report if not given."""
+        now = time.monotonic()
+        if self._first < 0:
+            self._first = 0
+        if rate is None:
+            rate = done / max(now - self._started, 1e-9)
+        text = f"{rate:,.1f} {self._unit}/s"
+        self._bar.update(self._task, completed=done, rate=text, detail=detail)
+        if not (self._live or self._quiet) and (
+            now - self._printed >= LOG_SECONDS or done >= self._total
+        ):
+            self._printed = now
+            left = (self._total - done) / rate if rate > 0 else float("inf")
+            eta = f"{left:.0f} s" if left < 6000 else f"{left / 60:.0f} min"
+            Console(stderr=True, soft_wrap=True).print(
+                f"{done:,}/{self._total:,} {self._unit}  {text}  {detail}  ETA {eta}",
+                highlight=False,
+            )

@@ -1,0 +1,86 @@
+"""``galgen train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(train)
+
+
+def train(
+    data: Annotated[
+        list[Path],
+        Option(help="Image folder or zip, Galaxy10 or flux HDF5, or FITS. Repeat to join several."),
+    ],
+    out: Annotated[Path, Option(help="Folder of the run.")],
+    preset: Annotated[str, Option(help="paper, fast, small or tiny.")] = "fast",
+    fusion: Annotated[str | None, Option(help="Ablation: gated, conv, attention or plain.")] = None,
+    max_time: Annotated[
+        str | None, Option(help="Stop, save and export after this long: 90s, 9m, 2h.")
+    ] = None,
+    resume: Annotated[
+        bool, Option("--resume", help="Continue the run in --out, if there is one.")
+    ] = False,
+    images: Annotated[int | None, Option(help="Length of the run in training images.")] = None,
+    batch: Annotated[int | None, Option(help="Images per step.")] = None,
+    learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
+    size: Annotated[int | None, Option(help="Side of the stamps, if not the data's.")] = None,
+    seed: Annotated[int | None, Option(help="Seed of the run.")] = None,
+    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
+    compile: Annotated[bool, Option(help="Compile the network (on a GPU).")] = False,
+    name: Annotated[str | None, Option(help="Name of the weights, for the model card.")] = None,
+    credit: Annotated[str | None, Option(help="Credit of the data, for the model card.")] = None,
+    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Train a model on labelled galaxies; safe to stop and to kill, resumable.
+
+    Exit codes: 0 done or out of time, 2 bad input, 3 interrupted (go on with --resume), 1 diverged.
+    """
+    import dataclasses
+
+    from galgen.cli.duration import parse_duration
+    from galgen.cli.progress import ProgressLine
+    from galgen.presets import get_preset
+
+    chosen = get_preset(preset, fusion)
+    given = {"images": images, "batch": batch, "learning_rate": learning_rate, "seed": seed}
+    changes = {key: value for key, value in given.items() if value is not None}
+    chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, **changes))
+    seconds = parse_duration(max_time) if max_time else None
+
+    from galgen.training import Progress
+    from galgen.training import train as run_training
+
+    with ProgressLine(chosen.train.images, "images", quiet=quiet) as line:
+
+        def report(progress: Progress) -> None:
+            line.update(progress.images, f"loss {progress.loss:.4f}", progress.images_per_second)
+
+        trained = run_training(
+            data,
+            chosen,
+            out,
+            max_seconds=seconds,
+            resume=resume,
+            size=size,
+            device=device,
+            compile=compile,
+            name=name,
+            report=report,
+            **({"credit": credit} if credit else {}),
+        )
+    if not quiet:
+        typer.echo(
+            f"{trained.weights}: {trained.images:,} of {trained.total:,} images, "
+            f"validation loss {trained.validation_loss:.4f}"
+        )
+    if trained.interrupted:
+        typer.echo("interrupted; go on with the same command and --resume", err=True)
+        raise typer.Exit(3)

@@ -1,0 +1,255 @@
+"""The training loop: resumable, time-boxed, safe to kill."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from galgen.config import Preset
+from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.loss import denoising_loss, draw_sigmas
+from galgen.ema import PowerEMA
+from galgen.errors import NonFiniteOutputError
+from galgen.model.embedding import Condition
+from galgen.output import write_atomically
+from galgen.training.batches import BatchSource, TrainingBatch
+from galgen.training.optim import learning_rate, make_optimizers
+from galgen.training.state import load_state, save_state
+
+LOG_SECONDS = 10.0
+VALIDATION_BATCHES = 8
+LOG_FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a running training reports.
+
+    Attributes
+    ----------
+    images, total : int
+        Training images seen, and the length of the run.
+    loss : float
+        Mean loss since the last report.
+    images_per_second : float
+        Rate since the last report.
+    """
+
+    images: int
+    total: int
+    loss: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Events:
+    """Hooks of the loop. `stop` is asked between steps; `preview` gets the averaged denoiser."""
+
+    stop: Callable[[], bool]
+    report: Callable[[Progress], None]
+    preview: Callable[[Denoiser, int], None]
+
+
+class Trainer:
+    """One training run in one folder.
+
+    Parameters
+    ----------
+    preset : Preset
+        Network, diffusion and training configuration; ``model.properties`` must match the sources.
+    training, validation : BatchSource
+        Galaxies to learn from and galaxies held out.
+    out : Path
+        Folder for ``checkpoint.safetensors`` and ``loss.csv``.
+    device : str
+        Torch device.
+    compile : bool
+        Compile the network (worth its start-up time on a GPU).
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        training: BatchSource,
+        validation: BatchSource,
+        out: Path,
+        device: torch.device | str = "cpu",
+        *,
+        compile: bool = False,
+    ) -> None:
+        self.preset, self.config = preset, preset.train
+        self.training, self.validation = training, validation
+        self.device = torch.device(device)
+        self.checkpoint_path, self.log_path = out / "checkpoint.safetensors", out / "loss.csv"
+        torch.manual_seed(self.config.seed)
+        self.denoiser = Denoiser(preset.model, preset.diffusion).to(self.device)
+        self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)
+        self.optimizers = make_optimizers(self.denoiser.net, self.config)
+        self.step, self.images, self.seconds = 0, 0, 0.0
+        self._loss = torch.compile(denoising_loss) if compile else denoising_loss
+
+    def resume(self) -> None:
+        """Continue from the checkpoint, forgetting log lines written after it.
+
+        Raises
+        ------
+        WeightsError
+            If the checkpoint is unreadable or belongs to another model, diffusion or optimizer.
+        """
+        state = self.denoiser, self.ema, self.optimizers
+        meta = load_state(self.checkpoint_path, *state, self._made_by())
+        self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
+        rows = [row for row in self._read_log() if int(row["images"]) <= self.images]
+        write_atomically(self.log_path, partial(_write_log, rows))
+
+    def save(self) -> None:
+        """Write the checkpoint aside, then rename it.
+
+        Raises
+        ------
+        NonFiniteOutputError
+            If a weight is not finite; the last checkpoint is kept.
+        """
+        # A loss or gradient that is not finite reaches every weight in the same step, by clipping.
+        if not all(bool(p.isfinite().all()) for p in self.denoiser.parameters()):
+            raise self._diverged("NaN or infinity is among the weights")
+        meta = {"step": self.step, "images": self.images, "seconds": self.seconds}
+        meta |= self._made_by()
+        save_state(self.checkpoint_path, self.denoiser, self.ema, self.optimizers, meta)
+
+    def run(self, events: Events) -> bool:
+        """Train until the run is complete or `events.stop` says so; save in both cases.
+
+        Returns
+        -------
+        bool
+            Whether the run is complete.
+
+        Raises
+        ------
+        NonFiniteOutputError
+            If training diverges; the last checkpoint is kept.
+        """
+        config = self.config
+        now = time.monotonic()
+        last_step = last_report = last_save = last_preview = now
+        losses: list[Tensor] = []
+        while self.images < config.images and not events.stop():
+            losses.append(self._train_step(self.training.batch(self.step)))
+            now, previous = time.monotonic(), last_step
+            self.seconds += now - previous
+            last_step = now
+            if now - last_report >= LOG_SECONDS:
+                loss = torch.stack(losses).mean().item()
+                if not math.isfinite(loss):
+                    raise self._diverged(f"the loss is {loss}")
+                rate = len(losses) * config.batch / (now - last_report)
+                events.report(Progress(self.images, config.images, loss, rate))
+                self._log(loss, rate)
+                losses, last_report = [], now
+            if now - last_save >= 60 * config.checkpoint_minutes:
+                self.save()
+                last_save = now
+            if now - last_preview >= 60 * config.preview_minutes:
+                self._log_validation()
+                events.preview(self.ema.module, self.images)
+                last_preview = time.monotonic()
+                last_step += last_preview - now  # previews are not training
+                last_report += last_preview - now
+        self.save()
+        self._log_validation()
+        return self.images >= config.images
+
+    def validation_loss(self) -> float:
+        """Loss of the averaged network on held-out galaxies, always with the same noise."""
+        with torch.no_grad():
+            losses = [
+                self._batch_loss(self.ema.module, self.validation.batch(i), i)
+                for i in range(VALIDATION_BATCHES)
+            ]
+        return torch.cat(losses).mean().item()
+
+    def _made_by(self) -> dict[str, object]:
+        """What a checkpoint must share with the run that continues it, as JSON gives it."""
+        made_by = {
+            "model": self.preset.model.to_json(),
+            "diffusion": self.preset.diffusion.to_json(),
+            "optimizer": self.config.optimizer,
+        }
+        return json.loads(json.dumps(made_by))
+
+    def _diverged(self, what: str) -> NonFiniteOutputError:
+        return NonFiniteOutputError(
+            f"Training diverged: {what} after {self.images} images; lower the learning rate. "
+            f"The last checkpoint, {self.checkpoint_path}, is from before."
+        )
+
+    def _train_step(self, batch: TrainingBatch) -> Tensor:
+        rate = learning_rate(self.config, self.images)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        loss = self._batch_loss(self.denoiser, batch, self.step).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.gradient_clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        self.step += 1
+        self.images += self.config.batch
+        self.ema.update(self.denoiser, self.step)
+        return loss.detach()
+
+    def _batch_loss(self, denoiser: Denoiser, batch: TrainingBatch, step: int) -> Tensor:
+        """Loss per galaxy, (b,); the noise is a function of the run's seed and the step."""
+        # torch seeds its CPU generator with 32 bits: both numbers have to fit into them.
+        generator = torch.Generator().manual_seed((self.config.seed * 0x9E3779B1 + step) % 2**32)
+        sigma_b = draw_sigmas(denoiser.config, len(batch.x_bhwc), generator)
+        noise_bhwc = torch.randn(batch.x_bhwc.shape, generator=generator)
+        move = partial(torch.Tensor.to, device=self.device, non_blocking=True)
+        condition = Condition(move(batch.category_b), move(batch.properties_bp))
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return self._loss(
+                denoiser, move(batch.x_bhwc), move(sigma_b), move(noise_bhwc), condition
+            )
+
+    def _log(self, loss: float, rate: float) -> None:
+        self._append(loss=f"{loss:.5f}", images_per_second=f"{rate:.1f}")
+
+    def _log_validation(self) -> None:
+        self._append(validation_loss=f"{self.validation_loss():.5f}")
+
+    def _append(self, **values: str) -> None:
+        values |= {
+            "images": str(self.images),
+            "seconds": f"{self.seconds:.1f}",
+            "learning_rate": f"{learning_rate(self.config, self.images):.3g}",
+        }
+        new = not self.log_path.exists()
+        with open(self.log_path, "a", newline="") as handle:
+            writer = csv.DictWriter(handle, LOG_FIELDS, restval="")
+            if new:
+                writer.writeheader()
+            writer.writerow(values)
+
+    def _read_log(self) -> list[dict[str, str]]:
+        if not self.log_path.exists():
+            return []
+        with open(self.log_path, newline="") as handle:
+            return list(csv.DictReader(handle))
+
+
+def _write_log(rows: Sequence[dict[str, str]], path: Path) -> None:
+    with open(path, "w", newline="") as handle:
+        writer = csv.DictWriter(handle, LOG_FIELDS)
+        writer.writeheader()
+        writer.writerows(rows)

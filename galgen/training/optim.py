@@ -1,0 +1,39 @@
+"""Optimizers and the learning-rate schedule."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from galgen.config import TrainConfig
+
+# Parameters of the network that are matrices by storage but not hidden layers of it.
+_NOT_HIDDEN = ("stem", "head", "embedding", "position_bias", "modulation", "gate")
+
+
+def make_optimizers(net: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """Return Muon for hidden weight matrices and AdamW for the rest, or AdamW alone."""
+    hidden, rest = [], []
+    for name, parameter in net.named_parameters():
+        matrix = parameter.ndim == 2 and not any(part in name for part in _NOT_HIDDEN)
+        (hidden if matrix and config.optimizer == "muon" else rest).append(parameter)
+    adamw = torch.optim.AdamW(
+        rest, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+    )
+    if not hidden:
+        return [adamw]
+    muon = torch.optim.Muon(
+        hidden,
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        adjust_lr_fn="match_rms_adamw",  # updates as large as AdamW's (Liu et al. 2025)
+    )
+    return [muon, adamw]
+
+
+def learning_rate(config: TrainConfig, images: int) -> float:
+    """Warm up linearly, stay, and fall linearly to zero over the last `cooldown` of the run."""
+    rise = min(1.0, images / config.warmup) if config.warmup else 1.0
+    left = max(0, config.images - images) / config.images
+    fall = min(1.0, left / config.cooldown) if config.cooldown else 1.0
+    return config.learning_rate * min(rise, fall)

@@ -1,0 +1,260 @@
+"""The command line: what a user types, sees and gets, including everything that is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from galgen.cli import main
+from galgen.cli.duration import parse_duration
+from galgen.cli.progress import human_bytes
+from galgen.data import open_stamps
+from galgen.errors import InvalidValueError
+
+
+@pytest.fixture
+def galgen(monkeypatch, capsys):
+    """Call the command line in this process; returns (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["galgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def mass(galgen, tiny_weights, tmp_path):
+    """Call ``galgen mass`` for spirals with tiny weights; arguments may override or add."""
+
+    def call(*arguments: object, out: Path | str = "cat.fits", n: object = 5, category="spiral"):
+        path = tmp_path / out
+        asked = ("--category", category, "--n", n, "--out", path, "--weights", tiny_weights)
+        return *galgen("mass", *asked, "--steps", 2, "--batch", 4, *arguments), path
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def catalog(tiny_weights, tmp_path_factory) -> Path:
+    """A small catalogue of two categories."""
+    path = tmp_path_factory.mktemp("catalog") / "cat.fits"
+    command = [sys.executable, "-m", "galgen", "mass", "--category", "spiral:1,round:1"]
+    command += ["--n", "40", "--out", path, "--weights", tiny_weights, "--steps", "2", "--quiet"]
+    subprocess.run(command, check=True)
+    return path
+
+
+def test_help_needs_no_heavy_import():
+    code = (
+        "import sys; sys.argv = ['galgen', '--help']\n"
+        "from galgen.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'astropy', 'fitsio', 'h5py', 'PIL'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    for command in ("mass", "train", "preview", "export", "evaluate", "verify", "info"):
+        assert command in shown.stdout
+
+
+def test_mass_writes_what_was_asked(mass):
+    code, out, _, path = mass("--seed", 3, n=6)
+    assert code == 0
+    assert "6 galaxies" in out
+    with fits.open(path, checksum=True) as hdus:
+        assert len(hdus["CATALOG"].data) == 6
+        assert set(hdus["CATALOG"].data["CATEGORY_NAME"]) == {"spiral"}
+        assert set(hdus["CATALOG"].data["SEED"]) == {3}
+        assert hdus[0].header["NSTEPS"] == 2
+
+
+def test_more_galaxies_start_with_the_same_ones(mass):
+    *_, few = mass(out="few.fits", n=6)
+    *_, many = mass(out="many.fits", n=11)
+    with fits.open(few) as a, fits.open(many) as b:
+        for name in ("STAMPS_G", "STAMPS_R", "STAMPS_I"):
+            np.testing.assert_array_equal(a[name].data, b[name].data[:6])
+        for name in a["CATALOG"].columns.names:
+            np.testing.assert_array_equal(a["CATALOG"].data[name], b["CATALOG"].data[name][:6])
+
+
+def test_mass_prints_nothing_when_quiet(mass):
+    code, out, err, _ = mass("--quiet")
+    assert (code, out, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((), {"category": "spirall"}, ["spirall", "spiral", "edge-on"]),  # nearest, and the tree
+        ((), {"category": "spiral:-1"}, ["-1"]),
+        ((), {"category": "spiral:x"}, ["'x'"]),
+        ((), {"n": 0}, ["0", "1 or more"]),
+        ((), {"n": -3}, ["-3"]),
+        ((), {"n": "many"}, ["--n", "integer"]),
+        ((), {"n": 10**12}, ["bytes", "available"]),  # 12 PB
+        ((), {"out": "missing/cat.fits"}, ["missing"]),
+        (("--seed", -1), {}, ["seed", "-1"]),
+        (("--steps", 0), {}, ["steps"]),
+        (("--batch", 0), {}, ["batch"]),
+        (("--sampler", "hein"), {}, ["hein", "heun"]),
+        (("--guidance", "nan"), {}, ["guidance"]),
+        (("--dtype", "int3"), {}, ["int3", "bfloat16"]),
+        (("--device", "warp"), {}, ["warp", "cpu"]),
+        (("--property", "mass=3"), {}, ["mass", "axis_ratio"]),  # a property the model lacks
+        (("--property", "axis_ratio=7"), {}, ["axis_ratio", "7"]),  # out of range
+        (("--property", "axis_ratio"), {}, ["name=value"]),
+        (("--property", "axis_ratio=a:b"), {}, ["'a'"]),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_written(mass, arguments, options, words):
+    code, _, err, path = mass(*arguments, **options)
+    assert code == 2
+    for word in words:
+        assert word in err
+    assert not path.exists()
+    assert not list(path.parent.glob("*"))
+
+
+def test_an_existing_file_is_kept_unless_overwrite(mass):
+    *_, path = mass()
+    before = path.read_bytes()
+    code, _, err, _ = mass("--seed", 1)
+    assert code == 2
+    assert str(path) in err
+    assert path.read_bytes() == before
+    assert mass("--seed", 1, "--overwrite")[0] == 0
+    assert path.read_bytes() != before
+
+
+def test_corrupted_weights_are_refused(galgen, tiny_weights, tmp_path):
+    broken = shutil.copytree(tiny_weights, tmp_path / "broken")
+    data = bytearray((broken / "model.safetensors").read_bytes())
+    data[len(data) // 2] ^= 1
+    (broken / "model.safetensors").write_bytes(data)
+    asked = ("--category", "spiral", "--n", 2, "--out", tmp_path / "a.fits", "--weights", broken)
+    code, _, err = galgen("mass", *asked)
+    assert code == 2
+    assert "model.safetensors" in err
+    assert not (tmp_path / "a.fits").exists()
+
+
+def test_sigterm_keeps_the_finished_galaxies(tiny_weights, tmp_path):
+    path = tmp_path / "cat.fits"
+    command = [sys.executable, "-m", "galgen", "mass", "--category", "spiral", "--n", "1000000"]
+    command += ["--out", path, "--weights", tiny_weights, "--steps", "1", "--batch", "4"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    part_written(tmp_path, process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 3, err
+    assert "stopped after" in err
+    with fits.open(path, checksum=True) as hdus:
+        kept = len(hdus["CATALOG"].data)
+        assert 0 < kept < 1000000
+        assert hdus["STAMPS_G"].shape[0] == kept
+    assert [p.name for p in tmp_path.iterdir()] == ["cat.fits"]
+
+
+def part_written(folder: Path, process: subprocess.Popen) -> None:
+    """Wait until a run has begun to write galaxies."""
+    while process.poll() is None:
+        for part in folder.glob("*.part"):
+            with open(part, "rb") as handle:
+                if any(handle.read(2**20)):
+                    return
+    raise AssertionError(process.communicate()[1])
+
+
+def test_preview_verify_export_and_evaluate(galgen, catalog, tmp_path, galaxies):
+    code, out, _ = galgen("preview", catalog, "--out", tmp_path / "grid.png")
+    assert code == 0
+    assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+
+    code, out, _ = galgen("verify", catalog)
+    assert code == 0, out
+
+    code, out, _ = galgen("export", "imagefolder", catalog, tmp_path / "images.zip")
+    assert code == 0
+    back = open_stamps(tmp_path / "images.zip")
+    assert len(back) == 40
+
+    # The fixture has 24 galaxies of 64 pixels; what is tested here is that the report is written.
+    reference = ("--reference", tmp_path / "images.zip", "--out", tmp_path / "e.json")
+    code, out, _ = galgen("evaluate", catalog, *reference)
+    assert code == 0, out
+    assert "AXIS_RATIO" in json.dumps(json.loads((tmp_path / "e.json").read_text()))
+
+
+def test_verify_exits_4_on_a_flipped_bit(galgen, catalog, tmp_path):
+    broken = tmp_path / "broken.fits"
+    data = bytearray(catalog.read_bytes())
+    data[-2880 * 3] ^= 1
+    broken.write_bytes(data)
+    code, out, err = galgen("verify", broken)
+    assert code == 4
+    assert "STAMPS_I" in out + err
+
+
+def test_train_resumes_and_its_weights_make_galaxies(galgen, galaxies, tmp_path):
+    run = tmp_path / "run"
+    asked = ("train", "--data", galaxies, "--preset", "tiny", "--out", run, "--batch", 4)
+    code, out, err = galgen(*asked, "--images", 8, "--name", "two-steps")
+    assert code == 0, err
+    assert "8 of 8 images" in out
+    assert (run / "loss.csv").exists()
+    assert list(run.glob("samples-*.png"))
+
+    code, _, err = galgen(*asked, "--images", 12)
+    assert code == 2
+    assert "--resume" in err
+    code, out, err = galgen(*asked, "--images", 12, "--resume")
+    assert code == 0, err
+    assert "12 of 12 images" in out
+
+    weights = run / "weights"
+    code, out, _ = galgen("info", "--weights", weights, "--json")
+    assert code == 0
+    assert json.loads(out)["weights"]["images_seen"] == 12
+    asked = ("--category", "smooth", "--n", 2, "--steps", 1, "--out", tmp_path / "cat.fits")
+    assert galgen("mass", *asked, "--weights", weights)[0] == 0
+
+
+def test_info_shows_taxonomy_and_properties(galgen, tiny_weights):
+    code, out, _ = galgen("info", "--weights", tiny_weights)
+    assert code == 0
+    for word in ("barred-spiral", "axis_ratio", "sha256", "torch"):
+        assert word in out
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400), ("20", 20)]
+)
+def test_durations(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "0s", "5 days", "1e3"])
+def test_bad_durations(text):
+    with pytest.raises(InvalidValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.2e12, "3.20 TB")]
+)
+def test_human_bytes(count, text):
+    assert human_bytes(count) == text

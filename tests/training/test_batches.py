@@ -1,0 +1,170 @@
+"""Training batches: how galaxies are drawn, turned and partly hidden."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from galgen import categories
+from galgen.config import TrainConfig
+from galgen.data import StampSet
+from galgen.stretch import PixelSpace
+from galgen.training.batches import BatchSource, balanced_weights, random_orientation
+
+ROUND, SPIRAL, BARRED = (categories.get(name).code for name in ("round", "spiral", "barred"))
+SPACE = PixelSpace("display", ("g", "r"), 0.02, (0.3, 0.4), (0.2, 0.2))
+
+
+def source(code_n: list[int], **changes: object) -> BatchSource:
+    """Stamp i is filled with the grey level i."""
+    n = len(code_n)
+    pixels = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], (n, 4, 4, 2))
+    ids = np.array([str(i) for i in range(n)])
+    stamps = StampSet(pixels, "display", ("g", "r"), np.array(code_n, np.int16), ids)
+    z_np = np.stack([np.arange(n), -np.arange(n)], axis=1).astype(np.float32)
+    return BatchSource(stamps, z_np, SPACE, TrainConfig(**{"batch": 50, **changes}))
+
+
+def whole(**changes: object) -> dict[str, object]:
+    """Settings that hide nothing."""
+    none = {"label_dropout": 0, "property_dropout": 0, "all_properties_dropout": 0}
+    return {**none, **changes}
+
+
+def drawn(batch_source: BatchSource, steps: int) -> np.ndarray:
+    """Which galaxies the first steps draw, known by their first property."""
+    return np.concatenate(
+        [batch_source.batch(step).properties_bp[:, 0].numpy() for step in range(steps)]
+    ).astype(int)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_balanced_weights(balance: float) -> None:
+    """A category of n members has a share ~ n^(1 - balance)."""
+    code_n = np.repeat([0, 3, 7], [1, 9, 100])
+    weight = balanced_weights(code_n, balance)
+    share = np.array([weight[code_n == code].sum() for code in (0, 3, 7)])
+    expected = np.array([1, 9, 100]) ** (1 - balance)
+    np.testing.assert_allclose(share, expected / expected.sum())
+    for code in (3, 7):
+        assert np.ptp(weight[code_n == code]) == 0
+
+
+@pytest.mark.parametrize(("balance", "share"), [(0.0, 0.1), (0.5, 0.25), (1.0, 0.5)])
+def test_batches_are_balanced(balance: float, share: float) -> None:
+    """Two of twenty galaxies are barred; square roots make that 1/4, full balance 1/2."""
+    batches = source([BARRED] * 2 + [ROUND] * 18, **whole(balance=balance))
+    index = drawn(batches, 60)
+    tolerance = 4 * math.sqrt(share * (1 - share) / len(index))
+    assert (index < 2).mean() == pytest.approx(share, abs=tolerance)
+    assert set(index) == set(range(20))  # the first and the last are drawn, too
+
+
+def test_rows_stay_together() -> None:
+    """Stamp, label and properties of one galaxy, also after turning."""
+    batch = source([ROUND, SPIRAL, BARRED], **whole()).batch(0)
+    index = batch.properties_bp[:, 0].long()
+    assert torch.equal(batch.properties_bp[:, 1], -index.float())
+    assert torch.equal(batch.category_b, torch.tensor([ROUND, SPIRAL, BARRED])[index])
+    native = SPACE.decode(batch.x_bhwc) * 255
+    torch.testing.assert_close(native, index.float()[:, None, None, None].expand_as(native),
+                               rtol=0, atol=1e-3)  # fmt: skip
+    assert batch.x_bhwc.shape == (50, 4, 4, 2)
+    assert batch.x_bhwc.dtype == torch.float32
+    assert batch.category_b.dtype == torch.int64
+    assert batch.properties_bp.dtype == torch.float32
+
+
+def test_a_step_is_always_the_same() -> None:
+    """Whatever was asked for before: a resumed run sees the same batches."""
+    codes = [ROUND, SPIRAL, BARRED] * 5
+    one, other = source(codes), source(codes)
+    for step in (7, 3, 10**9):
+        a, b = one.batch(step), other.batch(step)
+        assert torch.equal(a.x_bhwc, b.x_bhwc)
+        assert torch.equal(a.category_b, b.category_b)
+        np.testing.assert_array_equal(a.properties_bp, b.properties_bp)
+        other.batch(0)
+    assert not torch.equal(one.batch(3).x_bhwc, one.batch(4).x_bhwc)
+    assert not torch.equal(one.batch(3).x_bhwc, source(codes, seed=1).batch(3).x_bhwc)
+
+
+def test_label_dropout() -> None:
+    """A dropped label becomes one of its ancestors, each as often."""
+    batches = source([BARRED] * 5, **whole(label_dropout=0.3))
+    count = Counter(torch.cat([batches.batch(i).category_b for i in range(80)]).tolist())
+    n = 80 * 50
+    chain = [node.code for node in categories.path(categories.get("barred"))]
+    assert set(count) == set(chain)
+    for code in chain[:-1]:
+        tolerance = 4 * math.sqrt(0.1 * 0.9 / n)
+        assert count[code] / n == pytest.approx(0.3 / 3, abs=tolerance)
+
+
+def test_no_label_stays_no_label() -> None:
+    assert source([0, 0], label_dropout=1).batch(0).category_b.tolist() == [0] * 50
+
+
+def test_property_dropout() -> None:
+    """One by one, and all together: any subset can be asked for later, and none."""
+    one, both = 0.2, 0.3
+    batches = source([ROUND] * 5, **whole(property_dropout=one, all_properties_dropout=both))
+    hidden = torch.cat([batches.batch(i).properties_bp.isnan() for i in range(80)]).double()
+    n = len(hidden)
+    expected = both + (1 - both) * one
+    for p in range(2):
+        assert hidden[:, p].mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / n))
+    expected = both + (1 - both) * one**2
+    assert hidden.all(1).double().mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / n))
+
+
+def test_unmeasured_properties_stay_hidden() -> None:
+    batches = source([ROUND] * 3, **whole())
+    batches.z_np[:, 1] = np.nan
+    properties_bp = batches.batch(0).properties_bp
+    assert properties_bp[:, 1].isnan().all()
+    assert not properties_bp[:, 0].isnan().any()
+
+
+def orientations(x_hwc: Tensor, n: int = 400) -> Counter[bytes]:
+    """How often each turned form of one stamp is drawn."""
+    rng = np.random.default_rng(0)
+    turned = random_orientation(x_hwc.expand(n, -1, -1, -1), rng)
+    return Counter(x.numpy().tobytes() for x in turned)
+
+
+@pytest.mark.parametrize(("shape", "forms"), [((3, 3, 2), 8), ((2, 3, 2), 4)])
+def test_orientations_are_a_group(shape: tuple[int, ...], forms: int) -> None:
+    """All 8 symmetries of a square, 4 of a rectangle, evenly; turning again gives no others."""
+    x_hwc = torch.arange(math.prod(shape), dtype=torch.float32).view(shape)
+    count = orientations(x_hwc)
+    assert len(count) == forms
+    assert min(count.values()) > 400 / forms - 4 * math.sqrt(400 / forms)
+    for form in count:
+        again = torch.frombuffer(bytearray(form), dtype=torch.float32).view(shape)
+        assert orientations(again).keys() == count.keys()
+        # Bands move together with their pixel.
+        assert torch.equal(again[..., 1] - again[..., 0], torch.ones(shape[:2]))
+
+
+def test_orientations_against_numpy() -> None:
+    x_hwc = torch.arange(18, dtype=torch.float32).view(3, 3, 2)
+    expected = set()
+    for turn in range(4):
+        turned = np.rot90(x_hwc.numpy(), turn)
+        expected |= {np.ascontiguousarray(form).tobytes() for form in (turned, turned[:, ::-1])}
+    assert orientations(x_hwc).keys() == expected
+
+
+def test_galaxies_are_turned_independently() -> None:
+    x_bhwc = torch.arange(9.0).view(1, 3, 3, 1).expand(200, -1, -1, -1)
+    turned = random_orientation(x_bhwc, np.random.default_rng(0))
+    corners = turned[:, 0, 0, 0]
+    assert {0.0, 2.0, 6.0, 8.0} == set(corners.tolist())
+    same = (corners[1:] == corners[:-1]).double().mean().item()
+    assert same == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 199))

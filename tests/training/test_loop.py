@@ -1,0 +1,318 @@
+"""The training loop: it learns, stops, goes on where it stopped, and refuses to go wrong."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from galgen.checkpoint import load_tensors
+from galgen.config import DiffusionConfig, TrainConfig
+from galgen.diffusion.denoiser import Denoiser
+from galgen.errors import NonFiniteOutputError, WeightsError
+from galgen.presets import tiny
+from galgen.training import loop
+from galgen.training.batches import TrainingBatch
+from galgen.training.loop import Events, Progress, Trainer
+from galgen.training.prepare import Prepared, prepare
+
+SIZE = 16  # the smallest stamps that can be measured
+BATCH = 4
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    """Real galaxies, a small network, no warm-up."""
+    train = TrainConfig(
+        images=10_000, batch=BATCH, warmup=0, validation=0.2, learning_rate=1e-3, balance=1.0
+    )
+    path = Path(__file__).parents[1] / "fixtures" / "galaxies64.zip"
+    return prepare([path], dataclasses.replace(tiny(), train=train), SIZE)
+
+
+def trainer(prepared: Prepared, out: Path, **changes: object) -> Trainer:
+    preset = dataclasses.replace(
+        prepared.preset, train=dataclasses.replace(prepared.preset.train, **changes)
+    )
+    out.mkdir(exist_ok=True)
+    return Trainer(preset, prepared.training, prepared.validation, out)
+
+
+def steps(
+    n: int,
+    report: Callable[[Progress], None] = lambda progress: None,
+    preview: Callable[[Denoiser, int], None] = lambda denoiser, images: None,
+) -> Events:
+    """Stop after n steps."""
+    left = iter(range(n))
+    return Events(lambda: next(left, None) is None, report, preview)
+
+
+def log(out: Path) -> list[dict[str, str]]:
+    with open(out / "loss.csv", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def saved(out: Path) -> tuple[dict[str, Tensor], dict]:
+    return load_tensors(out / "checkpoint.safetensors")
+
+
+def assert_same_tensors(one: Path, other: Path) -> None:
+    (a, _), (b, _) = saved(one), saved(other)
+    assert a.keys() == b.keys()
+    assert [name for name in a if not torch.equal(a[name], b[name])] == []
+
+
+@pytest.fixture(autouse=True)
+def _few_validation_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "VALIDATION_BATCHES", 2)
+
+
+@pytest.fixture
+def every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log after every step, not every ten seconds."""
+    monkeypatch.setattr(loop, "LOG_SECONDS", 0.0)
+
+
+def test_loss_falls(prepared: Prepared, tmp_path: Path) -> None:
+    """On a batch seen again and again, and of the average on galaxies never seen."""
+    run = trainer(prepared, tmp_path, learning_rate=3e-3, ema_relative_width=0.25)
+    first = prepared.training.batch(0)
+    run.training = SimpleNamespace(batch=lambda step: first)
+
+    def loss() -> float:
+        with torch.no_grad():
+            return run._batch_loss(run.denoiser, first, 0).mean().item()
+
+    before = loss(), run.validation_loss()
+    assert not run.run(steps(30))  # not complete
+    assert loss() < 0.7 * before[0]
+    assert run.validation_loss() < 0.9 * before[1]
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_resumed_run_is_the_uninterrupted_one(
+    prepared: Prepared, tmp_path: Path, optimizer: str
+) -> None:
+    """Bit for bit: weights, average and moments."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    trainer(prepared, whole, optimizer=optimizer).run(steps(6))
+    trainer(prepared, parts, optimizer=optimizer).run(steps(2))
+    for n in (3, 1):
+        torch.manual_seed(99)  # nothing may hang on the global generator
+        resumed = trainer(prepared, parts, optimizer=optimizer)
+        resumed.resume()
+        resumed.run(steps(n))
+    assert (resumed.step, resumed.images) == (6, 6 * BATCH)
+    assert_same_tensors(whole, parts)
+
+
+def test_complete_run(prepared: Prepared, tmp_path: Path) -> None:
+    """Ends with the step that reaches its length; resuming it does nothing more."""
+    run = trainer(prepared, tmp_path, images=10)
+    assert run.run(steps(99))
+    assert run.images == 12
+    again = trainer(prepared, tmp_path, images=10)
+    again.resume()
+    assert again.run(steps(99))
+    assert again.step == 3
+
+
+@pytest.mark.usefixtures("every_step")
+def test_resume_forgets_what_came_after_the_checkpoint(prepared: Prepared, tmp_path: Path) -> None:
+    """As after a kill: three steps more are in the log than in the checkpoint."""
+    run = trainer(prepared, tmp_path)
+    run.run(steps(2))
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    shutil.copy(checkpoint, tmp_path / "early")
+    run.run(steps(3))
+    complete = log(tmp_path)
+    shutil.move(tmp_path / "early", checkpoint)
+    resumed = trainer(prepared, tmp_path)
+    resumed.resume()
+    assert [int(row["images"]) for row in log(tmp_path)] == [4, 8, 8]
+    resumed.run(steps(3))
+    assert [row["loss"] for row in log(tmp_path)] == [row["loss"] for row in complete]
+
+
+@pytest.mark.usefixtures("every_step")
+def test_log(prepared: Prepared, tmp_path: Path) -> None:
+    reports: list[Progress] = []
+    trainer(prepared, tmp_path, warmup=8).run(steps(3, reports.append))
+    rows = log(tmp_path)
+    assert tuple(rows[0]) == loop.LOG_FIELDS
+    *training, validation = rows
+    assert [int(row["images"]) for row in training] == [4, 8, 12]
+    assert [float(row["learning_rate"]) for row in training] == [5e-4, 1e-3, 1e-3]
+    assert validation["loss"] == ""
+    assert float(validation["validation_loss"]) > 0
+    for report, row in zip(reports, training, strict=True):
+        assert (report.images, report.total) == (int(row["images"]), 10_000)
+        assert row["loss"] == f"{report.loss:.5f}"
+
+
+def test_resume_without_a_log(prepared: Prepared, tmp_path: Path) -> None:
+    trainer(prepared, tmp_path).run(steps(1))
+    (tmp_path / "loss.csv").unlink()
+    run = trainer(prepared, tmp_path)
+    run.resume()
+    assert log(tmp_path) == []
+
+
+def test_rate_leaves_out_previews(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock on which a step takes 1 s and a preview 100 s."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(loop, "LOG_SECONDS", 4.0)
+
+    def batch(step: int) -> TrainingBatch:
+        clock.now += 1
+        return prepared.training.batch(step)
+
+    def preview(denoiser: Denoiser, images: int) -> None:
+        clock.now += 100
+
+    reports: list[Progress] = []
+    run = trainer(prepared, tmp_path, preview_minutes=5 / 60)
+    run.training = SimpleNamespace(batch=batch)
+    run.run(steps(14, reports.append, preview))
+    assert clock.now > 200
+    assert [report.images_per_second for report in reports] == [BATCH] * 3
+    assert run.seconds == 14
+
+
+def test_average_forgets_the_beginning(prepared: Prepared, tmp_path: Path) -> None:
+    """After one step it is that step's weights: the random ones of the start have no part in it."""
+    run = trainer(prepared, tmp_path)
+    run.run(steps(1))
+    averaged = dict(run.ema.module.named_parameters())
+    assert all(torch.equal(p, averaged[name]) for name, p in run.denoiser.named_parameters())
+
+
+def test_preview_sees_the_average(prepared: Prepared, tmp_path: Path) -> None:
+    seen = []
+    run = trainer(prepared, tmp_path, preview_minutes=1e-9)
+    run.run(steps(2, preview=lambda denoiser, images: seen.append((denoiser, images))))
+    assert seen == [(run.ema.module, 4), (run.ema.module, 8)]
+    assert not run.ema.module.training
+
+
+def test_checkpoints_while_training(prepared: Prepared, tmp_path: Path) -> None:
+    """A crash loses what came after the last of them, and nothing else."""
+
+    def crash() -> bool:
+        if run.step == 3:
+            raise MemoryError
+        return False
+
+    run = trainer(prepared, tmp_path, checkpoint_minutes=1e-9)
+    with pytest.raises(MemoryError):
+        run.run(dataclasses.replace(steps(9), stop=crash))
+    _, meta = saved(tmp_path)
+    assert (meta["step"], meta["images"]) == (3, 12)
+
+
+@pytest.mark.parametrize(
+    ("log_seconds", "what"), [(0.0, "the loss is (nan|inf)"), (1e9, "among the weights")]
+)
+def test_divergence_keeps_the_checkpoint(
+    prepared: Prepared,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log_seconds: float,
+    what: str,
+) -> None:
+    """By an absurd learning rate. Found in the loss, or at the latest when it would be saved."""
+    trainer(prepared, tmp_path).run(steps(2))
+    good = (tmp_path / "checkpoint.safetensors").read_bytes()
+    monkeypatch.setattr(loop, "LOG_SECONDS", log_seconds)
+    run = trainer(prepared, tmp_path, learning_rate=1e30, optimizer="muon")
+    run.resume()
+    match = rf"diverged: .*{what} after \d+ images; lower the learning rate.*{tmp_path}"
+    with pytest.raises(NonFiniteOutputError, match=match):
+        run.run(steps(8))
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == good
+
+
+@pytest.mark.parametrize("minutes", [1e-9, 1e9])
+def test_one_bad_stamp_is_enough(prepared: Prepared, tmp_path: Path, minutes: float) -> None:
+    """NaN in step 3 of 4, which no log has seen: neither a timed nor the last save takes it."""
+
+    def batch(step: int) -> TrainingBatch:
+        made = prepared.training.batch(step)
+        if step == 2:
+            made.x_bhwc[0, 0, 0, 0] = torch.nan
+        return made
+
+    run = trainer(prepared, tmp_path, checkpoint_minutes=minutes)
+    run.training = SimpleNamespace(batch=batch)
+    with pytest.raises(NonFiniteOutputError, match="NaN or infinity is among the weights after"):
+        run.run(steps(4))
+    path = tmp_path / "checkpoint.safetensors"
+    if minutes < 1:
+        assert saved(tmp_path)[1]["step"] == 2
+    else:
+        assert not path.exists()
+
+
+def test_checkpoint_of_another_run_is_refused(prepared: Prepared, tmp_path: Path) -> None:
+    """Of another network, and of the same network trained for something else."""
+    trainer(prepared, tmp_path).run(steps(1))
+    preset = prepared.preset
+    others = [
+        ("model", {"model": dataclasses.replace(preset.model, blocks=2)}),
+        # The same shapes with other meanings:
+        ("model", {"model": dataclasses.replace(preset.model, properties=tuple("abcde"))}),
+        ("diffusion", {"diffusion": DiffusionConfig(preconditioning="vp")}),
+        ("optimizer", {"train": dataclasses.replace(preset.train, optimizer="adamw")}),
+    ]
+    for named, changes in others:
+        other = Trainer(
+            dataclasses.replace(preset, **changes),
+            prepared.training,
+            prepared.validation,
+            tmp_path,
+        )
+        with pytest.raises(WeightsError, match=rf"checkpoint\.safetensors: its {named} is"):
+            other.resume()
+
+
+def test_settings_that_may_change_on_resuming(prepared: Prepared, tmp_path: Path) -> None:
+    trainer(prepared, tmp_path).run(steps(1))
+    run = trainer(prepared, tmp_path, images=20_000, learning_rate=5e-4, checkpoint_minutes=9.0)
+    run.resume()
+    assert run.step == 1
+
+
+def test_nothing_to_resume(prepared: Prepared, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"checkpoint\.safetensors"):
+        trainer(prepared, tmp_path).resume()
+
+
+def test_seeds_give_other_runs(prepared: Prepared, tmp_path: Path) -> None:
+    """Other weights to begin with, and other noise on the same batch."""
+    one, other = (trainer(prepared, tmp_path, seed=seed) for seed in (0, 1))
+    assert not torch.equal(one.denoiser.net.stem.weight, other.denoiser.net.stem.weight)
+    batch = prepared.training.batch(0)
+    a, b = (run._batch_loss(one.denoiser, batch, 0) for run in (one, other))
+    assert not torch.equal(a, b)
+    assert torch.equal(a, one._batch_loss(one.denoiser, batch, 0))
+
+
+def test_validation_is_repeatable_and_of_the_average(prepared: Prepared, tmp_path: Path) -> None:
+    run = trainer(prepared, tmp_path)
+    loss = run.validation_loss()
+    assert loss == run.validation_loss()
+    run.denoiser.net.head.bias.data += 1
+    assert loss == run.validation_loss()
+    run.ema.module.net.head.bias.data += 1
+    assert loss != run.validation_loss()
