@@ -109,6 +109,8 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(folder / "config.json", lambda aside: aside.write_text(text))
     write_atomically(folder / "README.md", lambda aside: aside.write_text(readme))
+    for stale in set(folder.glob("model*.safetensors")) - {folder / name for name in hashes}:
+        stale.unlink()
     return _identity(hashes)
 
 

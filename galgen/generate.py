@@ -38,7 +38,10 @@ class Run:
         if not isinstance(n, int) or n < 1:
             raise InvalidValueError("n", n, "a whole number, 1 or more")
         request.check(model.checkpoint.population)
-        visited_sigmas(model.checkpoint.denoiser.config, sampling)  # raises before work begins
+        # What cannot work is refused here, before an output exists.
+        visited_sigmas(model.checkpoint.denoiser.config, sampling)
+        space = model.checkpoint.space
+        space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self._request, self._n, self._sampling = model, request, n, sampling
         self.info = model._run_info(request, n, sampling)
 

@@ -129,10 +129,10 @@ class Population:
         """Index into `rows` for each uniform number, weighted by likeness to the fixed values."""
         if not fixed:
             return np.minimum((pick_n * len(rows)).astype(np.int64), len(rows) - 1)
-        columns = list(fixed)
-        wanted = np.stack([fixed[c] for c in columns], axis=1)
-        known = np.nan_to_num(self.z_np[rows][:, columns], nan=2 * MAX_Z)
-        distance = (((wanted[:, None] - known[None]) / MATCH) ** 2).sum(-1)
+        distance = np.zeros((len(pick_n), len(rows)))
+        for column, wanted_n in fixed.items():
+            known = np.nan_to_num(self.z_np[rows, column], nan=2 * MAX_Z)
+            distance += ((wanted_n[:, None].astype(np.float64) - known) / MATCH) ** 2
         distance -= distance.min(axis=1, keepdims=True)  # someone is always the nearest
         cumulative = np.cumsum(np.exp(-0.5 * distance), axis=1)
         target = pick_n * cumulative[:, -1]

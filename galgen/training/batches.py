@@ -6,6 +6,9 @@ it stopped without storing generator states.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +94,17 @@ class BatchSource:
         hidden = rng.random(z_bp.shape) < self.config.property_dropout
         hidden |= rng.random((len(z_bp), 1)) < self.config.all_properties_dropout
         return np.where(hidden, np.float32(np.nan), z_bp)
+
+
+def prefetched(source: BatchSource, step: int, ahead: int) -> Iterator[TrainingBatch]:
+    """Yield the batches from `step` on, making the next `ahead` in threads meanwhile."""
+    with ThreadPoolExecutor(ahead) as pool:
+        pending = deque(pool.submit(source.batch, step + i) for i in range(ahead))
+        while True:
+            step += 1
+            ready = pending.popleft().result()
+            pending.append(pool.submit(source.batch, step + ahead - 1))
+            yield ready
 
 
 def random_orientation(x_bhwc: Tensor, rng: np.random.Generator) -> Tensor:

@@ -21,12 +21,13 @@ from galgen.ema import PowerEMA
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.output import write_atomically
-from galgen.training.batches import BatchSource, TrainingBatch
+from galgen.training.batches import BatchSource, TrainingBatch, prefetched
 from galgen.training.optim import learning_rate, make_optimizers
 from galgen.training.state import load_state, save_state
 
 LOG_SECONDS = 10.0
 VALIDATION_BATCHES = 8
+AHEAD = 8  # batches made in threads while a GPU works
 LOG_FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
 
 
@@ -143,8 +144,9 @@ class Trainer:
         now = time.monotonic()
         last_step = last_report = last_save = last_preview = now
         losses: list[Tensor] = []
+        batches = prefetched(self.training, self.step, 1 if self.device.type == "cpu" else AHEAD)
         while self.images < config.images and not events.stop():
-            losses.append(self._train_step(self.training.batch(self.step)))
+            losses.append(self._train_step(next(batches)))
             now, previous = time.monotonic(), last_step
             self.seconds += now - previous
             last_step = now
@@ -212,15 +214,21 @@ class Trainer:
     def _batch_loss(self, denoiser: Denoiser, batch: TrainingBatch, step: int) -> Tensor:
         """Loss per galaxy, (b,); the noise is a function of the run's seed and the step."""
         # torch seeds its CPU generator with 32 bits: both numbers have to fit into them.
-        generator = torch.Generator().manual_seed((self.config.seed * 0x9E3779B1 + step) % 2**32)
-        sigma_b = draw_sigmas(denoiser.config, len(batch.x_bhwc), generator)
-        noise_bhwc = torch.randn(batch.x_bhwc.shape, generator=generator)
-        move = partial(torch.Tensor.to, device=self.device, non_blocking=True)
-        condition = Condition(move(batch.category_b), move(batch.properties_bp))
+        seed = (self.config.seed * 0x9E3779B1 + step) % 2**32
+        sigma_b = draw_sigmas(
+            denoiser.config, len(batch.x_bhwc), torch.Generator().manual_seed(seed)
+        )
+        x_bhwc, sigma_b, category_b, properties_bp = (
+            tensor.to(self.device, non_blocking=True)
+            for tensor in (batch.x_bhwc, sigma_b, batch.category_b, batch.properties_bp)
+        )
+        generator = torch.Generator(self.device).manual_seed(seed ^ 0xFFFFFFFF)
+        noise_bhwc = torch.randn(x_bhwc.shape, generator=generator, device=self.device)
+        condition = Condition(category_b, properties_bp)
+        # The averaged network is a module of its own: compiling it too would not pay.
+        loss = self._loss if denoiser is self.denoiser else denoising_loss
         with torch.autocast(self.device.type, torch.bfloat16):
-            return self._loss(
-                denoiser, move(batch.x_bhwc), move(sigma_b), move(noise_bhwc), condition
-            )
+            return loss(denoiser, x_bhwc, sigma_b, noise_bhwc, condition)
 
     def _log(self, loss: float, rate: float) -> None:
         self._append(loss=f"{loss:.5f}", images_per_second=f"{rate:.1f}")

@@ -14,7 +14,12 @@ from galgen import categories
 from galgen.config import TrainConfig
 from galgen.data import StampSet
 from galgen.stretch import PixelSpace
-from galgen.training.batches import BatchSource, balanced_weights, random_orientation
+from galgen.training.batches import (
+    BatchSource,
+    balanced_weights,
+    prefetched,
+    random_orientation,
+)
 
 ROUND, SPIRAL, BARRED = (categories.get(name).code for name in ("round", "spiral", "barred"))
 SPACE = PixelSpace("display", ("g", "r"), 0.02, (0.3, 0.4), (0.2, 0.2))
@@ -168,3 +173,12 @@ def test_galaxies_are_turned_independently() -> None:
     assert {0.0, 2.0, 6.0, 8.0} == set(corners.tolist())
     same = (corners[1:] == corners[:-1]).double().mean().item()
     assert same == pytest.approx(0.25, abs=4 * math.sqrt(0.25 * 0.75 / 199))
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_prefetched_batches_come_in_order(ahead: int) -> None:
+    galaxies = source([1, 2, 3] * 4)
+    batches = prefetched(galaxies, 5, ahead)
+    for step in (5, 6, 7, 8):
+        assert torch.equal(next(batches).x_bhwc, galaxies.batch(step).x_bhwc)
+    batches.close()

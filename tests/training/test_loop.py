@@ -174,16 +174,18 @@ def test_rate_leaves_out_previews(
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(loop, "LOG_SECONDS", 4.0)
 
-    def batch(step: int) -> TrainingBatch:
-        clock.now += 1
-        return prepared.training.batch(step)
-
     def preview(denoiser: Denoiser, images: int) -> None:
         clock.now += 100
 
     reports: list[Progress] = []
     run = trainer(prepared, tmp_path, preview_minutes=5 / 60)
-    run.training = SimpleNamespace(batch=batch)
+    train_step = run._train_step
+
+    def slow_step(batch: TrainingBatch) -> torch.Tensor:
+        clock.now += 1
+        return train_step(batch)
+
+    monkeypatch.setattr(run, "_train_step", slow_step)
     run.run(steps(14, reports.append, preview))
     assert clock.now > 200
     assert [report.images_per_second for report in reports] == [BATCH] * 3
