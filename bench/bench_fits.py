@@ -1,6 +1,6 @@
 """Writing catalogues: galgen, astropy and fitsio against a plain ``os.pwrite`` of as many bytes.
 
-    pytest -o addopts= bench/bench_fits.py
+    pytest bench/bench_fits.py --benchmark-only
 
 Every round writes plainly first and then with the writer in question, both to an fsync, so that
 ratios hold on a disk that others use too. Galaxies are 1024 random ones, again and again.

@@ -47,7 +47,6 @@ class ProgressLine:
         )
         self._task = self._bar.add_task("", total=total, rate="", detail="")
         self._started = self._printed = time.monotonic()
-        self._first = -1
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -57,10 +56,8 @@ class ProgressLine:
         self._bar.stop()
 
     def update(self, done: int, detail: str = "", rate: float | None = None) -> None:
-        """Report `done` of the total; the rate is measured from the first report if not given."""
+        """Report `done` of the total; the rate is measured from the beginning if not given."""
         now = time.monotonic()
-        if self._first < 0:
-            self._first = 0
         if rate is None:
             rate = done / max(now - self._started, 1e-9)
         text = f"{rate:,.1f} {self._unit}/s"
