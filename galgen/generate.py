@@ -121,7 +121,7 @@ class GalaxyModel:
         population : bool
             Draw the other properties from the training population.
         sampling : Sampling, optional
-            Solver, steps, guidance, micro-batch, precision.
+            Solver, steps, guidance, micro-batch, precision; by default what suits the device.
 
         Returns
         -------
@@ -146,7 +146,7 @@ class GalaxyModel:
             for name, value in (properties or {}).items()
         }
         request = Request(parse_mixture(category), ranges, seed, population)
-        return Run(self, request, n, sampling or Sampling())
+        return Run(self, request, n, sampling or Sampling.on(self.device))
 
     def _run_info(self, request: Request, n: int, sampling: Sampling) -> RunInfo:
         loaded = self.checkpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class Sampling:
     guidance : float
         Classifier-free guidance scale; 1 is none.
     micro_batch : int
-        Galaxies that go through the network together.
+        Galaxies that go through the network together; see `on` for what suits a device.
     dtype : str
         'float32', or 'bfloat16' / 'float16' for mixed precision.
     """
@@ -43,6 +44,11 @@ class Sampling:
     guidance: float = 1.0
     micro_batch: int = 32
     dtype: str = "float32"
+
+    @classmethod
+    def on(cls, device: torch.device, **chosen: Any) -> Self:
+        """The defaults for a device, with what is `chosen` in their place."""
+        return cls(**{"micro_batch": 32 if device.type == "cpu" else 512} | chosen)
 
     def __post_init__(self) -> None:
         get_sampler(self.sampler)

@@ -37,7 +37,7 @@ def mass(
     ] = True,
     weights: Annotated[Path | None, Option(help="Weights folder, if not the shipped one.")] = None,
     batch: Annotated[
-        int | None, Option(help="Galaxies that go through the network together.")
+        int | None, Option(help="Galaxies that go through the network together: 32, 512 on a GPU.")
     ] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
     dtype: Annotated[str, Option(help="float32, bfloat16 or float16.")] = "float32",
@@ -62,8 +62,9 @@ def mass(
 
     given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
     chosen = {name: value for name, value in given.items() if value is not None}
-    sampling = Sampling(guidance=guidance, dtype=dtype, **chosen)
-    run = Run(load_model(weights, device), request, n, sampling)
+    model = load_model(weights, device)
+    sampling = Sampling.on(model.device, guidance=guidance, dtype=dtype, **chosen)
+    run = Run(model, request, n, sampling)
 
     with StopRequest() as stop, ProgressLine(n, "galaxies", quiet=quiet) as line:
 
