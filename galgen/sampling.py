@@ -39,8 +39,8 @@ class Sampling:
         'float32', or 'bfloat16' / 'float16' for mixed precision.
     """
 
-    sampler: str = "dpmpp-2m"
-    steps: int = 16
+    sampler: str = "ddpm"
+    steps: int = 32
     guidance: float = 1.0
     micro_batch: int = 32
     dtype: str = "float32"

@@ -401,3 +401,10 @@ def test_flux_model_is_calibrated() -> None:
     assert (info.flux_unit, info.flux_calibration) == ("nanomaggy", "LINEAR")
     assert (info.zero_point, info.pixel_scale, info.lupton) == (22.5, 0.4, None)
     assert np.isfinite(columns(run)["stamps"]).all()
+
+
+@pytest.mark.parametrize(("device", "micro_batch"), [("cpu", 32), ("cuda", 512)])
+def test_defaults_suit_the_device(device: str, micro_batch: int) -> None:
+    assert Sampling.on(torch.device(device)).micro_batch == micro_batch
+    chosen = Sampling.on(torch.device(device), micro_batch=7, steps=3)
+    assert (chosen.micro_batch, chosen.steps) == (7, 3)
