@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -48,7 +49,8 @@ class Reference:
         digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels))
         digest.update("\0".join(stamps.ids.tolist()).encode())
         digest.update(stamps.category.astype("<i2").tobytes())
-        return {"source": stamps.source, "galaxies": len(stamps), "sha256": digest.hexdigest()}
+        source = " + ".join(Path(name).name for name in stamps.source.split(" + "))
+        return {"source": source, "galaxies": len(stamps), "sha256": digest.hexdigest()}
 
 
 def measure_reference(stamps: StampSet, stretch: LuptonStretch) -> Reference:
