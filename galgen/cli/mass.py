@@ -52,7 +52,7 @@ def mass(
     from galgen.cli.progress import ProgressLine, human_bytes
     from galgen.request import Request, parse_mixture, parse_properties
 
-    # Everything that can be refused is refused before weights are loaded or a byte is written.
+    # What can be refused without the weights is refused before they are loaded.
     request = Request(parse_mixture(category), parse_properties(property or []), seed, population)
 
     from galgen.catalog import write_catalog

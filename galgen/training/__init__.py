@@ -119,7 +119,7 @@ def train(
     with StopRequest() as stop:
         trainer.run(Events(lambda: stop.requested or out_of_time(), report, save_samples))
         interrupted = stop.requested
-    loss = trainer.validation_loss()
+    loss = trainer.last_validation_loss
     save_samples(trainer.ema.module, trainer.images)
     card = make_card(
         name or out.resolve().name,

@@ -96,6 +96,7 @@ class Trainer:
         self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)
         self.optimizers = make_optimizers(self.denoiser.net, self.config)
         self.step, self.images, self.seconds = 0, 0, 0.0
+        self.last_validation_loss = math.nan  # of the weights that `run` leaves
         self._loss = torch.compile(denoising_loss) if compile else denoising_loss
 
     def resume(self) -> None:
@@ -234,7 +235,8 @@ class Trainer:
         self._append(loss=f"{loss:.5f}", images_per_second=f"{rate:.1f}")
 
     def _log_validation(self) -> None:
-        self._append(validation_loss=f"{self.validation_loss():.5f}")
+        self.last_validation_loss = self.validation_loss()
+        self._append(validation_loss=f"{self.last_validation_loss:.5f}")
 
     def _append(self, **values: str) -> None:
         values |= {
