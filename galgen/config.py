@@ -177,6 +177,9 @@ class TrainConfig(JsonConfig):
     label_dropout, property_dropout, all_properties_dropout : float
         Chances that a label becomes one of its ancestors, the root among them, that one property
         is hidden, and that all are.
+    unconditional : float
+        Chance that nothing is asked for at all, neither label nor properties, which is what
+        classifier-free guidance steers away from (Ho & Salimans 2022).
     balance : float
         0 draws galaxies as they come, 1 draws every category equally often, 0.5 by square roots.
     checkpoint_minutes, preview_minutes : float
@@ -197,6 +200,7 @@ class TrainConfig(JsonConfig):
     label_dropout: float = 0.1
     property_dropout: float = 0.1
     all_properties_dropout: float = 0.2
+    unconditional: float = 0.1
     balance: float = 0.5
     validation: float = 0.05
     checkpoint_minutes: float = 2.0
@@ -206,7 +210,13 @@ class TrainConfig(JsonConfig):
     def __post_init__(self) -> None:
         for name in ("images", "batch"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("label_dropout", "property_dropout", "all_properties_dropout", "balance"):
+        for name in (
+            "label_dropout",
+            "property_dropout",
+            "all_properties_dropout",
+            "unconditional",
+            "balance",
+        ):
             _require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         for name in ("weight_decay", "warmup"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")

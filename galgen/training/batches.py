@@ -76,12 +76,12 @@ class BatchSource:
         n = self.config.batch
         picks = np.searchsorted(self._cumulative, rng.random(n) * self._cumulative[-1])
         index = np.minimum(picks, len(self.stamps) - 1)
-        x_bhwc = self.space.encode(self.stamps.native_float(index))
-        return TrainingBatch(
-            random_orientation(x_bhwc, rng),
-            torch.from_numpy(self._drop_labels(self.stamps.category[index], rng)),
-            torch.from_numpy(self._drop_properties(self.z_np[index], rng)),
-        )
+        x_bhwc = random_orientation(self.space.encode(self.stamps.native_float(index)), rng)
+        code_b = self._drop_labels(self.stamps.category[index], rng)
+        z_bp = self._drop_properties(self.z_np[index], rng)
+        nothing_b = rng.random(n) < self.config.unconditional
+        code_b[nothing_b], z_bp[nothing_b] = 0, np.nan  # the root: no label
+        return TrainingBatch(x_bhwc, torch.from_numpy(code_b), torch.from_numpy(z_bp))
 
     def _drop_labels(self, code_b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Replace some labels by a random ancestor, so that every inner node can be asked for."""

@@ -37,8 +37,8 @@ def source(code_n: list[int], **changes: object) -> BatchSource:
 
 def whole(**changes: object) -> dict[str, object]:
     """Settings that hide nothing."""
-    none = {"label_dropout": 0, "property_dropout": 0, "all_properties_dropout": 0}
-    return {**none, **changes}
+    names = "label_dropout", "property_dropout", "all_properties_dropout", "unconditional"
+    return {**dict.fromkeys(names, 0), **changes}
 
 
 def drawn(batch_source: BatchSource, steps: int) -> np.ndarray:
@@ -126,6 +126,18 @@ def test_property_dropout() -> None:
         assert hidden[:, p].mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / n))
     expected = both + (1 - both) * one**2
     assert hidden.all(1).double().mean() == pytest.approx(expected, abs=4 * math.sqrt(0.25 / n))
+
+
+def test_unconditional() -> None:
+    """Label and properties go together: the condition that guidance steers away from."""
+    batches = source([ROUND] * 5, **whole(unconditional=0.2))
+    made = [batches.batch(i) for i in range(80)]
+    unlabelled = torch.cat([batch.category_b == 0 for batch in made])
+    hidden = torch.cat([batch.properties_bp.isnan() for batch in made])
+    assert torch.equal(unlabelled, hidden.all(1))
+    assert torch.equal(unlabelled, hidden.any(1))
+    n = len(unlabelled)
+    assert unlabelled.double().mean() == pytest.approx(0.2, abs=4 * math.sqrt(0.16 / n))
 
 
 def test_unmeasured_properties_stay_hidden() -> None:
