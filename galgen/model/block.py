@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from galgen.config import ModelConfig
-from galgen.model.layers import Conv3x3, GroupNorm, Linear
-from galgen_kernels import window_attention
+from galgen.model.layers import Conv3x3, GroupNorm, GroupNormSiLU, Linear
+from galgen_kernels import attention_fusion, window_attention
 
 
 class WindowAttention(nn.Module):
@@ -60,9 +60,9 @@ class GlobalAttention(nn.Module):
 
 
 class AttentionFusionUnit(nn.Module):
-    """gate * windowed attention + (1 - gate) * convolution, the gate per image and channel.
+    """residual + gate * windowed attention + (1 - gate) * convolution.
 
-    The gate looks at the pooled *input* of the unit and at the embedding, never at the branches'
+    The gate, one per image and channel, looks at the pooled *input* of the unit and at the embedding, never at the branches'
     outputs, so that gate and residual can live in the epilogue of one fused kernel.
     """
 
@@ -76,14 +76,27 @@ class AttentionFusionUnit(nn.Module):
         if config.fusion == "gated":
             self.gate = Linear(channels + config.embedding, channels, zero=True)
 
-    def forward(self, u_bhwc: Tensor, pooled_bc: Tensor, embedding_be: Tensor) -> Tensor:
+    def forward(
+        self, u_bhwc: Tensor, residual_bhwc: Tensor, pooled_bc: Tensor, embedding_be: Tensor
+    ) -> Tensor:
         if self.attention is None:
-            return self.convolution(u_bhwc)
+            return residual_bhwc + self.convolution(u_bhwc)
         if self.convolution is None:
-            return self.attention(u_bhwc)
+            return residual_bhwc + self.attention(u_bhwc)
         gate_bc = torch.sigmoid(self.gate(torch.cat([pooled_bc, embedding_be], dim=1)))
-        gate = gate_bc[:, None, None, :]
-        return gate * self.attention(u_bhwc) + (1 - gate) * self.convolution(u_bhwc)
+        return attention_fusion(
+            u_bhwc,
+            residual_bhwc,
+            gate_bc,
+            self.attention.qkv.weight,
+            self.attention.position_bias,
+            self.attention.projection.weight,
+            self.attention.projection.bias,
+            self.convolution.weight,
+            self.convolution.bias,
+            self.attention.window,
+            shifted=self.attention.shifted,
+        )
 
 
 class HalfBlock(nn.Module):
@@ -91,19 +104,17 @@ class HalfBlock(nn.Module):
 
     def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):
         super().__init__()
-        self.norm_in = GroupNorm(channels, config.group_size)
+        self.norm_in = GroupNormSiLU(channels, config.group_size)
         self.convolution = Conv3x3(channels, channels)
-        self.norm_unit = GroupNorm(channels, config.group_size)
+        self.norm_unit = GroupNormSiLU(channels, config.group_size)
         self.modulation = Linear(config.embedding, 2 * channels)
         self.unit = AttentionFusionUnit(channels, config, shifted=shifted)
 
     def forward(self, x_bhwc: Tensor, embedding_be: Tensor) -> Tensor:
-        h_bhwc = self.norm_unit(self.convolution(F.silu(self.norm_in(x_bhwc))))
-        scale_bc, shift_bc = self.modulation(embedding_be).chunk(2, dim=1)
-        # The mean of the normalised map follows from its channel statistics: no extra pass.
-        pooled_bc = h_bhwc.mean((1, 2))
-        u_bhwc = F.silu(h_bhwc * (1 + scale_bc[:, None, None]) + shift_bc[:, None, None])
-        return x_bhwc + self.unit(u_bhwc, pooled_bc, embedding_be)
+        h_bhwc, _ = self.norm_in(x_bhwc)
+        h_bhwc = self.convolution(h_bhwc)
+        u_bhwc, pooled_bc = self.norm_unit(h_bhwc, self.modulation(embedding_be))
+        return self.unit(u_bhwc, x_bhwc, pooled_bc, embedding_be)
 
 
 class AstroRAB(nn.Module):

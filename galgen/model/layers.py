@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from galgen_kernels import convolution_3x3, group_norm
+from galgen_kernels import convolution_3x3, group_norm, group_norm_silu
 
 
 class Linear(nn.Linear):
@@ -50,6 +50,18 @@ class GroupNorm(nn.Module):
 
     def forward(self, x_bhwc: Tensor) -> Tensor:
         return group_norm(x_bhwc, self.groups, self.eps)
+
+
+class GroupNormSiLU(nn.Module):
+    """Group normalisation, modulation by an embedding where one is given, and SiLU; NHWC."""
+
+    def __init__(self, channels: int, group_size: int, eps: float = 1e-5):
+        super().__init__()
+        self.groups, self.eps = channels // group_size, eps
+
+    def forward(self, x_bhwc: Tensor, modulation_bc: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the activated map, and the mean (b, c) of the normalised one."""
+        return group_norm_silu(x_bhwc, self.groups, modulation_bc, self.eps)
 
 
 class FourierFeatures(nn.Module):

@@ -5,8 +5,10 @@ Shape suffixes: b batch, h/w map height and width, c channels, e embedding.
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from galgen.config import ModelConfig
@@ -14,7 +16,7 @@ from galgen.model.block import AstroRAB
 from galgen.model.embedding import Condition, ConditionEmbedding
 from galgen.model.layers import (
     Conv3x3,
-    GroupNorm,
+    GroupNormSiLU,
     Linear,
     centre_coordinates,
     depth_to_space,
@@ -58,8 +60,19 @@ class UNet(nn.Module):
         self.expand = nn.ModuleList([Linear(c2, 4 * c1), Linear(c1, 4 * c0)])
         self.merge = nn.ModuleList([Linear(2 * c1, c1), Linear(2 * c0, c0)])
         self.up = nn.ModuleList([Stage(c1, config), Stage(c0, config)])
-        self.norm_out = GroupNorm(c0, config.group_size)
+        self.norm_out = GroupNormSiLU(c0, config.group_size)
         self.head = Conv3x3(c0, cell, zero=True)
+
+    def cast(self, dtype: torch.dtype) -> Self:
+        """A copy whose maps and weights are of `dtype`, for inference.
+
+        The embedding stays in float32: it is small, and its phases need the precision.
+        """
+        net = copy.deepcopy(self).requires_grad_(False)
+        for name, part in net.named_children():
+            if name != "embedding":
+                part.to(dtype)
+        return net
 
     def forward(self, x_bhwc: Tensor, noise_level_b: Tensor, condition: Condition) -> Tensor:
         """Evaluate the network.
@@ -80,8 +93,9 @@ class UNet(nn.Module):
         """
         b, height, width, _ = x_bhwc.shape
         self.config.check_size(height, width)
-        embedding_be = self.embedding(noise_level_b, condition)
-        cells = space_to_depth(x_bhwc, self.config.patch)
+        dtype = self.stem.weight.dtype
+        embedding_be = self.embedding(noise_level_b, condition).to(dtype)
+        cells = space_to_depth(x_bhwc, self.config.patch).to(dtype)
         where = centre_coordinates(cells.shape[1], cells.shape[2], x_bhwc.device)
         x = self.stem(torch.cat([cells, where.to(cells.dtype).expand(b, -1, -1, -1)], dim=-1))
         skips = []
@@ -93,4 +107,5 @@ class UNet(nn.Module):
         for expand, merge, stage in zip(self.expand, self.merge, self.up, strict=True):
             x = merge(torch.cat([depth_to_space(expand(x), 2), skips.pop()], dim=-1))
             x = stage(x, embedding_be)
-        return depth_to_space(self.head(F.silu(self.norm_out(x))), self.config.patch).float()
+        x, _ = self.norm_out(x)
+        return depth_to_space(self.head(x), self.config.patch).float()

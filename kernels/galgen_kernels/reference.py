@@ -37,6 +37,37 @@ def group_norm(x_bhwc: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
     return ((x - mean) * torch.rsqrt(variance + eps)).reshape(b, h, w, c).to(x_bhwc.dtype)
 
 
+def group_norm_silu(
+    x_bhwc: Tensor, groups: int, modulation_bc: Tensor | None = None, eps: float = 1e-5
+) -> tuple[Tensor, Tensor]:
+    """SiLU of the normalised map, scaled and shifted per image and channel.
+
+    Parameters
+    ----------
+    x_bhwc : Tensor
+        Channels-last map.
+    groups : int
+        Number of groups of neighbouring channels.
+    modulation_bc : Tensor, optional
+        (b, 2 * c): scales less 1, then shifts.
+    eps : float
+        Added to the variance.
+
+    Returns
+    -------
+    u_bhwc : Tensor
+        silu(normalised * (1 + scale) + shift), same shape and dtype as `x_bhwc`.
+    pooled_bc : Tensor
+        Mean over the map of the normalised map, before scale and shift.
+    """
+    h_bhwc = group_norm(x_bhwc, groups, eps)
+    pooled_bc = h_bhwc.mean((1, 2))
+    if modulation_bc is not None:
+        scale_bc, shift_bc = modulation_bc.chunk(2, dim=1)
+        h_bhwc = h_bhwc * (1 + scale_bc[:, None, None]) + shift_bc[:, None, None]
+    return F.silu(h_bhwc), pooled_bc
+
+
 def convolution_3x3(x_bhwc: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """3x3 convolution with zero padding 1.
 
@@ -96,15 +127,14 @@ def window_attention(
     """
     b, h, w, c = u_bhwc.shape
     heads = len(position_bias)
-    wh, ww = min(h, window), min(w, window)
-    shift = (wh // 2 if h > wh else 0, ww // 2 if w > ww else 0) if shifted else (0, 0)
+    (wh, ww), shift = window_geometry(h, w, window, shifted=shifted)
     if any(shift):
         u_bhwc = torch.roll(u_bhwc, (-shift[0], -shift[1]), (1, 2))
     x = F.linear(u_bhwc, qkv_weight).reshape(b, h // wh, wh, w // ww, ww, 3, heads, c // heads)
     q_nktd, k_nktd, v_nktd = (
         x.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(3, -1, heads, wh * ww, c // heads).unbind(0)
     )
-    bias_ktt = position_bias[:, _offsets(wh, ww, window, u_bhwc.device)].to(q_nktd.dtype)
+    bias_ktt = position_bias[:, offsets(wh, ww, window, u_bhwc.device)].to(q_nktd.dtype)
     # Spelled out: for windows this small it is faster than scaled_dot_product_attention.
     score_nktt = (q_nktd * q_nktd.shape[-1] ** -0.5) @ k_nktd.transpose(-1, -2) + bias_ktt
     y_nktd = score_nktt.softmax(-1).to(v_nktd.dtype) @ v_nktd
@@ -114,7 +144,59 @@ def window_attention(
     return torch.roll(y_bhwc, shift, (1, 2)) if any(shift) else y_bhwc
 
 
-def _offsets(wh: int, ww: int, window: int, device: torch.device) -> Tensor:
+def attention_fusion(
+    u_bhwc: Tensor,
+    residual_bhwc: Tensor,
+    gate_bc: Tensor,
+    qkv_weight: Tensor,
+    position_bias: Tensor,
+    projection_weight: Tensor,
+    projection_bias: Tensor,
+    filter_weight: Tensor,
+    filter_bias: Tensor,
+    window: int,
+    *,
+    shifted: bool,
+) -> Tensor:
+    """residual + gate * window_attention(u) + (1 - gate) * convolution_3x3(u).
+
+    The Attention Fusion Unit of GalCatDiff (arXiv:2506.16255) with the skip connection round it.
+
+    Parameters
+    ----------
+    u_bhwc, residual_bhwc : Tensor
+        Channels-last maps of the same shape.
+    gate_bc : Tensor
+        Weight of the attention branch per image and channel, 0 to 1.
+    qkv_weight, position_bias, projection_weight, projection_bias, window, shifted
+        See `window_attention`.
+    filter_weight, filter_bias : Tensor
+        See `convolution_3x3`.
+
+    Returns
+    -------
+    Tensor
+        Same shape.
+    """
+    projection = projection_weight, projection_bias
+    attended = window_attention(
+        u_bhwc, qkv_weight, position_bias, *projection, window, shifted=shifted
+    )
+    convolved = convolution_3x3(u_bhwc, filter_weight, filter_bias)
+    gate = gate_bc[:, None, None, :]
+    return residual_bhwc + gate * attended + (1 - gate) * convolved
+
+
+def window_geometry(
+    height: int, width: int, window: int, *, shifted: bool
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Sides and shifts (y, x) of the windows of a map, in cells."""
+    sides = min(height, window), min(width, window)
+    y, x = (side // 2 if n > side else 0 for n, side in zip((height, width), sides, strict=True))
+    return sides, ((y, x) if shifted else (0, 0))
+
+
+def offsets(wh: int, ww: int, window: int, device: torch.device) -> Tensor:
     """(t, t) column of the bias table for each pair of cells of a wh x ww window."""
     y, x = torch.arange(wh, device=device), torch.arange(ww, device=device)
     dy = (y[:, None] - y[None, :] + window - 1)[:, None, :, None]

@@ -145,12 +145,13 @@ def test_gate_by_hand() -> None:
     u_bhwc, pooled_bc, embedding_be = normal(2, 8, 4, C), normal(2, C, seed=1), normal(2, E, seed=2)
     convolution, attention = unit.convolution(u_bhwc), unit.attention(u_bhwc)
     gate_bc = 1 / (1 + torch.exp(-(2 * pooled_bc + embedding_be[:, :1] + bias)))
-    expected = torch.empty_like(u_bhwc)
+    residual_bhwc = normal(2, 8, 4, C, seed=3)
+    expected = residual_bhwc.clone()
     for i, c in itertools.product(range(2), range(C)):
         gate = gate_bc[i, c].item()
-        expected[i, ..., c] = gate * attention[i, ..., c] + (1 - gate) * convolution[i, ..., c]
+        expected[i, ..., c] += gate * attention[i, ..., c] + (1 - gate) * convolution[i, ..., c]
     torch.testing.assert_close(
-        unit(u_bhwc, pooled_bc, embedding_be), expected, rtol=1e-10, atol=1e-10
+        unit(u_bhwc, residual_bhwc, pooled_bc, embedding_be), expected, rtol=1e-10, atol=1e-10
     )
 
 
@@ -160,8 +161,8 @@ def test_gate_starts_half_open() -> None:
         unit.gate.weight.zero_()
         unit.gate.bias.zero_()
     u_bhwc = normal(1, 4, 4, C)
-    expected = (unit.attention(u_bhwc) + unit.convolution(u_bhwc)) / 2
-    got = unit(u_bhwc, normal(1, C), normal(1, E))
+    expected = 1 + (unit.attention(u_bhwc) + unit.convolution(u_bhwc)) / 2
+    got = unit(u_bhwc, torch.ones_like(u_bhwc), normal(1, C), normal(1, E))
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -181,7 +182,7 @@ def test_branches_of_a_fusion(fusion: str, branches: set[str]) -> None:
     u_bhwc = normal(2, 4, 4, C)
     if len(branches) == 1:
         (branch,) = unit.children()
-        assert torch.equal(unit(u_bhwc, normal(2, C), normal(2, E)), branch(u_bhwc))
+        assert torch.equal(unit(u_bhwc, 0 * u_bhwc, normal(2, C), normal(2, E)), branch(u_bhwc))
 
 
 def test_global_attention_is_only_in_the_coarsest_plain_stage() -> None:
@@ -204,7 +205,7 @@ def test_half_block() -> None:
     modulation = embedding_be @ half.modulation.weight.T + half.modulation.bias
     scale, shift = modulation[:, :C, None, None], modulation[:, C:, None, None]
     u_bhwc = F.silu(h_bchw * (1 + scale) + shift).permute(0, 2, 3, 1)
-    expected = x_bhwc + half.unit(u_bhwc, h_bchw.mean((2, 3)), embedding_be)
+    expected = half.unit(u_bhwc, x_bhwc, h_bchw.mean((2, 3)), embedding_be)
     # The normalisation, float32 inside, limits the agreement.
     torch.testing.assert_close(half(x_bhwc, embedding_be), expected, rtol=1e-4, atol=1e-5)
 

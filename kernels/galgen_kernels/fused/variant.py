@@ -1,0 +1,100 @@
+"""One compiled form of a kernel, and how it is launched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import torch
+
+from galgen_kernels.fused import binaries
+
+POINTER_TYPES = {
+    torch.float32: "*fp32",
+    torch.bfloat16: "*bf16",
+    torch.float16: "*fp16",
+    torch.float64: "*fp64",
+    torch.int64: "*i64",
+    torch.int32: "*i32",
+    torch.int16: "*i16",
+    torch.uint8: "*u8",
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """All that a kernel's binary depends on, but for the GPU.
+
+    Attributes
+    ----------
+    kernel : JITFunction
+        Its run-time integers are marked ``do_not_specialize``, so that one binary serves every
+        size; its pointers are aligned to 16 bytes.
+    types : mapping of str to str
+        Triton type of each run-time argument, in the kernel's order: ``"*bf16"``, ``"i32"``.
+    constants : mapping of str to int, float, bool or str
+        Values of its ``constexpr`` arguments.
+    num_warps, num_stages : int
+        Launch options.
+    fp_fusion : bool
+        Let the compiler contract a product and a sum into one operation with one rounding.
+    """
+
+    kernel: Callable[..., None]
+    types: Mapping[str, str]
+    constants: Mapping[str, Any]
+    num_warps: int = 4
+    num_stages: int = 2
+    fp_fusion: bool = True
+
+    @property
+    def name(self) -> str:
+        """Readable and unique, a C identifier."""
+        kernel = self.kernel.__name__.removesuffix("_kernel")
+        values = ((k, int(v) if isinstance(v, bool) else v) for k, v in self.constants.items())
+        constants = "_".join(f"{k.lower()}{v}" for k, v in values)
+        # A kernel's scalars are of the same types in every variant.
+        pointers = groupby(kind[1:] for kind in self.types.values() if kind[0] == "*")
+        runs = ((kind, len(list(run))) for kind, run in pointers)
+        types = "_".join(kind if length == 1 else f"{kind}x{length}" for kind, length in runs)
+        options = f"w{self.num_warps}s{self.num_stages}" + ("" if self.fp_fusion else "_unfused")
+        raw = f"{kernel}_{constants}_{types}_{options}"
+        return "".join(c if c.isalnum() or c == "_" else "_" for c in raw)
+
+    @property
+    def options(self) -> dict[str, int | bool]:
+        """Launch options by Triton's names, also those of `triton.compile`."""
+        return {
+            "num_warps": self.num_warps,
+            "num_stages": self.num_stages,
+            "enable_fp_fusion": self.fp_fusion,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that a binary is made of, but for the GPU and the version of Triton.
+
+        That is the kernel's source and those of the functions it calls, types, constants and
+        options. Computed without compiling anything.
+        """
+        parts = (list(self.types.items()), list(self.constants.items()), list(self.options.items()))
+        return hashlib.sha256(f"{self.kernel.cache_key} {parts}".encode()).hexdigest()
+
+    def launch(self, grid: tuple[int, ...], *arguments: Any) -> None:
+        """Run on the current stream; `arguments` in the order of `types`.
+
+        Tensors are contiguous and aligned to 16 bytes. A binary compiled ahead of time is taken if
+        there is one (`galgen_kernels.fused.binaries`); else Triton compiles, on first use.
+        """
+        for argument, kind in zip(arguments, self.types.values(), strict=True):
+            if isinstance(argument, torch.Tensor):
+                assert POINTER_TYPES.get(argument.dtype) == kind
+                assert argument.is_contiguous()
+                assert argument.data_ptr() % 16 == 0
+            elif kind == "i32":
+                assert -(2**31) <= argument < 2**31
+        if not binaries.launch(self, grid, arguments):
+            self.kernel[grid](*arguments, **self.constants, **self.options)

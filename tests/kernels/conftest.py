@@ -1,0 +1,17 @@
+"""Kernels are compiled where there is a GPU, and interpreted on the CPU elsewhere."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
+
+
+@pytest.fixture
+def device() -> torch.device:
+    """Where kernels run in these tests."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
