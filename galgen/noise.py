@@ -97,7 +97,7 @@ def normal_quantile(word: Tensor) -> Tensor:
     word : Tensor
         Integers 0 .. 2^32 - 1 as int64, any shape.
     """
-    table = _normal_table(word.device)
+    table = normal_table(word.device)
     segment_bits = (table.shape[1] // 32).bit_length() - 1
     distance = word.double() - (2**31 - 0.5)
     x = distance.abs()
@@ -194,7 +194,7 @@ def _words(seed: int, index: Tensor, stream: int, count: int) -> Iterator[tuple[
 
 
 @functools.cache
-def _normal_table(device: torch.device) -> Tensor:
+def normal_table(device: torch.device) -> Tensor:
     """Cubics per segment from bench/make_normal_table.py, constant first, (4, segments)."""
     with importlib.resources.files("galgen").joinpath("normal_table.npy").open("rb") as file:
         return torch.from_numpy(np.load(file)).to(device)

@@ -6,6 +6,11 @@ variance-preserving state is x / sqrt(1 + sigma^2) (Karras et al. 2022, eq. 7 an
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +24,36 @@ def vp_training_sigmas(config: DiffusionConfig) -> Tensor:
     """Noise levels of the T training steps of a linear-beta DDPM, rising, float64 (T,)."""
     t = config.timesteps
     return vp_sigmas(t, t, config.beta_first, config.beta_last)[:-1].flip(0)
+
+
+@functools.cache
+def _log_training_sigmas(config: DiffusionConfig) -> np.ndarray:
+    return vp_training_sigmas(config).log().numpy()
+
+
+class Preconditioning(NamedTuple):
+    """D(x; sigma) = skip x + out F(network_in x; noise_level) at one sigma."""
+
+    skip: float
+    out: float
+    network_in: float
+    noise_level: float
+
+
+def preconditioning(config: DiffusionConfig, sigma: float) -> Preconditioning:
+    """What `Denoiser.forward` computes per stamp, for one noise level and in float64.
+
+    A sampler's levels are known on the host: there the coefficients of a step can be combined into
+    one weight per tensor, without waiting for an accelerator.
+    """
+    if config.preconditioning == "edm":
+        sigma_data = config.sigma_data
+        norm = math.hypot(sigma, sigma_data)
+        skip, out = (sigma_data / norm) ** 2, sigma * sigma_data / norm
+        return Preconditioning(skip, out, 1 / norm, math.log(sigma) / 4)
+    log_sigmas = _log_training_sigmas(config)
+    step = np.interp(math.log(sigma), log_sigmas, np.linspace(0, 1, len(log_sigmas)))
+    return Preconditioning(1.0, -sigma, 1 / math.hypot(1, sigma), float(step))
 
 
 class Denoiser(nn.Module):

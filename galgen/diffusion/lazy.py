@@ -1,0 +1,173 @@
+"""Sampler states as sums that are computed when the network needs them, each in one pass.
+
+A solver is a chain of linear combinations of states, network outputs and noise. Run eagerly, every
+product and every sum reads and writes whole stamps. Here the same solver adds up weights on the
+host instead, and a state becomes a tensor only to enter the network: one pass over memory for each
+evaluation, with preconditioning and noise in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from galgen import noise
+from galgen.diffusion.denoiser import Denoiser, preconditioning
+from galgen.model.embedding import Condition
+from galgen_kernels import solver_reference
+
+Key = TypeVar("Key", Tensor, int)
+
+# Of one pass. Without guidance eight steps of any solver fit; longer sums take another pass.
+MAX_TENSORS, MAX_NOISES = 16, 1
+
+
+@dataclass(frozen=True, eq=False)
+class Stamps:
+    """Galaxies that are sampled together, and how sums over their stamps are computed.
+
+    Attributes
+    ----------
+    seed : int
+        Of the run.
+    index_n : Tensor
+        Galaxy indices that key the noise, on the device of the stamps.
+    shape : tuple of int
+        Height, width and bands.
+    fused : bool
+        Compute in one Triton kernel instead of PyTorch operations; the bits are the same.
+    """
+
+    seed: int
+    index_n: Tensor
+    shape: tuple[int, int, int]
+    fused: bool = False
+
+    def noise(self, stream: int) -> Combination:
+        """Standard normal noise of a `galgen.noise.Stream`."""
+        return Combination(self, {}, {stream: 1.0})
+
+    def combine(
+        self,
+        weights: Mapping[Tensor, float],
+        noises: Mapping[int, float],
+        scale: float,
+        scaled: torch.dtype | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """One pass: sum of weight * tensor and of weight * noise, and scale times that sum."""
+        # The fewer orders of dtypes there are, the fewer kernels have to be compiled.
+        tensors = sorted(weights, key=lambda tensor: tensor.dtype != torch.float32)
+        factors = [weights[tensor] for tensor in tensors]
+        if self.fused:
+            from galgen_kernels.fused import linear_combination  # needs Triton
+
+            ((stream, noise_weight),) = noises.items() or [(0, 0.0)]
+            table = noise.normal_table(self.index_n.device)
+            draw = noise_weight, self.seed, stream, self.index_n, table
+            shape = len(self.index_n), *self.shape
+            return linear_combination.launch(tensors, factors, shape, *draw, scale, scaled)
+        tensors += [self._draw(stream) for stream in noises]
+        factors += noises.values()
+        return solver_reference.linear_combination(tensors, factors, scale, scaled)
+
+    def _draw(self, stream: int) -> Tensor:
+        device = self.index_n.device
+        # Apple's GPUs lack the float64 that the noise needs; its bits are the same on the CPU.
+        index_n = self.index_n.cpu() if device.type == "mps" else self.index_n
+        return noise.normal(self.seed, index_n, self.shape, stream).to(device)
+
+
+class Combination:
+    """A sum of weight * tensor and of weight * noise that stands for the stamps it would give.
+
+    It has the arithmetic that solvers and guidance use: sums of combinations, and products and
+    quotients with floats. Weights are float64; equal tensors are merged and zero weights dropped.
+    """
+
+    def __init__(
+        self, stamps: Stamps, weights: Mapping[Tensor, float], noises: Mapping[int, float]
+    ) -> None:
+        self._stamps = stamps
+        self._weights = {tensor: weight for tensor, weight in weights.items() if weight}
+        self._noises = {stream: weight for stream, weight in noises.items() if weight}
+
+    def tensor(self) -> Tensor:
+        """The stamps, float32; computed once."""
+        return self.scaled(1.0, None)[0]
+
+    def scaled(self, scale: float, dtype: torch.dtype | None) -> tuple[Tensor, Tensor | None]:
+        """The stamps, and scale times them in `dtype`, from the same pass."""
+        if len(self._weights) == 1 and not self._noises:
+            ((stamps, weight),) = self._weights.items()
+            if weight == 1 and stamps.dtype.itemsize >= 4:
+                return stamps, None if dtype is None else (stamps * scale).to(dtype)
+        stamps, copy = self._stamps.combine(self._weights, self._noises, scale, dtype)
+        # From now on a sum of one: what it was made of is released, and is never summed again.
+        self._weights, self._noises = {stamps: 1.0}, {}
+        return stamps, copy
+
+    def __add__(self, other: Combination) -> Combination:
+        while True:
+            total = Combination(
+                self._stamps,
+                _merged(self._weights, other._weights),
+                _merged(self._noises, other._noises),
+            )
+            if len(total._weights) <= MAX_TENSORS and len(total._noises) <= MAX_NOISES:
+                return total
+            max(self, other, key=lambda x: len(x._weights) + len(x._noises)).tensor()
+
+    def __mul__(self, factor: float) -> Combination:
+        weights = {tensor: factor * weight for tensor, weight in self._weights.items()}
+        noises = {stream: factor * weight for stream, weight in self._noises.items()}
+        return Combination(self._stamps, weights, noises)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Combination:
+        return self * -1.0
+
+    def __sub__(self, other: Combination) -> Combination:
+        return self + -other
+
+    def __truediv__(self, divisor: float) -> Combination:
+        return self * (1 / divisor)
+
+
+class LazyDenoiser:
+    """D(x; sigma, condition) as a combination of x and the network's output.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        Its network must return new memory from each call, as it is read later than the next call.
+    stamps : Stamps
+        The galaxies.
+    dtype : torch.dtype
+        Of what the network is given.
+    """
+
+    def __init__(self, denoiser: Denoiser, stamps: Stamps, dtype: torch.dtype) -> None:
+        self._denoiser, self._stamps, self._dtype = denoiser, stamps, dtype
+        self._given: tuple[Combination, float, Tensor, Tensor] | None = None
+
+    def __call__(self, x: Combination, sigma: float, condition: Condition) -> Combination:
+        c = preconditioning(self._denoiser.config, sigma)
+        # Guidance asks twice about the same state, one time after the other.
+        if self._given is None or self._given[:2] != (x, sigma):
+            self._given = None  # released before the next is made
+            x_bhwc, input_bhwc = x.scaled(c.network_in, self._dtype)
+            self._given = x, sigma, x_bhwc, input_bhwc
+        _, _, x_bhwc, input_bhwc = self._given
+        level_b = torch.full((len(x_bhwc),), c.noise_level, device=x_bhwc.device)
+        output_bhwc = self._denoiser.net(input_bhwc, level_b, condition).contiguous()
+        return Combination(self._stamps, {x_bhwc: c.skip, output_bhwc: c.out}, {})
+
+
+def _merged(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:
+    """Sum of two sparse vectors."""
+    return {key: a.get(key, 0.0) + b.get(key, 0.0) for key in {**a, **b}}
