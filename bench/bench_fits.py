@@ -53,6 +53,7 @@ INFO = RunInfo(
     guidance=1.0,
     micro_batch=BATCH,
     dtype="float32",
+    kernels="reference",
     device="cpu",
     training_set="random numbers",
     credit="nobody",

@@ -21,13 +21,15 @@ class GalaxyBatch:
     category_n : ndarray (N,) int16
         Category codes asked for (see `galgen.categories`).
     stamps_nbhw : ndarray (N, B, H, W) float32
-        Flux per pixel, bluest band first.
+        Flux per pixel, bluest band first. Big-endian where made on a GPU: the bytes of a FITS file.
     measured : mapping of str to ndarray (N,) float32
         Columns of `galgen.measure.measured_columns`.
     bands : tuple of str
         Band names.
     seed : int
         Seed of the run; (seed, galaxy_id) identifies a galaxy.
+    stamp_sums_nb : ndarray (N, B) uint32, optional
+        FITS checksum (``DATASUM``) of each stamp of each band, of big-endian stamps.
     """
 
     galaxy_id_n: np.ndarray
@@ -36,6 +38,7 @@ class GalaxyBatch:
     measured: Mapping[str, np.ndarray]
     bands: tuple[str, ...]
     seed: int
+    stamp_sums_nb: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.galaxy_id_n)
@@ -46,6 +49,13 @@ class GalaxyBatch:
         for name, column in {"category": self.category_n, **self.measured}.items():
             if column.shape != (n,):
                 raise InvalidValueError(f"{name} shape", column.shape, f"({n},)")
+        sums_nb = self.stamp_sums_nb
+        if sums_nb is not None and self.stamps_nbhw.dtype != np.dtype(">f4"):
+            dtype = str(self.stamps_nbhw.dtype)
+            raise InvalidValueError("dtype of stamps with sums", dtype, "big-endian float32")
+        if sums_nb is not None and (sums_nb.shape != shape[:2] or sums_nb.dtype != np.uint32):
+            given = f"{sums_nb.dtype} {sums_nb.shape}"
+            raise InvalidValueError("stamp sums", given, f"uint32 {shape[:2]}")
 
     def __len__(self) -> int:
         return len(self.galaxy_id_n)
@@ -79,8 +89,11 @@ class RunInfo:
         Arcsec per pixel, None where stamps have no common scale.
     model, model_version, weights_sha256 : str
         Which weights.
-    sampler, steps, guidance, micro_batch, dtype, device : str, int, float, int, str, str
-        How they were sampled; `device` is its kind ('cpu', 'NVIDIA H100 ...').
+    sampler, steps, guidance, micro_batch, dtype : str, int, float, int, str
+        How they were sampled.
+    kernels, device : str
+        What computed the network ('reference', 'triton', either with '+compiled') on which kind of
+        device ('cpu', 'NVIDIA H100 ...').
     training_set, credit : str
         What the weights learned from and whom to credit.
     versions : mapping of str to str
@@ -106,6 +119,7 @@ class RunInfo:
     guidance: float
     micro_batch: int
     dtype: str
+    kernels: str
     device: str
     training_set: str
     credit: str

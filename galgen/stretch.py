@@ -14,6 +14,7 @@ import torch
 
 from galgen.errors import DataError, InvalidValueError
 from galgen.lupton import LUPTON, LuptonStretch, lupton_preset
+from galgen_kernels.fits import Lupton, Stretch
 
 if TYPE_CHECKING:
     from galgen.data.stamps import StampSet
@@ -102,16 +103,29 @@ class PixelSpace:
         native_nhwc = self.decode(x_nhwc)
         if self.native == "flux":
             return native_nhwc
-        stretch = self._stretch()
-        if stretch is None:
-            raise InvalidValueError(
-                "lupton stretch",
-                None,
-                ", ".join(LUPTON),
-                "Flux cannot be had from display pixels without their stretch; "
-                "write display images instead, or train on linear flux.",
-            )
-        return stretch.to_flux(native_nhwc)
+        return self._known_stretch().to_flux(native_nhwc)
+
+    def kernel_stretch(self) -> Stretch:
+        """What `to_flux` does, as the numbers that ``galgen_kernels.fits`` is given.
+
+        Raises
+        ------
+        InvalidValueError
+            As `to_flux`.
+        """
+        slope = tuple(std / SIGMA_DATA for std in self.std)
+        a = self.softening if isinstance(self.softening, tuple) else (self.softening,)
+        a = a * (len(self.bands) // len(a))
+        if self.native == "flux":
+            return Stretch(slope, self.mean, a)
+        stretch = self._known_stretch()
+        lupton = Lupton(
+            stretch.norm,
+            tuple(stretch.norm / (stretch.gain * scale) for scale in stretch.scales),
+            tuple(stretch.offset / scale for scale in stretch.scales),
+        )
+        intercept = tuple(m + math.sqrt(s) for m, s in zip(self.mean, a, strict=True))
+        return Stretch(slope, intercept, a, lupton)
 
     def to_display(self, x_nhwc: torch.Tensor) -> torch.Tensor:
         """Model space to display values in [0, 1], one channel per band.
@@ -132,6 +146,18 @@ class PixelSpace:
         if self.lupton is None:
             return None
         return lupton_preset(self.lupton, self.bands).at_pixel_scale(self.pixel_scale)
+
+    def _known_stretch(self) -> LuptonStretch:
+        stretch = self._stretch()
+        if stretch is None:
+            raise InvalidValueError(
+                "lupton stretch",
+                None,
+                ", ".join(LUPTON),
+                "Flux cannot be had from display pixels without their stretch; "
+                "write display images instead, or train on linear flux.",
+            )
+        return stretch
 
     def _stabilise(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         a = native_nhwc.new_tensor(self.softening)

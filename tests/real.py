@@ -81,6 +81,7 @@ def run_info(stamps: StampSet) -> RunInfo:
         guidance=1.0,
         micro_batch=8,
         dtype="float32",
+        kernels="reference",
         device="cpu",
         training_set="itself",
         credit="SDSS, Galaxy Zoo",

@@ -138,6 +138,8 @@ def test_flux_of_display_pixels_goes_through_the_stretch():
     torch.testing.assert_close(DISPLAY.to_flux(x), LUPTON["sdss"].to_flux(v), rtol=2e-4, atol=2e-6)
     with pytest.raises(InvalidValueError, match="stretch"):
         replace(DISPLAY, lupton=None).to_flux(x)
+    with pytest.raises(InvalidValueError, match="stretch"):
+        replace(DISPLAY, lupton=None).kernel_stretch()
 
 
 def test_display_of_flux_pixels():

@@ -20,6 +20,7 @@ from galgen.catalog.written import Sums
 # Summed, swapped and handed to the kernel while still in a core's second-level cache.
 _BLOCK_BYTES = 1 << 19
 _COPY_BYTES = 1 << 23
+_ON_DISK = np.dtype(">f4")
 
 
 def write_batch(fd: int, layout: Layout, batch: GalaxyBatch) -> Sums:
@@ -43,22 +44,32 @@ def write_batch(fd: int, layout: Layout, batch: GalaxyBatch) -> Sums:
     rows = pack_rows(batch, layout.row).tobytes()
     pwrite_all(fd, rows, table.data_start + first * table.stride)
     sums = [0, checksum.sum_bytes(rows)]
-    stamps_nbhw = np.asarray(batch.stamps_nbhw, dtype=np.float32)
+    stamps_nbhw, sums_nb = batch.stamps_nbhw, batch.stamp_sums_nb
+    if stamps_nbhw.dtype != _ON_DISK:
+        stamps_nbhw = np.asarray(stamps_nbhw, dtype=np.float32)
     for band, image in enumerate(images):
         offset = image.data_start + first * image.stride
-        sums.append(_write_stamps(fd, stamps_nbhw[:, band], offset, image.stride))
+        known = None if sums_nb is None else checksum.add(*sums_nb[:, band].tolist())
+        sums.append(_write_stamps(fd, stamps_nbhw[:, band], known, offset, image.stride))
     return tuple(sums)
 
 
-def _write_stamps(fd: int, stamps_nhw: np.ndarray, offset: int, stride: int) -> int:
+def _write_stamps(
+    fd: int, stamps_nhw: np.ndarray, known: int | None, offset: int, stride: int
+) -> int:
+    """Write stamps of one band; return their sum, which is computed unless `known`."""
+    as_is = stamps_nhw.dtype == _ON_DISK and stamps_nhw.flags.c_contiguous
     count = max(1, _BLOCK_BYTES // stride)
-    swapped = np.empty((count, *stamps_nhw.shape[1:]), dtype=">f4")
-    total = 0
+    swapped = np.empty((0 if as_is else count, *stamps_nhw.shape[1:]), dtype=_ON_DISK)
+    total = known or 0
     for start in range(0, len(stamps_nhw), count):
         block = stamps_nhw[start : start + count]
-        total = checksum.add(total, checksum.sum_values(block))
-        np.copyto(swapped[: len(block)], block)
-        pwrite_all(fd, swapped[: len(block)].view(np.uint8), offset + start * stride)
+        if known is None:
+            total = checksum.add(total, checksum.sum_values(block))
+        if not as_is:
+            np.copyto(swapped[: len(block)], block)
+            block = swapped[: len(block)]
+        pwrite_all(fd, block.view(np.uint8), offset + start * stride)
     if len(stamps_nhw) >= count:  # pieces too small would make the disk slower
         start_writeback(fd, offset, len(stamps_nhw) * stride)
     return total

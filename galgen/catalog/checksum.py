@@ -21,11 +21,11 @@ def add(*sums: int) -> int:
 
 
 def sum_values(values: np.ndarray) -> int:
-    """Sum of 4-byte numbers as they will be in the file, from their native, unswapped form."""
+    """Sum of 4-byte numbers as they will be in the file, whatever their byte order here."""
     assert values.dtype.itemsize == 4
-    assert values.dtype.isnative
+    words = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
     # 2^32 words fit before this overflows.
-    return add(int(values.view(np.uint32).sum(dtype=np.uint64)))
+    return add(int(words.sum(dtype=np.uint64)))
 
 
 def sum_bytes(data: bytes | memoryview | np.ndarray) -> int:

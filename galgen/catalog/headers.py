@@ -28,6 +28,7 @@ _CARDS = (
     ("CFGSCALE", "guidance", float, "classifier-free guidance scale"),
     ("MICROBAT", "micro_batch", int, "galaxies evaluated together"),
     ("DTYPE", "dtype", str, "arithmetic of the network"),
+    ("KERNELS", "kernels", str, "what computed the network"),
     ("DEVICE", "device", str, "kind of device"),
     ("PIXSCALE", "pixel_scale", float, "[arcsec] pixel side"),
     ("ZPT_AB", "zero_point", float, "[mag] AB magnitude of one flux unit"),

@@ -45,6 +45,7 @@ def run_info(n=7, bands=("g", "r", "i"), height=5, width=6, **changed) -> RunInf
         "guidance": 1.1,
         "micro_batch": 32,
         "dtype": "float32",
+        "kernels": "reference",
         "device": "cpu",
         "training_set": "galaxies64, '64 x 64' pixels",
         "credit": "SDSS; Galaxy Zoo's volunteers " + 20 * "'" + " & many others" * 6,

@@ -60,6 +60,17 @@ def test_other_readers_get_back_what_was_written(tmp_path: Path, info: RunInfo):
     assert os.listdir(tmp_path) == ["cat.fits"]
 
 
+def big_endian(batch: GalaxyBatch, sums: bool = True) -> GalaxyBatch:
+    """As a GPU makes it: the bytes of one cube per band, and their sums."""
+    cubes_bnhw = np.ascontiguousarray(batch.stamps_nbhw.swapaxes(0, 1)).astype(">f4")
+    sums_bn = [[fits.ImageHDU(stamp).add_datasum() for stamp in cube] for cube in cubes_bnhw]
+    return replace(
+        batch,
+        stamps_nbhw=cubes_bnhw.swapaxes(0, 1),
+        stamp_sums_nb=np.array(sums_bn, np.uint32).T if sums else None,
+    )
+
+
 def test_bytes_do_not_depend_on_order_batches_or_memory_layout(tmp_path: Path):
     info = run_info(70, ("g", "r"), 64, 64)
     whole = make_batch(info)
@@ -71,6 +82,12 @@ def test_bytes_do_not_depend_on_order_batches_or_memory_layout(tmp_path: Path):
         "shuffled": [pieces(info, *range(7, 70, 7))[i] for i in (3, 9, 0, 5, 1, 8, 2, 7, 4, 6)],
         "bands last": [replace(whole, stamps_nbhw=nhwb.transpose(0, 3, 1, 2))],
         "big-endian": [replace(whole, stamps_nbhw=whole.stamps_nbhw.astype(">f4"))],
+        "big-endian bands": [big_endian(whole, sums=False)],
+        "with sums": [big_endian(whole)],
+        "with sums, in pieces": [big_endian(piece) for piece in pieces(info, 1, 33)],
+        "with sums, bands last": [
+            replace(big_endian(whole), stamps_nbhw=nhwb.astype(">f4").transpose(0, 3, 1, 2))
+        ],
         "with an empty batch": [make_batch(info, 0, 0), whole],
     }
     sums = {
@@ -78,6 +95,33 @@ def test_bytes_do_not_depend_on_order_batches_or_memory_layout(tmp_path: Path):
         for name, batches in runs.items()
     }
     assert set(sums.values()) == {sums["whole"]}
+    accept(tmp_path / "with sums.fits")
+
+
+def test_sums_of_a_batch_are_not_computed_again(tmp_path: Path):
+    info = run_info(3, ("r",))
+    sums_nb = np.array([[2**32 - 1], [2], [3]], np.uint32)  # the first is a zero, with its carry
+    batch = replace(big_endian(make_batch(info)), stamp_sums_nb=sums_nb)
+    write_catalog(tmp_path / "cat.fits", [batch], info)
+    assert fits.getheader(tmp_path / "cat.fits", "STAMPS_R")["DATASUM"] == "5"
+    assert not verify(tmp_path / "cat.fits").ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"stamps_nbhw": np.zeros((2, 3, 5, 6), np.float32)}, "float32'; allowed: big-endian"),
+        (
+            {"stamp_sums_nb": np.zeros((2, 2), np.uint32)},
+            r"uint32 \(2, 2\)'; allowed: uint32 \(2, 3",
+        ),
+        ({"stamp_sums_nb": np.zeros((2, 3), np.int64)}, "stamp sums is 'int64"),
+    ],
+)
+def test_sums_that_cannot_be_of_the_stamps_are_refused(changes: dict, match: str):
+    batch = big_endian(make_batch(run_info(2)))
+    with pytest.raises(InvalidValueError, match=match):
+        replace(batch, **changes)
 
 
 def test_date_comes_from_source_date_epoch_only(tmp_path: Path, monkeypatch):
