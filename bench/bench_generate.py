@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -82,7 +83,7 @@ def test_noise(benchmark, model):
 def test_measure(benchmark, model):
     """Catalogue columns from stamps."""
     run = model.generate("spiral", BATCH, sampling=Sampling(steps=4, micro_batch=BATCH))
-    stamps_nbhw = torch.from_numpy(next(iter(run)).stamps_nbhw).to(model.device)
+    stamps_nbhw = torch.from_numpy(next(iter(run)).stamps_nbhw.astype(np.float32)).to(model.device)
     flux_nhwc = stamps_nbhw.permute(0, 2, 3, 1).contiguous()
 
     def columns() -> None:

@@ -16,11 +16,12 @@ from galgen import __version__, checkpoint
 from galgen.batch import GalaxyBatch, RunInfo
 from galgen.checkpoint import Checkpoint
 from galgen.device import device_kind, pick_device
+from galgen.engine import Engine
 from galgen.errors import InvalidValueError, NonFiniteOutputError
-from galgen.measure import measure
+from galgen.finish import finish
 from galgen.model.embedding import Condition
 from galgen.request import Request, parse_mixture
-from galgen.sampling import Sampling, sample, visited_sigmas
+from galgen.sampling import Sampling, visited_sigmas
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "sdss-small"
 
@@ -43,6 +44,7 @@ class Run:
         space = model.checkpoint.space
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self._request, self._n, self._sampling = model, request, n, sampling
+        self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
         self.info = model._run_info(request, n, sampling)
 
     def __len__(self) -> int:
@@ -50,35 +52,34 @@ class Run:
 
     def __iter__(self) -> Iterator[GalaxyBatch]:
         size = self._sampling.micro_batch
+        denoiser, seed = self._model.checkpoint.denoiser, self._request.seed
+        draw = Engine(denoiser, self._shape, seed, self._sampling)
         for first in range(0, self._n, size):
-            yield self._batch(first, min(size, self._n - first))
+            yield self._batch(draw, first, min(size, self._n - first))
 
-    def _batch(self, first: int, keep: int) -> GalaxyBatch:
+    def _batch(self, draw: Engine, first: int, keep: int) -> GalaxyBatch:
         """Make galaxies first ... first + keep - 1, in a full micro-batch whatever `keep`."""
         model, request, device = self._model, self._request, self._model.device
         index_n = torch.arange(first, first + self._sampling.micro_batch)
         code_n, z_np = request.draw(model.checkpoint.population, index_n)
         condition = Condition(code_n.to(device), z_np.to(device))
-        size, space = model.checkpoint.size, model.checkpoint.space
-        shape = (size, size, len(space.bands))
-        denoiser = model.checkpoint.denoiser
-        x_nhwc = sample(denoiser, condition, index_n, request.seed, shape, self._sampling)[:keep]
-        bad_n = ~x_nhwc.isfinite().flatten(1).all(1)
-        if bad_n.any():
+        space = model.checkpoint.space
+        finished = finish(draw(condition, index_n)[:keep], space)
+        if not finished.finite_n.all():
+            bad = first + int(finished.finite_n.argmin())
             raise NonFiniteOutputError(
-                f"The network returned NaN or infinity for galaxy {first + int(bad_n.nonzero()[0])}"
+                f"The network returned NaN or infinity for galaxy {bad}"
                 f" in {self._sampling.dtype}; galaxies before {first} are good. "
                 "Try dtype float32, or less guidance."
             )
-        flux_nhwc = space.to_flux(x_nhwc)
-        measured = {k: v.float().cpu().numpy() for k, v in measure(flux_nhwc, space.bands).items()}
         return GalaxyBatch(
             index_n[:keep].numpy(),
             code_n[:keep].numpy().astype(np.int16),
-            flux_nhwc.permute(0, 3, 1, 2).contiguous().cpu().numpy(),
-            measured,
+            finished.stamps_nbhw,
+            finished.measured,
             space.bands,
             request.seed,
+            finished.sums_nb,
         )
 
 
@@ -172,6 +173,7 @@ class GalaxyModel:
             guidance=sampling.guidance,
             micro_batch=sampling.micro_batch,
             dtype=sampling.dtype,
+            kernels=sampling.kernels_on(self.device),
             device=device_kind(self.device),
             training_set=card["training_set"],
             credit=card["credit"],

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from galgen import noise
 from galgen.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
 from galgen.diffusion.guidance import guided
+from galgen.diffusion.lazy import Combination, LazyDenoiser, Stamps
 from galgen.diffusion.samplers import get_sampler
 from galgen.diffusion.schedule import karras_sigmas, vp_sigmas
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
+from galgen_kernels import BACKENDS, BackendError, runs_triton
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -36,7 +38,9 @@ class Sampling:
     micro_batch : int
         Galaxies that go through the network together; see `on` for what suits a device.
     dtype : str
-        'float32', or 'bfloat16' / 'float16' for mixed precision.
+        Precision of the network: 'float32', 'bfloat16' or 'float16'. States are always float32.
+    compile : bool
+        Compile the network with torch.compile; worth it for many galaxies.
     """
 
     sampler: str = "ddpm"
@@ -44,11 +48,30 @@ class Sampling:
     guidance: float = 1.0
     micro_batch: int = 32
     dtype: str = "float32"
+    compile: bool = False
 
     @classmethod
     def on(cls, device: torch.device, **chosen: Any) -> Self:
         """The defaults for a device, with what is `chosen` in their place."""
-        return cls(**{"micro_batch": 32 if device.type == "cpu" else 512} | chosen)
+        defaults = {} if device.type == "cpu" else {"micro_batch": 512}
+        if device.type == "cuda":
+            defaults["dtype"] = "bfloat16"  # what the fused kernels and the matrix units are for
+        return cls(**defaults | chosen)
+
+    def kernels_on(self, device: torch.device) -> str:
+        """What computes the network: 'reference' or 'triton', '+compiled' if it is.
+
+        Raises
+        ------
+        InvalidValueError
+            If the kernels that GALGEN_KERNELS asks for cannot run there.
+        """
+        try:
+            triton = runs_triton(device, half=self.dtype != "float32")
+        except BackendError as error:
+            asked, allowed = os.environ.get("GALGEN_KERNELS"), ", ".join(BACKENDS)
+            raise InvalidValueError("GALGEN_KERNELS", asked, allowed, str(error)) from None
+        return ("triton" if triton else "reference") + ("+compiled" if self.compile else "")
 
     def __post_init__(self) -> None:
         get_sampler(self.sampler)
@@ -91,7 +114,7 @@ def sample(
     Parameters
     ----------
     denoiser : Denoiser
-        Network in evaluation mode.
+        In evaluation mode, its network cast to the precision (`UNet.cast`).
     condition : Condition
         What is asked of each galaxy, on the denoiser's device.
     index_n : Tensor
@@ -109,24 +132,14 @@ def sample(
         (n, height, width, bands), float32.
     """
     sigmas = visited_sigmas(denoiser.config, sampling)
-    device = condition.category_b.device
-    # Apple's GPUs lack the float64 that the noise needs; its bits are the same on the CPU.
-    index_n = index_n.to("cpu" if device.type == "mps" else device)
-
-    def draw(stream: int) -> Tensor:
-        return noise.normal(seed, index_n, shape, stream).to(device)
-
-    def step_noise(step: int) -> Tensor:
-        return draw(Stream.SAMPLER_STEP.at(step))
-
-    def denoise(x_bhwc: Tensor, sigma: float, asked: Condition) -> Tensor:
-        sigma_b = torch.as_tensor(sigma, dtype=torch.float32, device=x_bhwc.device)
-        return denoiser(x_bhwc, sigma_b.expand(len(x_bhwc)), asked)
-
+    device, dtype = condition.category_b.device, DTYPES[sampling.dtype]
+    stamps = Stamps(seed, index_n.to(device), shape, fused=runs_triton(device))
+    denoise = LazyDenoiser(denoiser, stamps, dtype)
     denoise_asked = guided(denoise, condition, condition.unconditional(), sampling.guidance)
-    dtype = DTYPES[sampling.dtype]
-    mixed = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-    with torch.inference_mode(), mixed:
-        x_bhwc = draw(Stream.INITIAL_NOISE) * float(sigmas[0])
-        solve = get_sampler(sampling.sampler)
-        return solve(denoise_asked, x_bhwc, sigmas, noise=step_noise).float()
+
+    def step_noise(step: int) -> Combination:
+        return stamps.noise(Stream.SAMPLER_STEP.at(step))
+
+    with torch.inference_mode():
+        x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
+        return get_sampler(sampling.sampler)(denoise_asked, x, sigmas, noise=step_noise).tensor()

@@ -258,3 +258,13 @@ def test_bad_durations(text):
 )
 def test_human_bytes(count, text):
     assert human_bytes(count) == text
+
+
+def test_kernels_that_cannot_run_here(mass, monkeypatch) -> None:
+    """Asked for by name, Triton without a GPU is bad input, not a silent fallback."""
+    monkeypatch.setenv("GALGEN_KERNELS", "triton")
+    monkeypatch.setattr("galgen_kernels.backend._backend", "triton")  # read at import
+    code, _, err, path = mass("--device", "cpu")
+    assert code == 2
+    assert "GALGEN_KERNELS is 'triton'" in err
+    assert not path.exists()

@@ -383,7 +383,7 @@ def test_provenance(model: GalaxyModel) -> None:
     assert (info.flux_unit, info.flux_calibration, info.lupton) == ("adu", "RGBINV", "sdss")
     assert info.zero_point is None
     assert info.weights_sha256 == model.checkpoint.sha256
-    assert info.device == "cpu"
+    assert (info.device, info.kernels) == ("cpu", "reference")
     recorded = (info.sampler, info.steps, info.guidance, info.micro_batch, info.dtype)
     assert recorded == ("unipc", 5, 1.5, 8, "bfloat16")
     assert info.versions["torch"] == torch.__version__
@@ -403,8 +403,25 @@ def test_flux_model_is_calibrated() -> None:
     assert np.isfinite(columns(run)["stamps"]).all()
 
 
-@pytest.mark.parametrize(("device", "micro_batch"), [("cpu", 32), ("cuda", 512)])
-def test_defaults_suit_the_device(device: str, micro_batch: int) -> None:
-    assert Sampling.on(torch.device(device)).micro_batch == micro_batch
-    chosen = Sampling.on(torch.device(device), micro_batch=7, steps=3)
-    assert (chosen.micro_batch, chosen.steps) == (7, 3)
+@pytest.mark.parametrize(
+    ("device", "micro_batch", "dtype"),
+    [("cpu", 32, "float32"), ("mps", 512, "float32"), ("cuda", 512, "bfloat16")],
+)
+def test_defaults_suit_the_device(device: str, micro_batch: int, dtype: str) -> None:
+    default = Sampling.on(torch.device(device))
+    assert (default.micro_batch, default.dtype) == (micro_batch, dtype)
+    chosen = Sampling.on(torch.device(device), micro_batch=7, steps=3, dtype="float16")
+    assert (chosen.micro_batch, chosen.steps, chosen.dtype) == (7, 3, "float16")
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "compile", "expected"),
+    [
+        ("cpu", "bfloat16", False, "reference"),
+        ("cpu", "float32", True, "reference+compiled"),
+        ("cuda", "float32", False, "reference"),  # fused kernels are for half precision
+    ],
+)
+def test_kernels_recorded(device: str, dtype: str, compile: bool, expected: str) -> None:
+    sampling = Sampling(dtype=dtype, compile=compile)
+    assert sampling.kernels_on(torch.device(device)) == expected

@@ -27,8 +27,10 @@ def info(
     from galgen import __version__, categories
     from galgen.device import device_kind
     from galgen.generate import load_model
+    from galgen.sampling import Sampling
 
     model = load_model(weights)
+    kernels = Sampling.on(model.device).kernels_on(model.device)
     loaded = model.checkpoint
     population = loaded.population
     facts: dict[str, Any] = {
@@ -47,6 +49,7 @@ def info(
             )
         },
         "device": device_kind(model.device),
+        "kernels": kernels,
         "versions": {"galgen": __version__}
         | {name: version(name) for name in ("torch", "numpy", "astropy", "fitsio")},
         "threads": torch.get_num_threads(),
@@ -64,7 +67,7 @@ def info(
         f"            {card['credit']}",
         f"            sha256 {loaded.sha256}",
         f"stamps      {loaded.size} x {loaded.size} px, bands {bands}",
-        f"device      {facts['device']} ({facts['threads']} threads)",
+        f"device      {facts['device']} ({facts['threads']} threads), {kernels} kernels",
         "versions    " + ", ".join(f"{name} {v}" for name, v in facts["versions"].items()),
         "properties",
         *(f"            {k} {low:.3g} to {high:.3g}" for k, (low, high) in ranges.items()),

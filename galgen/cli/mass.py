@@ -40,7 +40,12 @@ def mass(
         int | None, Option(help="Galaxies that go through the network together: 32, 512 on a GPU.")
     ] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
-    dtype: Annotated[str, Option(help="float32, bfloat16 or float16.")] = "float32",
+    dtype: Annotated[
+        str | None, Option(help="float32, bfloat16 or float16: float32, bfloat16 on a GPU.")
+    ] = None,
+    compile: Annotated[
+        bool, Option("--compile", help="Compile the network first: minutes once, then faster.")
+    ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
@@ -60,10 +65,10 @@ def mass(
     from galgen.sampling import Sampling
     from galgen.signals import InterruptedRun, StopRequest
 
-    given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
+    given = {"sampler": sampler, "steps": steps, "micro_batch": batch, "dtype": dtype}
     chosen = {name: value for name, value in given.items() if value is not None}
     model = load_model(weights, device)
-    sampling = Sampling.on(model.device, guidance=guidance, dtype=dtype, **chosen)
+    sampling = Sampling.on(model.device, guidance=guidance, compile=compile, **chosen)
     run = Run(model, request, n, sampling)
 
     with StopRequest() as stop, ProgressLine(n, "galaxies", quiet=quiet) as line:
