@@ -62,8 +62,9 @@ class GlobalAttention(nn.Module):
 class AttentionFusionUnit(nn.Module):
     """residual + gate * windowed attention + (1 - gate) * convolution.
 
-    The gate, one per image and channel, looks at the pooled *input* of the unit and at the embedding, never at the branches'
-    outputs, so that gate and residual can live in the epilogue of one fused kernel.
+    The gate, one per image and channel, looks at the pooled *input* of the unit and at the
+    embedding, never at the branches' outputs, so that gate and residual can live in the epilogue of
+    one fused kernel.
     """
 
     def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):

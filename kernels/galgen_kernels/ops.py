@@ -26,7 +26,7 @@ def group_norm_silu(
 
 
 @group_norm_silu.register_kernel("cuda")
-def _(
+def launch_group_norm_silu(
     x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
     from galgen_kernels.fused.group_norm_silu import launch
@@ -64,7 +64,7 @@ def attention_fusion(
 
 
 @attention_fusion.register_kernel("cuda")
-def _(
+def launch_attention_fusion(
     u_bhwc: Tensor,
     residual_bhwc: Tensor,
     gate_bc: Tensor,
