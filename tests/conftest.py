@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from galgen.checkpoint import export
 from tests.tiny import make_checkpoint
+
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores
+    threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # for the commands that tests start
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

@@ -33,7 +33,7 @@ def launch_group_norm_silu(
 
     if modulation_bc is not None:
         modulation_bc = _ready(modulation_bc, x_bhwc.dtype)
-    return launch(x_bhwc, groups, modulation_bc, eps)
+    return launch(_ready(x_bhwc, x_bhwc.dtype), groups, modulation_bc, eps)
 
 
 @group_norm_silu.register_fake
@@ -82,9 +82,10 @@ def launch_attention_fusion(
     _, h, w, _ = u_bhwc.shape
     sides, shift = reference.window_geometry(h, w, window, shifted=shifted)
     position_ktt = position_bias[:, _offsets(*sides, window, u_bhwc.device)]
+    maps = u_bhwc, residual_bhwc, gate_bc
     weights = qkv_weight, position_ktt, projection_weight, projection_bias
-    weights = (_ready(w, u_bhwc.dtype) for w in (gate_bc, *weights, filter_weight, filter_bias))
-    return launch(u_bhwc, residual_bhwc, *weights, sides, shift)
+    tensors = *maps, *weights, filter_weight, filter_bias
+    return launch(*(_ready(t, u_bhwc.dtype) for t in tensors), sides, shift)
 
 
 @attention_fusion.register_fake
@@ -141,8 +142,10 @@ for _operator, _formula, _tensors in (
     _operator.register_autograd(_backward, setup_context=_setup)
 
 
-def _ready(parameter: Tensor, dtype: torch.dtype) -> Tensor:
-    return parameter.to(dtype).contiguous()
+def _ready(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """The tensor as kernels want it: of their dtype, contiguous, aligned to 16 bytes."""
+    tensor = tensor.to(dtype).contiguous()
+    return tensor.clone() if tensor.data_ptr() % 16 else tensor
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from galgen_kernels import ops
 from tests.kernels.tolerance import relative_error, rounding
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
@@ -71,8 +72,16 @@ def test_constant_map(device) -> None:
     assert not pooled_bc.any()
 
 
-def test_not_contiguous(device) -> None:
-    """Channels-first memory under a channels-last view."""
-    x_bhwc = torch.randn(2, 32, 4, 4, device=device).permute(0, 2, 3, 1)
-    u_bhwc, _ = kernel.launch(x_bhwc, 2, None, 1e-5)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda device: torch.randn(2, 32, 4, 4, device=device).permute(0, 2, 3, 1),
+        lambda device: torch.randn(2 * 4 * 4 * 32 + 1, device=device)[1:].view(2, 4, 4, 32),
+    ],
+    ids=["channels first in memory", "not aligned to 16 bytes"],
+)
+def test_any_memory(device, make) -> None:
+    """The operator brings tensors into the form that the kernel wants."""
+    x_bhwc = make(device)
+    u_bhwc, _ = ops.launch_group_norm_silu(x_bhwc, None, 2, 1e-5)
     assert relative_error(u_bhwc, expected(x_bhwc, 2, None)[0]) < rounding(torch.float32)

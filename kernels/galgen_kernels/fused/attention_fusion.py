@@ -221,12 +221,11 @@ def launch(
     shift: Size,
     chosen: Tile | None = None,
 ) -> Tensor:
-    """See `galgen_kernels.attention_fusion`; tensors of one dtype."""
+    """See `galgen_kernels.attention_fusion`; contiguous tensors of one dtype."""
     b, h, w, c = u_bhwc.shape
     windows = (h // window[0]) * (w // window[1])
     chosen = chosen or tile(c, window[0] * window[1], windows)
     form = variant(u_bhwc.dtype, c, c // len(position_ktt), window, chosen)
-    u_bhwc, residual_bhwc = u_bhwc.contiguous(), residual_bhwc.contiguous()
     out_bhwc = torch.empty_like(u_bhwc)
     convolved_bhwc = u_bhwc  # not read in the whole form
     if chosen.form == "attention":

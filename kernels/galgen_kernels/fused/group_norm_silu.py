@@ -95,9 +95,8 @@ def variant(dtype: torch.dtype, cells: int, group: int, *, modulated: bool) -> V
 def launch(
     x_bhwc: Tensor, groups: int, modulation_bc: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """See `galgen_kernels.group_norm_silu`; tensors of one dtype."""
+    """See `galgen_kernels.group_norm_silu`; contiguous tensors of one dtype."""
     b, h, w, c = x_bhwc.shape
-    x_bhwc = x_bhwc.contiguous()
     y_bhwc, pooled_bc = torch.empty_like(x_bhwc), x_bhwc.new_empty(b, c)
     modulated = modulation_bc is not None
     form = variant(x_bhwc.dtype, h * w, c // groups, modulated=modulated)
