@@ -1,6 +1,6 @@
 """Would fp8 (e4m3) weights do for convolutions and projections? Population, and on a GPU speed.
 
-``python bench/fp8_experiment.py galaxies64-train.zip --out bench/results/fp8.json``
+``python -m bench.fp8_experiment galaxies64-train.zip --out bench/results/fp8.json``
 
 The same galaxies (same noise, categories and properties) are made twice: with the weights as they
 are, and with every matrix of the Astro-RABs' convolutions, QKV and projections rounded to e4m3 with
@@ -21,7 +21,7 @@ import torch
 import typer
 from torch import Tensor
 
-from evaluate_weights import mixture_of
+from bench.evaluate_weights import mixture_of
 from galgen import CatalogFile, Sampling, evaluate, load_model, write_catalog
 from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps, split

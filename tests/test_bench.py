@@ -1,0 +1,219 @@
+"""The benchmarks run on a CPU too, at tiny shapes, and notice what they are there to notice."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from galgen_kernels.backend import HAS_TRITON
+
+if not HAS_TRITON:
+    pytest.skip("Triton has no build for this platform", allow_module_level=True)
+if torch.cuda.is_available():
+    pytest.skip("bench/on_gpu.sh runs all of this, and more", allow_module_level=True)
+
+from bench import bench_denoiser, bench_mass, cases, ceilings, numerics, tune_kernels
+from bench.command import CommandError, mass_seconds
+from galgen.presets import PRESETS
+from galgen_kernels.fused import tuned
+from galgen_kernels.fused.attention_fusion import TILES, Tile
+
+SCRIPT = Path(__file__).parents[1] / "bench" / "on_gpu.sh"
+
+
+def test_numerics(tmp_path) -> None:
+    out = tmp_path / "numerics.json"
+    numerics.main(out, preset=["tiny"])
+    found = json.loads(out.read_text())
+    assert found["ok"]
+    assert {"device", "torch", "triton", "date", "command"} <= set(found)
+    kernels = {row["kernel"].split()[0] for row in found["checks"]}
+    wanted = {"group_norm_silu", "attention_fusion", "linear_combination", "stamps_to_fits"}
+    assert kernels == wanted
+    forms = {row["tile"]["form"] for row in found["checks"] if "tile" in row}
+    assert forms == {"whole", "attention"}
+
+
+def test_numerics_notice_what_is_not_written(tmp_path, monkeypatch) -> None:
+    """A kernel that skips its last image: what torch hands out is poisoned."""
+
+    def forgetful(x_bhwc, *rest):
+        right = cases.norm_reference(x_bhwc, *rest)
+        out = [torch.empty_like(t) for t in right]
+        for mine, theirs in zip(out, right, strict=True):
+            mine[:-1] = theirs[:-1]
+        return out
+
+    monkeypatch.setattr(cases, "norm_launch", forgetful)
+    stage = cases.stages(["tiny"])[-1]
+    checks = [("forgetful", numerics.check_group_norm_silu(stage, 2, torch.float16))]
+    monkeypatch.setattr(numerics, "checks", lambda presets: iter(checks))
+    out = tmp_path / "numerics.json"
+    with pytest.raises(typer.Exit) as end:
+        numerics.main(out, preset=["tiny"])
+    assert end.value.exit_code == 1
+    rows = json.loads(out.read_text())["checks"]
+    assert all(math.isnan(row["max_abs_error"]) for row in rows)
+
+
+def test_numerics_notice_a_crash(monkeypatch) -> None:
+    def broken():
+        raise RuntimeError("out of resources")
+        yield
+
+    monkeypatch.setattr(numerics, "checks", lambda presets: iter([("broken", broken())]))
+    with pytest.raises(typer.Exit):
+        numerics.main(None, preset=["tiny"])
+
+
+def test_numerics_notice_one_wrong_number_in_a_million() -> None:
+    right = torch.randn(1000, 1000, generator=torch.Generator().manual_seed(0))
+    wrong = right.clone()
+    wrong[500, 500] += 1
+    tolerance = numerics.rounding(torch.bfloat16)
+    assert numerics.compare(right, right, tolerance)["ok"]
+    assert numerics.compare(right.bfloat16(), right, tolerance)["ok"]
+    assert not numerics.compare(wrong, right, tolerance)["ok"]
+    assert not numerics.compare(right[:1], right, tolerance)["ok"]
+
+
+def test_shapes_of_the_presets() -> None:
+    """The stages are those of the networks, and all that share a tile have windows alike."""
+    for name, preset in PRESETS.items():
+        model = preset().model
+        stages = cases.stages([name])
+        sides = [cases.SIZE // model.patch // 2**level for level in range(3)]
+        shapes = [(stage.side, stage.channels) for stage in stages]
+        assert shapes == list(zip(sides, model.widths, strict=True))
+    groups = tune_kernels.groups(["paper", "fast", "small"])
+    assert set(groups) == {"64x64", "128x64", "256x64", "96x64", "192x64", "128x16"}
+    assert [str(stage) for stage in groups["96x64"]] == ["fast-96x32x32", "small-96x8x8"]
+
+
+@pytest.mark.parametrize("key", ["64x64", "128x64", "256x64", "96x64", "192x64", "128x16"])
+def test_candidates(key) -> None:
+    stages = tune_kernels.groups(["paper", "fast", "small"])[key]
+    found = tune_kernels.candidates(stages)
+    channels, cells = (int(number) for number in key.split("x"))
+    assert {tile.form for tile in found} == {"whole", "attention"}
+    assert cells != 64 or set(TILES[channels]) <= set(found)
+    for tile in found:
+        assert channels % tile.step == 0
+        assert any(stage.windows % tile.windows == 0 for stage in stages)
+        assert all(stage.windows % cases.fit(tile, stage).windows == 0 for stage in stages)
+
+
+def test_choice_is_the_fastest_everywhere_together() -> None:
+    """Twice as fast on one map weighs as much as half as fast on another, whatever their sizes."""
+    small, large = cases.stages(["paper"])[::2]
+    whole, attention = Tile("whole"), Tile("attention")
+    times = {(whole, small): 1e-6, (whole, large): 2.0, (attention, small): 2.2e-6}
+    times[attention, large] = 1.0
+    timings = [
+        tune_kernels.Timing(stage, 1, tile, seconds, None)
+        for (tile, stage), seconds in times.items()
+    ]
+    assert tune_kernels.choose(timings) == whole  # sqrt(2) against sqrt(2.2)
+
+
+def test_tuning_writes_what_kernels_read(tmp_path, monkeypatch) -> None:
+    out = tmp_path / "tuned.json"
+    tune_kernels.main(out, preset=["tiny"])
+    written = json.loads(out.read_text())
+    assert len(written["timings"]) == 6  # two tiles at three maps
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("GALGEN_TUNED", str(out))
+    tuned._table.cache_clear()
+    try:
+        for key, choice in written["choices"]["attention_fusion"].items():
+            assert tuned.tuned("attention_fusion", key, Tile) == Tile(**choice)
+    finally:
+        tuned._table.cache_clear()
+
+
+def test_tuning_leaves_out_what_is_wrong_or_fails(monkeypatch) -> None:
+    right, wrong, failing = (Tile("whole", step=32, num_stages=n) for n in (1, 2, 3))
+    launch = cases.fusion_launch
+
+    def sometimes(operands, tile, *, shifted):
+        if tile == failing:
+            raise RuntimeError("out of resources")
+        call = launch(operands, tile, shifted=shifted)
+        return call if tile == right else lambda: call() + 1
+
+    monkeypatch.setattr(cases, "fusion_launch", sometimes)
+    stages = cases.stages(["tiny"])[-1:]
+    rows = tune_kernels.faulty("32x16", stages, [right, wrong, failing])
+    assert rows[0]["why"].startswith("relative error")
+    assert rows[1]["why"] == "RuntimeError: out of resources"
+    assert tune_kernels.without([right, wrong, failing], rows, "32x16") == [right]
+    assert tune_kernels.without([wrong], rows, "32x64") == [wrong]
+
+
+def test_nothing_to_tune_for() -> None:
+    with pytest.raises(typer.BadParameter, match="no GPU"):
+        tune_kernels.main(preset=["tiny"])
+
+
+def test_ceilings(tmp_path) -> None:
+    out = tmp_path / "ceilings.json"
+    ceilings.main(out)
+    found = json.loads(out.read_text())["ceilings"]
+    assert all(rate > 0 for rate in found.values())
+
+
+def test_denoiser(tmp_path) -> None:
+    out = tmp_path / "denoiser.json"
+    bench_denoiser.main(out, preset=["tiny"], batch=[1, 2], compiled_batch=[])
+    rows = json.loads(out.read_text())["evaluations"]
+    assert [row["batch"] for row in rows] == [1, 2]
+    assert all(row["relative_error"] < 0.05 for row in rows)
+    bench_denoiser.main(out, preset=["tiny"], batch=[1], compiled_batch=[2], seconds=0)
+    rows = json.loads(out.read_text())["evaluations"]
+    assert [row["left_out"] for row in rows] == ["no time"] * 2
+
+
+def test_operations_of_the_shipped_network() -> None:
+    """The README says 0.72 GFLOP per evaluation."""
+    assert bench_denoiser.flops_per_image("small") == pytest.approx(0.72e9, rel=5e-3)
+
+
+def test_speedup_is_over_the_compiled_network() -> None:
+    names = {"eager": 9.0, "compiled": 4.0, "fused": 2.0, "fused, compiled": 1.6}
+    rows = [{"preset": "p", "batch": 1, "contender": n, "seconds": s} for n, s in names.items()]
+    rows += [{"preset": "p", "batch": 2, "contender": "compiled", "left_out": "no time"}]
+    assert bench_denoiser.speedups(rows) == [{"preset": "p", "batch": 1, "over_compiled": 2.5}]
+
+
+def test_mass(tmp_path, monkeypatch) -> None:
+    """Whole commands; nothing large is left behind."""
+    monkeypatch.setattr(bench_mass, "GALAXIES", [2, 4])
+    out = tmp_path / "mass.json"
+    bench_mass.main(tmp_path / "made", out, preset=["tiny"], batch=[2])
+    (run,) = json.loads(out.read_text())["runs"]
+    assert run["galaxies"] == [2, 4]
+    assert len(run["seconds"]) == 2
+    assert not list((tmp_path / "made").glob("*.fits"))
+
+
+def test_command_that_fails(tmp_path) -> None:
+    with pytest.raises(CommandError, match="exit code 2"):
+        mass_seconds(tmp_path / "cat.fits", 1, 1, "--no-such-option")
+
+
+def test_script_fits_into_ten_minutes() -> None:
+    subprocess.run(["bash", "-n", SCRIPT], check=True)
+    steps = re.findall(r"^step (\S+) (\d+) python -m (\S+)", SCRIPT.read_text(), re.MULTILINE)
+    assert len(steps) == 9
+    limits = sum(int(limit) for _, limit, _ in steps)
+    assert limits < 600
+    assert f"add up to {limits}" in SCRIPT.read_text()
+    for _, _, module in steps:
+        assert module == "pytest" or (SCRIPT.parent / f"{module.split('.')[1]}.py").exists()
