@@ -11,7 +11,7 @@ from galgen_kernels.fused.primitives import silu
 from galgen_kernels.fused.variant import POINTER_TYPES, Variant
 
 # Values of a group that stay in registers between statistics and result: 1024 cells of 16 channels,
-# 64 registers of each of 256 threads. A larger map is read twice, the second time from L2.
+# 32 registers of each of 512 threads. A larger map is read twice, the second time from L2.
 RESIDENT = 1 << 14
 
 
@@ -88,7 +88,7 @@ def variant(dtype: torch.dtype, cells: int, group: int, *, modulated: bool) -> V
         group_norm_silu_kernel,
         tensors | {"cells": "i32", "groups": "i32", "eps": "fp32"},
         {"GROUP": group, "CHUNK": chunk, "CHUNKS": -(-cells // chunk), "MODULATED": modulated},
-        num_warps=max(1, min(8, chunk * group // 2048)),
+        num_warps=max(1, min(16, chunk * group // 1024)),
     )
 
 

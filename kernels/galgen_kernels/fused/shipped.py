@@ -1,0 +1,89 @@
+"""Every form of the kernels that galgen ships: what is compiled ahead of time and checked in CI."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import torch
+
+from galgen_kernels.fused import (
+    attention_fusion,
+    group_norm_silu,
+    linear_combination,
+    stamps_to_fits,
+)
+from galgen_kernels.fused.attention_fusion import TILES, Tile
+from galgen_kernels.fused.tuned import shipped_file
+from galgen_kernels.fused.variant import Variant
+
+DTYPE = torch.bfloat16
+MAPS = (16, 64, 256, 1024, 4096)  # cells of a map, 4 x 4 to 64 x 64
+GROUP = 16  # channels of a normalisation group
+HEAD = 32  # channels of an attention head
+WINDOWS = {8: (64, 96, 128, 192, 256), 4: (32, 128)}  # side of a window -> channels
+SEGMENTS = 1024  # cubics in the table of normal numbers
+SIDE, BANDS = 64, 3  # of a stamp
+
+
+def shipped() -> list[Variant]:
+    """All of them, sorted by name. Other dtypes and shapes are compiled when they are first used.
+
+    Raises
+    ------
+    ValueError
+        If two different forms have the same name.
+    """
+    forms: dict[str, Variant] = {}
+    for source in (_group_norm_silu, _attention_fusion, _linear_combination, _stamps_to_fits):
+        for form in source():
+            if forms.setdefault(form.name, form) != form:
+                raise ValueError(f"two different variants are called {form.name}")
+    return [forms[name] for name in sorted(forms)]
+
+
+def _group_norm_silu() -> Iterator[Variant]:
+    for cells, modulated in product(MAPS, (False, True)):
+        yield group_norm_silu.variant(DTYPE, cells, GROUP, modulated=modulated)
+
+
+def _attention_fusion() -> Iterator[Variant]:
+    for side, widths in WINDOWS.items():
+        for channels in widths:
+            for tile in _tiles(channels, side * side):
+                yield attention_fusion.variant(DTYPE, channels, HEAD, (side, side), tile)
+
+
+def _tiles(channels: int, cells: int) -> set[Tile]:
+    """Both forms as they are by default, and what was measured best on some GPU.
+
+    By default the whole form stops where it is not preferred, and spills with Triton 3.8 and later.
+    """
+    step = math.gcd(channels, 64)
+    default = (Tile("whole", step=step, num_stages=2), Tile("attention", step=step, num_stages=2))
+    tiles = TILES.get(channels, default) if cells == 64 else default
+    tiles = [tile for tile in tiles if tile.form == "attention" or channels <= 128]
+    tables = sorted(shipped_file("").parent.glob("*.json"))
+    choices = (json.loads(path.read_text())["choices"] for path in tables)
+    measured = (c.get("attention_fusion", {}).get(f"{channels}x{cells}") for c in choices)
+    tiles = {*tiles, *(Tile(**choice) for choice in measured if choice)}
+    # One window per program where an image has an odd number of windows.
+    return tiles | {replace(tile, windows=1) for tile in tiles}
+
+
+def _linear_combination() -> Iterator[Variant]:
+    steps = [(terms, 0, DTYPE) for terms in range(2, 9)]  # of solvers up to the fourth order
+    noisy = [(terms, SEGMENTS, DTYPE) for terms in (0, 2, 3)]  # the start, ancestral steps
+    results = [(terms, 0, None) for terms in (2, 3)]  # 3 with guidance
+    for terms, segments, scaled in (*steps, *noisy, *results):
+        dtypes = [torch.float32] * terms
+        yield linear_combination.variant(dtypes, SIDE * SIDE, segments=segments, scaled=scaled)
+
+
+def _stamps_to_fits() -> Iterator[Variant]:
+    for lupton, scaled, planes in product((False, True), repeat=3):
+        options = {"lupton": lupton, "scaled": scaled, "planes": planes}
+        yield stamps_to_fits.variant(SIDE, SIDE, BANDS, **options)

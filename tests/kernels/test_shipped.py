@@ -1,0 +1,102 @@
+"""What galgen launches on a GPU by default is among what is compiled ahead of time."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import galgen_kernels
+from galgen.config import DiffusionConfig
+from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.lazy import Stamps
+from galgen.model.embedding import Condition
+from galgen.noise import normal_table
+from galgen.presets import get_preset
+from galgen.sampling import Sampling, sample
+from galgen_kernels.reference import window_geometry
+
+pytest.importorskip("triton", reason="Triton has no build for this platform")
+from galgen_kernels.fused import attention_fusion, group_norm_silu, linear_combination
+from galgen_kernels.fused.shipped import SEGMENTS, shipped
+from galgen_kernels.fused.variant import Variant
+
+BFLOAT16 = torch.bfloat16
+
+
+@pytest.fixture(scope="module")
+def names() -> set[str]:
+    return {variant.name for variant in shipped()}
+
+
+@pytest.mark.parametrize("preset", ["paper", "fast", "small"])
+def test_network(monkeypatch, names, preset) -> None:
+    launched: list[Variant] = []
+
+    def normalise(x_bhwc, groups, modulation_bc=None, eps=1e-5):
+        _, h, w, c = x_bhwc.shape
+        modulated = modulation_bc is not None
+        launched.append(group_norm_silu.variant(BFLOAT16, h * w, c // groups, modulated=modulated))
+        return galgen_kernels.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
+
+    def attend(u_bhwc, residual_bhwc, gate_bc, qkv_weight, position_bias, *others, shifted):
+        _, h, w, c = u_bhwc.shape
+        sides, _ = window_geometry(h, w, others[-1], shifted=shifted)
+        tile = attention_fusion.tile(c, sides[0] * sides[1], h * w // (sides[0] * sides[1]))
+        head = c // len(position_bias)
+        launched.append(attention_fusion.variant(BFLOAT16, c, head, sides, tile))
+        return torch.empty_like(u_bhwc)
+
+    monkeypatch.setattr("galgen.model.layers.group_norm_silu", normalise)
+    monkeypatch.setattr("galgen.model.block.attention_fusion", attend)
+    model = get_preset(preset)
+    with torch.device("meta"):  # shapes are enough
+        denoiser = Denoiser(model.model, model.diffusion).to("meta")
+        condition = Condition(
+            torch.zeros(1, dtype=torch.int64), torch.zeros(1, len(model.model.properties))
+        )
+        denoiser.net(torch.zeros(1, 64, 64, 3), torch.zeros(1), condition)
+    assert {form.kernel.__name__ for form in launched} == {
+        "group_norm_silu_kernel",
+        "attention_fusion_kernel",
+    }
+    assert {form.name for form in launched} <= names
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},  # the default
+        {"guidance": 2.0},
+        {"sampler": "dpmpp-2m", "steps": 8},
+        {"sampler": "ipndm", "steps": 8},
+        {"sampler": "heun", "steps": 4},
+    ],
+)
+def test_solver(monkeypatch, names, settings) -> None:
+    launched: set[str] = set()
+    combine = Stamps.combine
+
+    def record(self: Stamps, weights: Any, noises: Any, scale: float, scaled: Any) -> Any:
+        dtypes = [tensor.dtype for tensor in weights]
+        segments = SEGMENTS if noises else 0
+        form = linear_combination.variant(dtypes, 64 * 64 * 3, segments=segments, scaled=scaled)
+        launched.add(form.name)
+        return combine(self, weights, noises, scale, scaled)
+
+    monkeypatch.setattr(Stamps, "combine", record)
+    network = SimpleNamespace(
+        config=DiffusionConfig(),
+        net=lambda x_bhwc, *_: torch.zeros_like(x_bhwc, dtype=torch.float32),
+    )
+    condition = Condition(torch.zeros(1, dtype=torch.int64), torch.full((1, 1), torch.nan))
+    options = Sampling.on(torch.device("cuda"), **settings)
+    sample(network, condition, torch.arange(1), 0, (4, 4, 3), options)
+    assert len(launched) >= 2
+    assert launched <= names
+
+
+def test_noise_table() -> None:
+    assert normal_table(torch.device("cpu")).shape[1] == SEGMENTS
