@@ -161,11 +161,15 @@ class Tile:
     num_stages: int = 3
 
 
-# Those preferred are without spills on sm_90a (resources.json). Which form wins is settled by `bench/tune_kernels.py`;
-# until it has run on a device, the choice follows this estimate: the whole form reads 26 C^2 bytes
-# of weights per program from L2, which exceeds the arithmetic's time for C above 128.
+# Those preferred are without spills on sm_90a (resources.json). Which form wins is settled by
+# `bench/tune_kernels.py`; until it has run on a device, the choice follows this estimate: the whole
+# form reads 26 C^2 bytes of weights per program from L2, which exceeds the arithmetic's time for C
+# above 128.
 TILES = {
-    64: (Tile("whole", windows=2, step=32, num_stages=2), Tile("attention", windows=2, num_stages=2)),
+    64: (
+        Tile("whole", windows=2, step=32, num_stages=2),
+        Tile("attention", windows=2, num_stages=2),
+    ),
     96: (Tile("whole", step=32), Tile("attention", step=32)),
     128: (Tile("whole"), Tile("attention")),
     192: (Tile("attention"), Tile("whole")),
