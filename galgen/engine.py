@@ -37,8 +37,8 @@ class Engine:
     def __init__(
         self, denoiser: Denoiser, shape: tuple[int, int, int], seed: int, sampling: Sampling
     ) -> None:
-        self._denoiser = copy.deepcopy(denoiser)
-        self._denoiser.net = denoiser.net.cast(DTYPES[sampling.dtype])
+        cast = {id(denoiser.net): denoiser.net.cast(DTYPES[sampling.dtype])}
+        self._denoiser = copy.deepcopy(denoiser, cast)  # with the cast network in place of its own
         if sampling.compile:
             _keep_compiled_code()
             # Not "max-autotune": what it picks by timing, and so the bits, change between runs.

@@ -52,12 +52,8 @@ class GroupNorm(nn.Module):
         return group_norm(x_bhwc, self.groups, self.eps)
 
 
-class GroupNormSiLU(nn.Module):
+class GroupNormSiLU(GroupNorm):
     """Group normalisation, modulation by an embedding where one is given, and SiLU; NHWC."""
-
-    def __init__(self, channels: int, group_size: int, eps: float = 1e-5):
-        super().__init__()
-        self.groups, self.eps = channels // group_size, eps
 
     def forward(self, x_bhwc: Tensor, modulation_bc: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the activated map, and the mean (b, c) of the normalised one."""
