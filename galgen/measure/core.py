@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from galgen.errors import InvalidValueError
-from galgen.measure import detect, shape
+from galgen.measure import shape
 from galgen.measure.columns import measured_columns
+from galgen.measure.isolate import isolate
 
 ZERO_POINT = 22.5  # of SURFACE_BRIGHTNESS, whatever the flux unit (right for nanomaggies)
 MIN_SIDE = 16
@@ -85,14 +86,7 @@ def _measure_chunk(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]
     usable = flux.sum((1, 2, 3)).isfinite()  # NaN or infinite if any pixel is
     flux = flux.nan_to_num(0, 0, 0)
 
-    flux = flux - detect.sky_level(detect.frame_pixels(flux))[..., None, None]
-    image = flux.mean(1)
-    smoothed = detect.smooth(image)
-    sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
-    sigma_smoothed = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
-    galaxy, neighbours = detect.segment(smoothed, sigma_smoothed)
-    sigma = torch.maximum(sigma, detect.FLOOR * (smoothed * galaxy).amax((1, 2)))
-    flux, galaxy = _remove_neighbours(flux, galaxy, neighbours)
+    flux, galaxy, sigma = isolate(flux)
     image = flux.mean(1)
 
     ellipse = shape.moments(image, galaxy)
@@ -126,20 +120,3 @@ def _measure_chunk(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]
         "SNR": total / (sigma * area.sqrt()),
     }
     return {name: column.where(usable, torch.nan) for name, column in columns.items()}
-
-
-def _remove_neighbours(
-    flux_nbhw: Tensor, galaxy_nhw: Tensor, neighbours_nhw: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Replace neighbours by the opposite side of the galaxy, and complete its segment likewise.
-
-    Where the opposite side is a neighbour too, or outside the stamp, it becomes sky (0).
-    """
-    centre = shape.moments(flux_nbhw.mean(1), galaxy_nhw)
-    hole = detect.dilate(neighbours_nhw) & ~galaxy_nhw  # with the faint rim of each neighbour
-    keep = (~hole)[:, None].float()
-    planes = torch.cat([flux_nbhw * keep, keep, galaxy_nhw[:, None].float()], 1)
-    turned = shape.turn(planes, centre.x, centre.y)
-    opposite, weight, opposite_galaxy = turned[:, :-2], turned[:, -2:-1], turned[:, -1]
-    filled = flux_nbhw * keep + opposite / weight.clamp_min(0.5) * (1 - keep)
-    return filled, galaxy_nhw | (hole & (opposite_galaxy > 0.5))
