@@ -32,6 +32,10 @@ class InvalidValueError(GalgenError, ValueError):
         self.name, self.value, self.allowed, self.hint = name, value, allowed, hint
         super().__init__(f"{name} is {value!r}; allowed: {allowed}." + (f" {hint}" if hint else ""))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions are unpickled from their message, which is not what this one is made of.
+        return type(self), (self.name, self.value, self.allowed, self.hint), self.__dict__
+
 
 class UnknownCategoryError(InvalidValueError, KeyError):
     """A category name or code that is not in the taxonomy."""

@@ -6,7 +6,7 @@ always go through the network together, so their bits do not depend on how many 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,30 +51,56 @@ class Run:
         return self._n
 
     def __iter__(self) -> Iterator[GalaxyBatch]:
+        return self.batches([(0, self._n)])
+
+    def batches(self, ranges: Iterable[tuple[int, int]]) -> Iterator[GalaxyBatch]:
+        """Make some of the galaxies: the same ones, bit for bit, as in the whole run.
+
+        Parameters
+        ----------
+        ranges : iterable of (start, stop)
+            Galaxies to make. Micro-batches they cut into are computed whole, and cut.
+
+        Yields
+        ------
+        GalaxyBatch
+            Galaxies of one range and one micro-batch.
+
+        Raises
+        ------
+        InvalidValueError
+            If a range is not within the run.
+        NonFiniteOutputError
+            If the network returns NaN or infinity.
+        """
         size = self._sampling.micro_batch
         denoiser, seed = self._model.checkpoint.denoiser, self._request.seed
         draw = Engine(denoiser, self._shape, seed, self._sampling)
-        for first in range(0, self._n, size):
-            yield self._batch(draw, first, min(size, self._n - first))
+        for start, stop in ranges:
+            if not 0 <= start <= stop <= self._n:
+                raise InvalidValueError("range of galaxies", (start, stop), f"within 0..{self._n}")
+            for first in range(start - start % size, stop, size):
+                yield self._batch(draw, first, max(start - first, 0), min(stop - first, size))
 
-    def _batch(self, draw: Engine, first: int, keep: int) -> GalaxyBatch:
-        """Make galaxies first ... first + keep - 1, in a full micro-batch whatever `keep`."""
+    def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
+        """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
         model, request, device = self._model, self._request, self._model.device
         index_n = torch.arange(first, first + self._sampling.micro_batch)
         code_n, z_np = request.draw(model.checkpoint.population, index_n)
         condition = Condition(code_n.to(device), z_np.to(device))
         space = model.checkpoint.space
-        finished = finish(draw(condition, index_n)[:keep], space)
+        keep = slice(low, high)
+        finished = finish(draw(condition, index_n)[keep], space)
         if not finished.finite_n.all():
-            bad = first + int(finished.finite_n.argmin())
+            bad = first + low + int(finished.finite_n.argmin())
             raise NonFiniteOutputError(
                 f"The network returned NaN or infinity for galaxy {bad}"
                 f" in {self._sampling.dtype}; galaxies before {first} are good. "
                 "Try dtype float32, or less guidance."
             )
         return GalaxyBatch(
-            index_n[:keep].numpy(),
-            code_n[:keep].numpy().astype(np.int16),
+            index_n[keep].numpy(),
+            code_n[keep].numpy().astype(np.int16),
             finished.stamps_nbhw,
             finished.measured,
             space.bands,

@@ -145,6 +145,34 @@ def test_more_galaxies_do_not_change_the_first(model: GalaxyModel, micro_batch: 
     assert sizes == {micro_batch}
 
 
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [(0, 37)],
+        [(16, 32)],  # one micro-batch
+        [(5, 7), (30, 37)],  # within one, and across two to the end
+        [(20, 20), (36, 37)],  # nothing, and the last
+    ],
+)
+def test_ranges_of_a_run(model: GalaxyModel, ranges: list[tuple[int, int]]) -> None:
+    run = model.generate("spiral:0.5,smooth:0.5", 37, seed=3, sampling=QUICK)
+    whole, part = columns(run), list(run.batches(ranges))
+    made = np.concatenate([batch.galaxy_id_n for batch in part])
+    assert made.tolist() == [i for start, stop in ranges for i in range(start, stop)]
+    got = np.concatenate([batch.stamps_nbhw for batch in part])
+    assert np.array_equal(got, whole["stamps"][made])
+    assert np.array_equal(
+        np.concatenate([batch.category_n for batch in part]), whole["category"][made]
+    )
+
+
+@pytest.mark.parametrize("wrong", [(-1, 3), (3, 38), (5, 4)])
+def test_ranges_outside_a_run(model: GalaxyModel, wrong: tuple[int, int]) -> None:
+    run = model.generate("spiral", 37, sampling=QUICK)
+    with pytest.raises(InvalidValueError, match="range of galaxies"):
+        list(run.batches([wrong]))
+
+
 def test_a_run_can_be_repeated(model: GalaxyModel) -> None:
     run = model.generate("spiral", 5, sampling=QUICK)
     np.testing.assert_array_equal(columns(run)["stamps"], columns(run)["stamps"])
