@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -60,6 +62,20 @@ class GalaxyBatch:
     def __len__(self) -> int:
         return len(self.galaxy_id_n)
 
+    def part(self, start: int, stop: int) -> GalaxyBatch:
+        """The galaxies `start` to before `stop` of the run, all of which are in the batch."""
+        first = int(self.galaxy_id_n[0])
+        rows = slice(start - first, stop - first)
+        sums_nb = self.stamp_sums_nb
+        return replace(
+            self,
+            galaxy_id_n=self.galaxy_id_n[rows],
+            category_n=self.category_n[rows],
+            stamps_nbhw=self.stamps_nbhw[rows],
+            measured={name: column[rows] for name, column in self.measured.items()},
+            stamp_sums_nb=None if sums_nb is None else sums_nb[rows],
+        )
+
 
 @dataclass(frozen=True)
 class RunInfo:
@@ -98,6 +114,10 @@ class RunInfo:
         What the weights learned from and whom to credit.
     versions : mapping of str to str
         Versions of the packages that computed the numbers.
+    date : str or None
+        Written as ``DATE``, ISO 8601 in UTC. None by default: bytes do not depend on the time.
+    per_file : int or None
+        Galaxies in each file of a catalogue of several files.
     """
 
     n: int
@@ -124,3 +144,24 @@ class RunInfo:
     training_set: str
     credit: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    date: str | None = None
+    per_file: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it: texts, numbers, lists."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Of what `to_json` returned.
+
+        Raises
+        ------
+        TypeError
+            If a field is missing or unknown.
+        """
+        return cls(**{name: _tuples(value) for name, value in fields.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -62,6 +62,14 @@ class CatalogError(GalgenError, ValueError):
     exit_code = 4
 
 
+class UnfinishedError(CatalogError):
+    """A catalogue some of whose galaxies have not been made yet, or that has not been begun."""
+
+
+class LedgerError(CatalogError):
+    """The ledger of an unfinished catalogue is damaged, or of another galgen."""
+
+
 class NonFiniteOutputError(GalgenError, ArithmeticError):
     """The network produced NaN or infinity; galaxies finished before are kept."""
 

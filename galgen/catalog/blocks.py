@@ -7,23 +7,27 @@ must hand on is the sums.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import numpy as np
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog import checksum
-from galgen.catalog.layout import Layout
-from galgen.catalog.partfile import pwrite_all, start_writeback
-from galgen.catalog.schema import pack_rows
+from galgen.catalog.disk import pwrite_all, start_writeback
+from galgen.catalog.layout import Hdu, Layout
 from galgen.catalog.written import Sums
 
 # Summed, swapped and handed to the kernel while still in a core's second-level cache.
 _BLOCK_BYTES = 1 << 19
+_PIECE_BYTES = 1 << 21  # what one thread writes before it looks for more
 _COPY_BYTES = 1 << 23
 _ON_DISK = np.dtype(">f4")
 
 
-def write_batch(fd: int, layout: Layout, batch: GalaxyBatch) -> Sums:
+def write_batch(
+    fd: int, layout: Layout, batch: GalaxyBatch, rows: np.ndarray, threads: Executor
+) -> Sums:
     """Write galaxies to their places.
 
     Parameters
@@ -33,45 +37,66 @@ def write_batch(fd: int, layout: Layout, batch: GalaxyBatch) -> Sums:
     layout : Layout
     batch : GalaxyBatch
         Of consecutive galaxies that fit `layout`.
+    rows : ndarray
+        Their rows of the table, see `galgen.catalog.schema.pack_rows`.
+    threads : Executor
+        Of few threads: while one copies to the kernel, which lets in one at a time, the others sum
+        and swap.
 
     Returns
     -------
     tuple of int
         DATASUM of what was written, per HDU.
     """
-    first = int(batch.galaxy_id_n[0])
+    first = int(batch.galaxy_id_n[0]) - layout.first
     _, table, *images = layout.hdus
-    rows = pack_rows(batch, layout.row).tobytes()
-    pwrite_all(fd, rows, table.data_start + first * table.stride)
-    sums = [0, checksum.sum_bytes(rows)]
-    stamps_nbhw, sums_nb = batch.stamps_nbhw, batch.stamp_sums_nb
-    if stamps_nbhw.dtype != _ON_DISK:
-        stamps_nbhw = np.asarray(stamps_nbhw, dtype=np.float32)
+    places, pieces = [], []
     for band, image in enumerate(images):
-        offset = image.data_start + first * image.stride
-        known = None if sums_nb is None else checksum.add(*sums_nb[:, band].tolist())
-        sums.append(_write_stamps(fd, stamps_nbhw[:, band], known, offset, image.stride))
+        for part in _pieces(len(batch), image.stride):
+            places.append((image.data_start + (first + part.start) * image.stride, image.stride))
+            pieces.append((band, part))
+
+    def write(piece: tuple[int, slice], place: tuple[int, int]) -> int:
+        band, part = piece
+        known = None if batch.stamp_sums_nb is None else batch.stamp_sums_nb[part, band]
+        return _write_stamps(fd, batch.stamps_nbhw[part, band], known, *place)
+
+    written = threads.map(write, pieces, places)
+    data = rows.tobytes()
+    pwrite_all(fd, data, table.data_start + first * table.stride)
+    sums = [0, checksum.sum_bytes(data)] + [0] * len(images)
+    for (band, _), part_sum in zip(pieces, written, strict=True):
+        sums[2 + band] = checksum.add(sums[2 + band], part_sum)
+    for image in images:
+        size = len(batch) * image.stride
+        if size >= _BLOCK_BYTES:  # pieces too small would make the disk slower
+            start_writeback(fd, image.data_start + first * image.stride, size)
     return tuple(sums)
 
 
+def _pieces(n: int, stride: int) -> Iterator[slice]:
+    count = max(1, _PIECE_BYTES // stride)
+    return (slice(start, min(start + count, n)) for start in range(0, n, count))
+
+
 def _write_stamps(
-    fd: int, stamps_nhw: np.ndarray, known: int | None, offset: int, stride: int
+    fd: int, stamps_nhw: np.ndarray, sums_n: np.ndarray | None, offset: int, stride: int
 ) -> int:
-    """Write stamps of one band; return their sum, which is computed unless `known`."""
+    """Write stamps of one band; return their sum, which is computed unless known."""
     as_is = stamps_nhw.dtype == _ON_DISK and stamps_nhw.flags.c_contiguous
+    if stamps_nhw.dtype != _ON_DISK:
+        stamps_nhw = np.asarray(stamps_nhw, dtype=np.float32)
     count = max(1, _BLOCK_BYTES // stride)
     swapped = np.empty((0 if as_is else count, *stamps_nhw.shape[1:]), dtype=_ON_DISK)
-    total = known or 0
+    total = 0 if sums_n is None else checksum.add(*sums_n.tolist())
     for start in range(0, len(stamps_nhw), count):
         block = stamps_nhw[start : start + count]
-        if known is None:
+        if sums_n is None:
             total = checksum.add(total, checksum.sum_values(block))
         if not as_is:
             np.copyto(swapped[: len(block)], block)
             block = swapped[: len(block)]
         pwrite_all(fd, block.view(np.uint8), offset + start * stride)
-    if len(stamps_nhw) >= count:  # pieces too small would make the disk slower
-        start_writeback(fd, offset, len(stamps_nhw) * stride)
     return total
 
 
@@ -81,25 +106,39 @@ def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
         pwrite_all(fd, checksum.seal(hdu.header, datasum), hdu.start)
 
 
-def compact(fd: int, old: Layout, new: Layout) -> Sums:
-    """Move the first `new.n` galaxies of a file from where `old` has them to where `new` does.
+def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums:
+    """Copy the first `target.n` galaxies of a file into another.
 
     Returns
     -------
     tuple of int
-        DATASUM of what was moved, per HDU.
+        DATASUM of what was copied, per HDU.
     """
     sums = []
-    for source, target in zip(old.hdus, new.hdus, strict=True):
-        # Going up in the file and moving down, nothing is overwritten before it is read.
-        assert target.data_start <= source.data_start
+    for old, new in zip(source.hdus, target.hdus, strict=True):
         total = 0
-        for start in range(0, target.data_bytes, _COPY_BYTES):
-            size = min(_COPY_BYTES, target.data_bytes - start)
-            data = os.pread(fd, size, source.data_start + start)
+        for start, data in read_data(source_fd, old, 0, target.n):
             total = checksum.add(total, checksum.sum_bytes(data))
-            pwrite_all(fd, data, target.data_start + start)
-        end = target.data_start + target.data_bytes
-        pwrite_all(fd, bytes(target.stop - end), end)
+            pwrite_all(target_fd, data, new.data_start + start)
         sums.append(total)
     return tuple(sums)
+
+
+def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
+    """DATASUM, per HDU, of galaxies `start` to before `stop` of the run as they are in a file."""
+    first, last = start - layout.first, stop - layout.first
+    return tuple(
+        checksum.add(*(checksum.sum_bytes(data) for _, data in read_data(fd, hdu, first, last)))
+        for hdu in layout.hdus
+    )
+
+
+def read_data(fd: int, hdu: Hdu, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+    """Data of rows `first` to before `last` of an HDU: where in the data they start, and bytes."""
+    stop = last * hdu.stride
+    for start in range(first * hdu.stride, stop, _COPY_BYTES):
+        size = min(_COPY_BYTES, stop - start)
+        data = os.pread(fd, size, hdu.data_start + start)
+        if len(data) < size:
+            raise OSError(f"the file ends {size - len(data)} bytes early")
+        yield start, data

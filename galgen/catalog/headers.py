@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
+import numpy as np
 from astropy.io import fits
 
 from galgen import categories
@@ -15,6 +15,13 @@ from galgen.catalog.schema import CatalogColumn, row_dtype
 
 FORMAT_VERSION = 1
 CATALOG = "CATALOG"
+INDEX = "INDEX"
+_INDEX_COLUMNS = (
+    ("FILE", "name, in the folder of this index"),
+    ("FIRST", "GALAXY_ID of its first galaxy"),
+    ("NGAL", "galaxies in it"),
+    ("BYTES", "its size"),
+)
 
 # Card, attribute of RunInfo, its type, comment. None is not written.
 _CARDS = (
@@ -51,9 +58,7 @@ _FROM_IMAGES = (
 _NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
 
 
-def primary_header(
-    info: RunInfo, n: int, stopped: str | None = None, date: datetime | None = None
-) -> fits.Header:
+def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None) -> fits.Header:
     """Header of the primary HDU, which has no data: where the galaxies come from.
 
     It depends on nothing but its arguments, and its length not on `n` or `stopped`.
@@ -61,27 +66,30 @@ def primary_header(
     Parameters
     ----------
     info : RunInfo
-    n : int
-        Galaxies in the file.
+    first, n : int
+        The first galaxy of the file, and how many are in it.
     stopped : str, optional
         Why there are fewer than asked for, in at most 72 characters.
-    date : datetime, optional
-        Written as ``DATE``, in UTC; naive ones are taken to be in UTC.
     """
     header = fits.Header()
     _put(header, "SIMPLE", True, "FITS standard 4.0")
     _put(header, "BITPIX", 8, "no data here")
     _put(header, "NAXIS", 0, "galaxies are in the extensions")
     _put(header, "EXTEND", True, "")
-    if date is not None:
-        utc = date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
-        _put(header, "DATE", utc.strftime("%Y-%m-%dT%H:%M:%S"), "UTC")
+    if info.date is not None:
+        _put(header, "DATE", info.date, "UTC")
     version = info.versions.get("galgen", "")
     _put(header, "CREATOR", f"galgen {version}".strip(), "")
     _put(header, "FMTVERS", FORMAT_VERSION, "version of this layout of file")
     _put(header, "NGAL", n, "galaxies in this file")
     _put(header, "NASKED", info.n, "galaxies asked for")
-    _comment(header, (stopped or "All galaxies that were asked for are in this file.")[:72])
+    whole = "All galaxies that were asked for are in this file."
+    if info.per_file is not None:
+        _put(header, "PERFILE", info.per_file, "galaxies per file of this catalogue")
+        _put(header, "FIRSTGAL", first, "GALAXY_ID of the first one here")
+        number, files = first // info.per_file, -(-info.n // info.per_file)
+        whole = f"File {number} of 0 to {files - 1}."
+    _comment(header, (stopped or whole)[:72])
     for key, attribute, kind, comment in _CARDS:
         if getattr(info, attribute) is not None:
             _put(header, key, kind(getattr(info, attribute)), comment)
@@ -121,6 +129,25 @@ def table_header(columns: Sequence[CatalogColumn], n: int) -> fits.Header:
         if column.unit:
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")
+    return _with_checksum_cards(header)
+
+
+def index_header(row: np.dtype, n: int) -> fits.Header:
+    """Header of the binary table ``INDEX`` of `n` files."""
+    header = fits.Header()
+    _put(header, "XTENSION", "BINTABLE", "one row per file")
+    _put(header, "BITPIX", 8, "")
+    _put(header, "NAXIS", 2, "")
+    _put(header, "NAXIS1", row.itemsize, "bytes per row")
+    _put(header, "NAXIS2", n, "files")
+    _put(header, "PCOUNT", 0, "")
+    _put(header, "GCOUNT", 1, "")
+    _put(header, "TFIELDS", len(row.names), "")
+    _put(header, "EXTNAME", INDEX, "")
+    for i, (name, comment) in enumerate(_INDEX_COLUMNS, 1):
+        _put(header, f"TTYPE{i}", name, "")
+        _put(header, f"TFORM{i}", f"{row[name].itemsize}A" if name == "FILE" else "K", "")
+        _put(header, f"TCOMM{i}", comment, "")
     return _with_checksum_cards(header)
 
 
@@ -172,6 +199,8 @@ def read_info(primary: fits.Header, stamps: fits.Header) -> RunInfo:
         height=stamps["NAXIS2"],
         width=stamps["NAXIS1"],
         flux_unit=stamps["BUNIT"],
+        date=primary.get("DATE"),
+        per_file=primary.get("PERFILE"),
         versions={primary[key]: primary[key.replace("NAM", "VER")] for key in packages},
         **values,
     )

@@ -1,15 +1,15 @@
 """Where everything of a catalogue file is, fixed before the first galaxy is made.
 
 Every table row and stamp has a known offset, so whoever holds the file can write any galaxy at any
-time. Galaxy i is row i of the table and stamp i of each band.
+time. Galaxy first + i is row i of the table and stamp i of each band.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from math import prod
+from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
@@ -62,8 +62,8 @@ class Layout:
     Attributes
     ----------
     info : RunInfo
-    n : int
-        Galaxies in the file; fewer than `info.n` where the run was stopped.
+    first, n : int
+        The first galaxy of the file, and how many are in it.
     row : dtype
         One row of the table.
     hdus : tuple of Hdu
@@ -71,6 +71,7 @@ class Layout:
     """
 
     info: RunInfo
+    first: int
     n: int
     row: np.dtype
     hdus: tuple[Hdu, ...]
@@ -91,17 +92,17 @@ class Layout:
         return len(self.info.bands), self.info.height, self.info.width
 
 
-def plan(
-    info: RunInfo, n: int | None = None, stopped: str | None = None, date: datetime | None = None
-) -> Layout:
-    """Lay out a catalogue.
+def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | None = None) -> Layout:
+    """Lay out a file.
 
     Parameters
     ----------
     info : RunInfo
+    first : int
+        The first galaxy of the file.
     n : int, optional
-        Galaxies the file will hold, by default all of `info.n`. Fewer never move data up.
-    stopped, date
+        Galaxies the file will hold, by default all of `info.n`.
+    stopped : str, optional
         See `headers.primary_header`.
 
     Raises
@@ -115,7 +116,7 @@ def plan(
     row = row_dtype(columns)
     stamp_bytes = prod((info.height, info.width, np.dtype(np.float32).itemsize))
     parts = [
-        (headers.primary_header(info, n, stopped, date), 0),
+        (headers.primary_header(info, first, n, stopped), 0),
         (headers.table_header(columns, n), row.itemsize),
         *((headers.stamps_header(info, band, n), stamp_bytes) for band in info.bands),
     ]
@@ -123,13 +124,27 @@ def plan(
     for header, stride in parts:
         hdus.append(Hdu(header, start, start + len(header.tostring()), stride, n))
         start = hdus[-1].stop
-    return Layout(info, n, row, tuple(hdus))
+    return Layout(info, first, n, row, tuple(hdus))
+
+
+def plan_files(info: RunInfo) -> tuple[Layout, ...]:
+    """Lay out all files of a catalogue: one, unless `info.per_file` says otherwise."""
+    size = info.n if info.per_file is None else info.per_file
+    return tuple(plan(info, i, min(size, info.n - i)) for i in range(0, info.n, size))
+
+
+def file_path(catalog: Path, info: RunInfo, number: int) -> Path:
+    """Name of a file of a catalogue: its own, or ``<name>.<number>.fits`` of several."""
+    if info.per_file is None:
+        return catalog
+    return catalog.with_name(f"{catalog.stem}.{number:04d}{catalog.suffix}")
 
 
 def _check(info: RunInfo) -> None:
-    for name in ("n", "height", "width"):
-        if getattr(info, name) < 1:
-            raise InvalidValueError(name, getattr(info, name), "1 or more")
+    for name in ("n", "height", "width", "per_file"):
+        value = getattr(info, name)
+        if value is not None and value < 1:
+            raise InvalidValueError(name, value, "1 or more")
     if not -(2**63) <= info.seed < 2**63:
         raise InvalidValueError("seed", info.seed, "-2^63 to 2^63 - 1, what a FITS column holds")
     # Names become FITS column and extension names, which ignore case.

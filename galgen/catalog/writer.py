@@ -1,20 +1,22 @@
-"""Write a catalogue: everything planned first, galaxies in any order, whole or not at all."""
+"""Write a catalogue: everything planned first, galaxies in any order, nothing lost on the way."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
 from galgen.batch import GalaxyBatch, RunInfo
-from galgen.catalog import blocks
-from galgen.catalog.layout import plan
-from galgen.catalog.partfile import PartFile
-from galgen.catalog.written import Written
+from galgen.catalog.finishing import seal
+from galgen.catalog.layout import plan_files
+from galgen.catalog.ledger import Ledger, part_folder, written
+from galgen.catalog.opening import allocate, leave, open_ledger
+from galgen.catalog.recorder import Item, Recorder
+from galgen.catalog.schema import pack_rows
 from galgen.errors import InvalidValueError
 
 
@@ -24,7 +26,6 @@ def write_catalog(
     info: RunInfo,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    date: datetime | None = None,
 ) -> Path:
     """Write galaxies to a FITS catalogue as they are generated.
 
@@ -33,16 +34,14 @@ def write_catalog(
     path : str or Path
         The output.
     batches : iterable of GalaxyBatch
-        All `info.n` galaxies, each once, in any order of batches. One batch is in memory at a time.
+        All `info.n` galaxies, each once, in any order of batches. A few batches are in memory at a
+        time.
     info : RunInfo
         Provenance, for the header.
     overwrite : bool
-        Replace an existing file.
+        Replace an existing file, and an unfinished one.
     progress : callable, optional
-        Called after each batch with the galaxies and the bytes written so far.
-    date : datetime, optional
-        Written as ``DATE``; by default that of ``SOURCE_DATE_EPOCH``, or none: otherwise the bytes
-        of the file depend on `info` and the galaxies only.
+        Called after each batch with the galaxies and the bytes given so far.
 
     Returns
     -------
@@ -60,60 +59,100 @@ def write_catalog(
     -----
     See `CatalogWriter` for what becomes of an interrupted run.
     """
-    with CatalogWriter(path, info, overwrite, date) as writer:
+    done = 0
+    with CatalogWriter(path, info, overwrite=overwrite) as writer:
         for batch in batches:
             writer.write(batch)
+            done += len(batch)
             if progress is not None:
-                progress(writer.galaxies, writer.galaxies * writer.layout.galaxy_bytes)
+                progress(done, done * writer.files[0].galaxy_bytes)
     return writer.path
 
 
 class CatalogWriter:
-    """A catalogue under construction; use it in a ``with`` block.
+    """A catalogue under construction; use it in a ``with`` block, which finishes it.
 
-    The file is laid out and allocated as ``<path>.part`` at once, and gets its headers and its name
-    when the block ends. Where the block ends with an exception, Ctrl-C or a full disk included, the
-    galaxies before the first missing one are kept as a valid shorter catalogue (``NGAL`` below
-    ``NASKED``, and a COMMENT), and a note on the exception says so; where there are none, nothing
-    is left. Memory does not depend on the number of galaxies.
+    The file is laid out and allocated at once, in the folder ``<path>.part``, together with a
+    ledger of what is in it; it gets its headers and its name when the block ends. Batches are
+    written by a thread of the writer's own and recorded every two seconds. Where the block ends
+    with an exception or the process is killed, what is recorded stays: write the missing galaxies
+    later with `resume`, or keep those before the first missing one with `finish`. Memory does not
+    depend on the number of galaxies.
 
     Parameters
     ----------
-    path, info, overwrite, date
-        See `write_catalog`.
+    path : str or Path
+        The output.
+    info : RunInfo
+        Provenance, for the header.
+    overwrite : bool
+        Replace an existing file, and an unfinished one.
+    resume : bool
+        Go on with an unfinished catalogue of the same run, if there is one.
+    shared : bool
+        Other processes that say so too, on any machine, may write other galaxies of this catalogue
+        at the same time; implies `resume`.
+    recipe : mapping, optional
+        How to make the run again, kept as JSON with the ledger.
 
     Attributes
     ----------
     path : Path
-    layout : Layout
-        Where everything goes.
+    files : tuple of Layout
+        Where everything goes, in each file.
+    missing : tuple of (start, stop)
+        Galaxies that were not recorded when the writer was opened.
+    problems : tuple of str
+        What is wrong with records of the ledger; their galaxies are missing.
 
     Raises
     ------
     OutputError
-        If the output cannot be written.
+        If the output cannot be written, exists, or an unfinished one does; nothing is written then.
+    LedgerError
+        If there is a ledger that is damaged.
     InvalidValueError
-        If `info` cannot be written as FITS.
+        If `info` cannot be written as FITS, or is not that of the unfinished catalogue.
     """
 
     def __init__(
         self,
         path: str | Path,
         info: RunInfo,
+        *,
         overwrite: bool = False,
-        date: datetime | None = None,
+        resume: bool = False,
+        shared: bool = False,
+        recipe: Mapping[str, Any] | None = None,
     ) -> None:
-        self.path = Path(path)
-        self._date = date or _source_date()
-        self.layout = plan(info, date=self._date)
-        self._written = Written((), (0,) * len(self.layout.hdus))
-        self._part = PartFile(self.path, self.layout.total_bytes, overwrite)
-        self._closed = False
+        ledger = open_ledger(Path(path), info, overwrite, resume, shared, recipe)
+        try:
+            self._open(ledger)
+        except BaseException:
+            ledger.close()
+            with suppress(OSError):
+                leave(ledger.catalog)
+            raise
 
-    @property
-    def galaxies(self) -> int:
-        """Galaxies written so far."""
-        return self._written.galaxies
+    @classmethod
+    def help(cls, path: str | Path) -> Self:
+        """Write galaxies for the process that holds a catalogue, and will finish it."""
+        writer = cls.__new__(cls)
+        writer._open(Ledger(Path(path)))
+        return writer
+
+    def _open(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.path, self.info = ledger.catalog, ledger.info
+        self.files = plan_files(self.info)
+        records, problems = ledger.records()
+        self.problems = tuple(problems)
+        self._written = written(records, len(self.files[0].hdus))
+        self.missing = self._written.missing(self.info.n)
+        for number, layout in enumerate(self.files):
+            allocate(ledger, number, layout, self._written)
+        self._recorder: Recorder | None = None
+        self._closed = False
 
     def write(self, batch: GalaxyBatch) -> None:
         """Write a batch to its place, which its `galaxy_id_n` gives.
@@ -121,24 +160,35 @@ class CatalogWriter:
         Raises
         ------
         InvalidValueError
-            If the batch does not fit the run, or is there already; the file is as it was.
+            If the batch does not fit the run, or is there already; the writer is as it was.
         OSError
-            If the disk is full or fails; the batch counts as missing and can be written again.
+            If the disk is full or fails, for this batch or one before; the writer is of no use
+            then, but what is recorded stays.
         """
         start, stop = self._check(batch)
-        if start < stop:
-            sums = blocks.write_batch(self._part.fd, self.layout, batch)
-            self._written = self._written.add(start, stop, sums)
+        if start == stop:
+            return
+        size = self.files[0].n
+        items = []
+        for number in range(start // size, (stop - 1) // size + 1):
+            layout = self.files[number]
+            piece = batch.part(max(start, layout.first), min(stop, layout.first + layout.n))
+            items.append(Item(number, piece, pack_rows(piece, layout.row)))
+        if self._recorder is None:
+            self._recorder = Recorder(self._ledger, self.files)
+        for item in items:
+            self._recorder.put(item)
+        nothing = (0,) * len(self.files[0].hdus)
+        self._written = self._written.add(start, stop, nothing)
 
     def _check(self, batch: GalaxyBatch) -> tuple[int, int]:
-        info = self.layout.info
+        info, shape = self.info, self.files[0].stamp_shape
         if self._closed:
             raise InvalidValueError("writer", "closed", "an open one")
         if batch.bands != info.bands:
             raise InvalidValueError("bands of the batch", batch.bands, f"{info.bands}")
-        if batch.stamps_nbhw.shape[1:] != self.layout.stamp_shape:
-            shape, allowed = batch.stamps_nbhw.shape, ("n", *self.layout.stamp_shape)
-            raise InvalidValueError("stamps shape", shape, f"{allowed}")
+        if batch.stamps_nbhw.shape[1:] != shape:
+            raise InvalidValueError("stamps shape", batch.stamps_nbhw.shape, f"{('n', *shape)}")
         if batch.seed != info.seed:
             raise InvalidValueError("seed of the batch", batch.seed, f"{info.seed}")
         if len(batch) == 0:
@@ -153,20 +203,45 @@ class CatalogWriter:
         return start, stop
 
     def close(self) -> None:
-        """Finish the file.
+        """Record what was written and leave the catalogue unfinished.
+
+        Raises
+        ------
+        OSError
+            If not all of it could be recorded.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._recorder is not None:
+                self._recorder.close()
+        finally:
+            self._ledger.close()
+
+    def finish(self) -> None:
+        """Give the catalogue its headers and its name.
 
         Raises
         ------
         InvalidValueError
-            If galaxies are missing; those before the first missing one are kept.
+            If galaxies are missing.
+        OutputError
+            If another file has appeared under the name.
+        OSError
+            If the disk is full or fails. Whatever is raised, what is recorded stays.
         """
         if self._closed:
             return
-        n, kept = self.layout.n, self._finish("incomplete input")
-        if kept < n:
-            raise InvalidValueError("galaxies given", kept, f"all {n} of the run", self._kept(kept))
+        if self._recorder is not None:
+            self._recorder.close()
+        given, n = self._written.galaxies, self.info.n
+        if given < n:
+            raise InvalidValueError("galaxies given", given, f"all {n} of the run")
+        seal(self._ledger)
+        self._closed = True
 
-    def __enter__(self) -> CatalogWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -175,47 +250,23 @@ class CatalogWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None:
-            self.close()
-        elif not self._closed:
-            try:
-                error.add_note(self._kept(self._finish(kind.__name__)))
-            except OSError as another:
-                error.add_note(f"{self._part.path} could not be finished: {another}")
-
-    def _finish(self, reason: str) -> int:
-        """Keep what is good under the output's name; return how many galaxies that is."""
-        self._closed = True
-        part, layout, sums = self._part, self.layout, self._written.sums
-        kept = self._written.prefix
-        if kept == 0:
-            part.discard()
-            return 0
+        if error is not None:
+            self._leave(error)
+            return
         try:
-            if kept < layout.n:
-                stopped = f"Stopped after {kept} of {layout.n} galaxies: {reason}."
-                layout = plan(layout.info, kept, stopped, self._date)
-                sums = blocks.compact(part.fd, self.layout, layout)
-            blocks.write_headers(part.fd, layout, sums)
-            part.commit(layout.total_bytes)
-        except BaseException:
-            part.close()
+            self.finish()
+        except BaseException as late:
+            self._leave(late)
             raise
-        return kept
 
-    def _kept(self, kept: int) -> str:
-        if kept == 0:
-            return f"{self.path} was not written."
-        return f"{self.path} keeps the first {kept} of {self.layout.n} galaxies."
-
-
-def _source_date() -> datetime | None:
-    """The date of reproducible builds (https://reproducible-builds.org/specs/source-date-epoch)."""
-    seconds = os.environ.get("SOURCE_DATE_EPOCH")
-    if not seconds:
-        return None
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
-        allowed = "whole seconds since 1970-01-01"
-        raise InvalidValueError("SOURCE_DATE_EPOCH", seconds, allowed) from None
+    def _leave(self, error: BaseException) -> None:
+        """Keep what is recorded, and say so in a note on the error; nothing, if nothing is."""
+        try:
+            self.close()
+        except OSError as another:
+            if another is not error:
+                error.add_note(f"{self.path}: {another}")
+        try:
+            error.add_note(leave(self.path))
+        except OSError as another:
+            error.add_note(f"{part_folder(self.path)}: {another}")

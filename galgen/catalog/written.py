@@ -37,6 +37,11 @@ class Written:
         """How many without a gap, counted from galaxy 0."""
         return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
 
+    def missing(self, n: int) -> tuple[tuple[int, int], ...]:
+        """Ranges of the galaxies 0 to `n` - 1 that are not written."""
+        edges = [0, *(edge for done in self.ranges for edge in done), n]
+        return tuple((a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b)
+
     def check_missing(self, start: int, stop: int) -> None:
         """Raise InvalidValueError if any galaxy of a range is written already."""
         for done_start, done_stop in self.ranges:
