@@ -19,6 +19,7 @@ from galgen.device import device_kind, pick_device
 from galgen.engine import Engine
 from galgen.errors import InvalidValueError, NonFiniteOutputError
 from galgen.finish import finish
+from galgen.lanes import in_lanes
 from galgen.model.embedding import Condition
 from galgen.request import Request, parse_mixture
 from galgen.sampling import Sampling, visited_sigmas
@@ -59,12 +60,14 @@ class Run:
         Parameters
         ----------
         ranges : iterable of (start, stop)
-            Galaxies to make. Micro-batches they cut into are computed whole, and cut.
+            Galaxies to make; taken as the batches are. Micro-batches that a range cuts are
+            computed whole.
 
-        Yields
-        ------
-        GalaxyBatch
-            Galaxies of one range and one micro-batch.
+        Returns
+        -------
+        iterator of GalaxyBatch
+            In the order of the ranges, the galaxies of one range and one micro-batch each. On a CPU
+            as many are computed at a time as torch has threads.
 
         Raises
         ------
@@ -76,11 +79,21 @@ class Run:
         size = self._sampling.micro_batch
         denoiser, seed = self._model.checkpoint.denoiser, self._request.seed
         draw = Engine(denoiser, self._shape, seed, self._sampling)
-        for start, stop in ranges:
-            if not 0 <= start <= stop <= self._n:
-                raise InvalidValueError("range of galaxies", (start, stop), f"within 0..{self._n}")
-            for first in range(start - start % size, stop, size):
-                yield self._batch(draw, first, max(start - first, 0), min(stop - first, size))
+        # A GPU makes one micro-batch at a time; a core does, too.
+        lanes = torch.get_num_threads() if self._model.device.type == "cpu" else 1
+
+        def cut() -> Iterator[tuple[int, int, int]]:
+            for start, stop in ranges:
+                if not 0 <= start <= stop <= self._n:
+                    allowed = f"within 0..{self._n}"
+                    raise InvalidValueError("range of galaxies", (start, stop), allowed)
+                for first in range(start - start % size, stop, size):
+                    yield first, max(start - first, 0), min(stop - first, size)
+
+        def make(piece: tuple[int, int, int]) -> GalaxyBatch:
+            return self._batch(draw, *piece)
+
+        return in_lanes(make, cut(), lanes, first_alone=self._sampling.compile)
 
     def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""

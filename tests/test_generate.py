@@ -166,6 +166,21 @@ def test_ranges_of_a_run(model: GalaxyModel, ranges: list[tuple[int, int]]) -> N
     )
 
 
+@pytest.mark.parametrize("threads", [2, 3, 5])  # 3 and 5 do not divide the work evenly
+def test_bits_do_not_depend_on_the_number_of_cores(model: GalaxyModel, threads: int) -> None:
+    run, before = model.generate("spiral", 70, seed=2, sampling=QUICK), torch.get_num_threads()
+    tables = []
+    try:
+        for count in (1, threads):
+            torch.set_num_threads(count)
+            tables.append(columns(run))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    for name, column in tables[0].items():
+        assert np.array_equal(column, tables[1][name], equal_nan=column.dtype.kind == "f"), name
+
+
 @pytest.mark.parametrize("wrong", [(-1, 3), (3, 38), (5, 4)])
 def test_ranges_outside_a_run(model: GalaxyModel, wrong: tuple[int, int]) -> None:
     run = model.generate("spiral", 37, sampling=QUICK)

@@ -59,23 +59,22 @@ def seal(ledger: Ledger, partial: bool = False) -> int:
     """
     path, info = ledger.catalog, ledger.info
     records, problems = ledger.records()
-    done = written(records, len(plan(info).hdus))
+    done = written(records, len(ledger.files[0].hdus))
     kept = done.prefix
     if kept < info.n and not (partial and kept):
         raise UnfinishedError("\n".join([*problems, describe(path, info, done)]))
-    targets = [*_targets(path, info, kept)]
+    targets = [*_targets(path, ledger.files, kept)]
     for name, layout in targets:
         if name.exists() and not ledger.overwrite and not _is(name, layout):
             raise OutputError(
                 f"{name} has appeared meanwhile; the galaxies are in {ledger.folder}. Move it "
                 f"away, then: galgen finish {shlex.quote(str(path))}"
             )
-    full = plan_files(info)
     ready = []
     for number, (name, layout) in enumerate(targets):
         if ledger.data(number).exists():
             own = [r for r in records if layout.first <= r.start < layout.first + layout.n]
-            ready.append((_sealed(ledger, number, full[number], layout, own), name))
+            ready.append((_sealed(ledger, number, layout, own), name))
         elif not _is(name, layout):
             raise LedgerError(f"{ledger.data(number)} is missing. Start afresh with --overwrite.")
     for source, name in ready:
@@ -87,20 +86,20 @@ def seal(ledger: Ledger, partial: bool = False) -> int:
     return kept
 
 
-def _targets(path: Path, info: RunInfo, kept: int) -> Iterator[tuple[Path, Layout]]:
+def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple[Path, Layout]]:
     """Names of the finished files and what is in each."""
-    stopped = None if kept == info.n else f"Stopped after {kept} of {info.n} galaxies."
-    for number, layout in enumerate(plan_files(info)):
+    info = files[0].info
+    stopped = f"Stopped after {kept} of {info.n} galaxies."
+    for number, layout in enumerate(files):
         n = min(layout.n, kept - layout.first)
         if n > 0:
-            yield file_path(path, info, number), plan(info, layout.first, n, stopped)
+            whole = layout if kept == info.n else plan(info, layout.first, n, stopped)
+            yield file_path(path, info, number), whole
 
 
-def _sealed(
-    ledger: Ledger, number: int, full: Layout, layout: Layout, records: list[Record]
-) -> Path:
+def _sealed(ledger: Ledger, number: int, layout: Layout, records: list[Record]) -> Path:
     """A file of the ledger, finished but for its name: as it is, or copied if it is shorter."""
-    data = ledger.data(number)
+    data, full = ledger.data(number), ledger.files[number]
     source_fd = fd = open_allocated(data, full.total_bytes)
     try:
         if layout.n == full.n:
@@ -124,7 +123,8 @@ def _sealed(
 def is_finished(path: Path, info: RunInfo) -> bool:
     """Whether a catalogue is there whole, of this very run: nothing is left to do then."""
     return (
-        all(_is(name, layout) for name, layout in _targets(path, info, info.n)) and path.is_file()
+        all(_is(name, layout) for name, layout in _targets(path, plan_files(info), info.n))
+        and path.is_file()
     )
 
 

@@ -14,11 +14,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from galgen.batch import RunInfo
 from galgen.catalog.disk import lock, sync_folder
+from galgen.catalog.layout import Layout, plan_files
 from galgen.catalog.written import Sums, Written
 from galgen.errors import CatalogError, InvalidValueError, LedgerError, OutputError, UnfinishedError
 
@@ -146,6 +148,11 @@ class Ledger:
         ):
             self.close()
             raise busy
+
+    @cached_property
+    def files(self) -> tuple[Layout, ...]:
+        """Where everything goes, in each file."""
+        return plan_files(self.info)
 
     def data(self, number: int) -> Path:
         """Where a file of the catalogue grows."""

@@ -42,8 +42,9 @@ def open_ledger(
         for name in {path, *(file_path(path, info, number) for number in range(len(layouts)))}:
             check_output(name, overwrite)
         check_room(path, sum(layout.total_bytes for layout in layouts))
-        Ledger.create(path, info, overwrite, recipe)
-    ledger = Ledger(path)
+        ledger = Ledger.create(path, info, overwrite, recipe)
+    else:
+        ledger = Ledger(path)
     ledger.lock(exclusive=not shared)
     try:
         refuse_other(ledger, info)

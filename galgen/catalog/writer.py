@@ -12,7 +12,6 @@ import numpy as np
 
 from galgen.batch import GalaxyBatch, RunInfo
 from galgen.catalog.finishing import seal
-from galgen.catalog.layout import plan_files
 from galgen.catalog.ledger import Ledger, part_folder, written
 from galgen.catalog.opening import allocate, leave, open_ledger
 from galgen.catalog.recorder import Item, Recorder
@@ -144,7 +143,7 @@ class CatalogWriter:
     def _open(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.path, self.info = ledger.catalog, ledger.info
-        self.files = plan_files(self.info)
+        self.files = ledger.files
         records, problems = ledger.records()
         self.problems = tuple(problems)
         self._written = written(records, len(self.files[0].hdus))
