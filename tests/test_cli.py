@@ -14,8 +14,8 @@ import pytest
 from astropy.io import fits
 
 from galgen.cli import main
-from galgen.cli.duration import parse_duration
 from galgen.cli.progress import human_bytes
+from galgen.cli.values import parse_duration
 from galgen.data import open_stamps
 from galgen.errors import InvalidValueError
 

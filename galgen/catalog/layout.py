@@ -7,7 +7,7 @@ time. Galaxy first + i is row i of the table and stamp i of each band.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -153,3 +153,25 @@ def _check(info: RunInfo) -> None:
     for band in info.bands:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,16}", band):
             raise InvalidValueError("band", band, "1 to 16 letters, digits or underscores")
+
+
+def galaxies_per_file(info: RunInfo, size: int) -> int:
+    """Galaxies that fit into a file.
+
+    Parameters
+    ----------
+    info : RunInfo
+    size : int
+        Bytes that the file may have.
+
+    Raises
+    ------
+    InvalidValueError
+        If not even one fits.
+    """
+    one = plan(replace(info, n=1, per_file=1))
+    # The padding of each HDU takes less than a block.
+    empty = one.total_bytes - one.galaxy_bytes + BLOCK * len(one.hdus)
+    if size < empty + one.galaxy_bytes:
+        raise InvalidValueError("max-file-size", size, f"{empty + one.galaxy_bytes} bytes or more")
+    return (size - empty) // one.galaxy_bytes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -181,10 +182,20 @@ class Ledger:
         if replaces is not None:  # a kill before leaves both, which `read` understands
             (self.folder / replaces.name).unlink(missing_ok=True)
 
-    def records(self) -> tuple[list[Record], list[str]]:
-        """What is on disk for good: records by galaxy, and what is wrong with others."""
+    def records(self, within: tuple[int, int] | None = None) -> tuple[list[Record], list[str]]:
+        """What is on disk for good: records by galaxy, and what is wrong with others.
+
+        Parameters
+        ----------
+        within : (first, last), optional
+            Only records that have galaxies `first` to before `last`.
+        """
         records, problems = [], []
-        for path in sorted(self.folder.glob("[0-9]*-[0-9]*.json")):
+        first, last = within or (0, self.info.n)
+        for path in sorted(self.folder.iterdir()):
+            name = re.fullmatch(r"(\d{12,})-(\d{12,})\.json", path.name)
+            if name is None or int(name[1]) >= last or int(name[2]) <= first:
+                continue
             try:
                 body = _unsealed(path.read_bytes())
                 record = Record(body["start"], body["stop"], tuple(body["sums"]))

@@ -52,7 +52,9 @@ def write_catalog(
     OutputError
         Before anything is written, if the output cannot be.
     InvalidValueError
-        If a batch does not fit `info`, or galaxies are missing at the end.
+        If a batch does not fit `info`.
+    UnfinishedError
+        If galaxies are missing at the end.
 
     Notes
     -----
@@ -134,17 +136,17 @@ class CatalogWriter:
             raise
 
     @classmethod
-    def help(cls, path: str | Path) -> Self:
-        """Write galaxies for the process that holds a catalogue, and will finish it."""
+    def help(cls, ledger: Ledger, first: int, last: int) -> Self:
+        """Write galaxies `first` to before `last` for the process that has locked a ledger."""
         writer = cls.__new__(cls)
-        writer._open(Ledger(Path(path)))
+        writer._open(ledger, (first, last))
         return writer
 
-    def _open(self, ledger: Ledger) -> None:
+    def _open(self, ledger: Ledger, within: tuple[int, int] | None = None) -> None:
         self._ledger = ledger
         self.path, self.info = ledger.catalog, ledger.info
         self.files = ledger.files
-        records, problems = ledger.records()
+        records, problems = ledger.records(within)
         self.problems = tuple(problems)
         self._written = written(records, len(self.files[0].hdus))
         self.missing = self._written.missing(self.info.n)
@@ -219,11 +221,11 @@ class CatalogWriter:
             self._ledger.close()
 
     def finish(self) -> None:
-        """Give the catalogue its headers and its name.
+        """Give the catalogue its headers and its name, whoever wrote its galaxies.
 
         Raises
         ------
-        InvalidValueError
+        UnfinishedError
             If galaxies are missing.
         OutputError
             If another file has appeared under the name.
@@ -234,9 +236,6 @@ class CatalogWriter:
             return
         if self._recorder is not None:
             self._recorder.close()
-        given, n = self._written.galaxies, self.info.n
-        if given < n:
-            raise InvalidValueError("galaxies given", given, f"all {n} of the run")
         seal(self._ledger)
         self._closed = True
 

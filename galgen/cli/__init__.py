@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from galgen.cli import files, info, mass, train
+from galgen.cli import files, info, mass, train, unfinished
 from galgen.errors import GalgenError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mass.register(app)
+unfinished.register(app)
 train.register(app)
 files.register(app)
 info.register(app)

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -46,46 +48,49 @@ def mass(
     compile: Annotated[
         bool, Option("--compile", help="Compile the network first: minutes once, then faster.")
     ] = False,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
+    date: Annotated[
+        str | None,
+        Option(
+            help="DATE to write, ISO 8601; none by default: bytes do not depend on the time.",
+        ),
+    ] = None,
+    max_file_size: Annotated[
+        str | None, Option(help="Split into numbered files of at most this: 10GB, 500MB.")
+    ] = None,
+    overwrite: Annotated[
+        bool, Option("--overwrite", help="Replace an existing file, finished or not.")
+    ] = False,
+    resume: Annotated[
+        bool, Option("--resume", help="Go on where an interrupted run of this command stopped.")
+    ] = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    njobs: NJobs = None,
+    job: Job = None,
     quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
 ) -> None:
     """Make galaxies of a category and write them to a FITS catalogue.
 
-    Exit codes: 0 done, 2 bad input (nothing written), 3 interrupted and 1 failed half-way (the
-    galaxies finished by then are kept in a valid, shorter file).
+    Exit codes: 0 done, 2 bad input (nothing written), 3 interrupted and 1 failed half-way: then
+    what was made is kept, and 'galgen resume' goes on.
     """
-    from galgen.cli.progress import ProgressLine, human_bytes
-    from galgen.request import Request, parse_mixture, parse_properties
-
-    # What can be refused without the weights is refused before they are loaded.
-    request = Request(parse_mixture(category), parse_properties(property or []), seed, population)
-
-    from galgen.catalog import write_catalog
-    from galgen.generate import Run, load_model
-    from galgen.sampling import Sampling
-    from galgen.signals import InterruptedRun, StopRequest
+    from galgen.cli.values import parse_bytes, utc_date
+    from galgen.recipe import Recipe
 
     given = {"sampler": sampler, "steps": steps, "micro_batch": batch, "dtype": dtype}
     chosen = {name: value for name, value in given.items() if value is not None}
-    model = load_model(weights, device)
-    sampling = Sampling.on(model.device, guidance=guidance, compile=compile, **chosen)
-    run = Run(model, request, n, sampling)
-
-    with StopRequest() as stop, ProgressLine(n, "galaxies", quiet=quiet) as line:
-
-        def batches():
-            for made in run:
-                yield made
-                done = int(made.galaxy_id_n[-1]) + 1
-                if stop.requested and done < n:
-                    raise InterruptedRun(f"stopped after {done} of {n} galaxies.")
-
-        write_catalog(
-            out,
-            batches(),
-            run.info,
-            overwrite=overwrite,
-            progress=lambda done, written: line.update(done, human_bytes(written)),
-        )
-    if not quiet:
-        typer.echo(f"{out}: {n:,} galaxies, {human_bytes(out.stat().st_size)}")
+    recipe = Recipe(
+        category,
+        n,
+        seed,
+        tuple(property or ()),
+        population,
+        weights=None if weights is None else str(weights),
+        device=device,
+        sampling=chosen | {"guidance": guidance, "compile": compile},
+        date=utc_date(date),
+        max_file_bytes=None if max_file_size is None else parse_bytes(max_file_size),
+    )
+    route = Route(workers, scheduler, slurm, njobs, job)
+    make_catalog(recipe, out, route, overwrite=overwrite, resume=resume, quiet=quiet)

@@ -47,6 +47,7 @@ class ProgressLine:
         )
         self._task = self._bar.add_task("", total=total, rate="", detail="")
         self._started = self._printed = time.monotonic()
+        self._before: int | None = None
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,10 +57,12 @@ class ProgressLine:
         self._bar.stop()
 
     def update(self, done: int, detail: str = "", rate: float | None = None) -> None:
-        """Report `done` of the total; the rate is measured from the beginning if not given."""
+        """Report `done` of the total; the rate is measured from the first report if not given."""
         now = time.monotonic()
+        if self._before is None:
+            self._before, self._started = done, now
         if rate is None:
-            rate = done / max(now - self._started, 1e-9)
+            rate = (done - self._before) / max(now - self._started, 1e-9)
         text = f"{rate:,.1f} {self._unit}/s"
         self._bar.update(self._task, completed=done, rate=text, detail=detail)
         if not (self._live or self._quiet) and (

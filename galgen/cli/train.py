@@ -45,8 +45,8 @@ def train(
     """
     import dataclasses
 
-    from galgen.cli.duration import parse_duration
     from galgen.cli.progress import ProgressLine
+    from galgen.cli.values import parse_duration
     from galgen.presets import get_preset
 
     chosen = get_preset(preset, fusion)

@@ -1,0 +1,75 @@
+"""Durations, sizes and dates as people write them."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, datetime
+
+from galgen.errors import InvalidValueError
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in '90s', '9m', '1.5h' or a bare number of seconds.
+
+    Raises
+    ------
+    InvalidValueError
+        If the text is none of these or not above zero.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    seconds = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0
+    if seconds <= 0:
+        raise InvalidValueError("duration", text, "such as 90s, 9m or 2h")
+    return seconds
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes in '500MB', '1.5 GB' or a bare number of bytes; in powers of 1000.
+
+    Raises
+    ------
+    InvalidValueError
+        If the text is none of these or less than one byte.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    units = {unit.lower(): size for unit, size in _BYTES.items()}
+    size = int(float(match[1]) * units.get(match[2].lower(), 0)) if match else 0
+    if size < 1:
+        raise InvalidValueError("size", text, "such as 500MB or 10GB")
+    return size
+
+
+def utc_date(text: str | None) -> str | None:
+    """A date and time as FITS has it, in UTC.
+
+    Parameters
+    ----------
+    text : str, optional
+        ISO 8601, in UTC if it does not say. If left out, that of ``SOURCE_DATE_EPOCH``
+        (https://reproducible-builds.org/specs/source-date-epoch), or None.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is no date.
+    """
+    seconds = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        if text is not None:
+            date = datetime.fromisoformat(text)
+            date = date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+        elif seconds:
+            date = datetime.fromtimestamp(int(seconds), UTC)
+        else:
+            return None
+    except (ValueError, OverflowError, OSError):
+        if text is not None:
+            allowed = "ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00"
+            raise InvalidValueError("date", text, allowed) from None
+        allowed = "whole seconds since 1970-01-01"
+        raise InvalidValueError("SOURCE_DATE_EPOCH", seconds, allowed) from None
+    return date.strftime("%Y-%m-%dT%H:%M:%S")
