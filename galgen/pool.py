@@ -78,14 +78,17 @@ def _gpus() -> list[str]:
 def _begin(queue: SimpleQueue, stop: Event) -> None:
     """Set up a worker process, before it imports torch."""
     os.environ.update(queue.get())
-    # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of it. SIGTERM
+    # reaches all of a Slurm job, and comes from the pool when it has lost a worker.
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
 
     from galgen import shards
 
-    shards.asked_to_stop = stop.is_set
+    shards.asked_to_stop = lambda: ended.is_set() or stop.is_set()
+    threading.Thread(target=_end_when_idle, args=(ended, shards.idle), daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -93,3 +96,9 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)  # it was killed: nobody waits for this process, or would end it
+
+
+def _end_when_idle(ended: threading.Event, idle: threading.Event) -> None:
+    ended.wait()
+    idle.wait()
+    os._exit(0)

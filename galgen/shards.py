@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +24,9 @@ _SHARDS_PER_WORKER = 8
 _MAX_MICRO_BATCHES = 16
 _MAX_SHARDS = 4096
 _POLL_S = 0.2
+
+idle = threading.Event()  # cleared while this process makes a shard
+idle.set()
 
 
 def asked_to_stop() -> bool:
@@ -87,6 +92,9 @@ def produce_on(
                 done += made
                 progress(done)
         except BrokenExecutor as error:
+            tell()
+            if stop():  # who asked this process to stop may have asked its workers, too
+                raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.") from None
             raise WorkerLostError(
                 f"a worker process has died ({error}). Was it killed for its memory?"
             ) from error
@@ -137,15 +145,18 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
             "under the same name."
         ) from None
     refuse_other(ledger, run.info)
-    writer = CatalogWriter.help(ledger, first, last)
-    missing = within(writer.missing, first, last)
-    made = last - first - count(missing)
+    idle.clear()
     try:
-        for batch in run.batches(pieces(missing, run.info.micro_batch, lambda: asked_to_stop())):
-            writer.write(batch)
-            made += len(batch)
+        with closing(CatalogWriter.help(ledger, first, last)) as writer:
+            missing = within(writer.missing, first, last)
+            made = last - first - count(missing)
+            for batch in run.batches(
+                pieces(missing, run.info.micro_batch, lambda: asked_to_stop())
+            ):
+                writer.write(batch)
+                made += len(batch)
     finally:
-        writer.close()
+        idle.set()
     return made
 
 

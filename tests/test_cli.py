@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -150,33 +149,6 @@ def test_corrupted_weights_are_refused(galgen, tiny_weights, tmp_path):
     assert code == 2
     assert "model.safetensors" in err
     assert not (tmp_path / "a.fits").exists()
-
-
-def test_sigterm_keeps_the_finished_galaxies(tiny_weights, tmp_path):
-    path = tmp_path / "cat.fits"
-    command = [sys.executable, "-m", "galgen", "mass", "--category", "spiral", "--n", "1000000"]
-    command += ["--out", path, "--weights", tiny_weights, "--steps", "1", "--batch", "4"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    part_written(tmp_path, process)
-    process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 3, err
-    assert "stopped after" in err
-    with fits.open(path, checksum=True) as hdus:
-        kept = len(hdus["CATALOG"].data)
-        assert 0 < kept < 1000000
-        assert hdus["STAMPS_G"].shape[0] == kept
-    assert [p.name for p in tmp_path.iterdir()] == ["cat.fits"]
-
-
-def part_written(folder: Path, process: subprocess.Popen) -> None:
-    """Wait until a run has begun to write galaxies."""
-    while process.poll() is None:
-        for part in folder.glob("*.part"):
-            with open(part, "rb") as handle:
-                if any(handle.read(2**20)):
-                    return
-    raise AssertionError(process.communicate()[1])
 
 
 def test_preview_verify_export_and_evaluate(galgen, catalog, tmp_path, galaxies):

@@ -7,6 +7,7 @@ time. Galaxy first + i is row i of the table and stamp i of each band.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -169,9 +170,11 @@ def galaxies_per_file(info: RunInfo, size: int) -> int:
     InvalidValueError
         If not even one fits.
     """
-    one = plan(replace(info, n=1, per_file=1))
-    # The padding of each HDU takes less than a block.
-    empty = one.total_bytes - one.galaxy_bytes + BLOCK * len(one.hdus)
-    if size < empty + one.galaxy_bytes:
-        raise InvalidValueError("max-file-size", size, f"{empty + one.galaxy_bytes} bytes or more")
-    return (size - empty) // one.galaxy_bytes
+    hdus = plan(replace(info, n=1, per_file=1)).hdus
+
+    def total(n: int) -> int:
+        return sum(replace(hdu, n=n).stop - hdu.start for hdu in hdus)
+
+    if size < total(1):
+        raise InvalidValueError("max-file-size", size, f"{total(1)} bytes or more")
+    return bisect_right(range(size), size, key=total) - 1

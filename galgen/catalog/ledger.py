@@ -245,6 +245,9 @@ def discard(catalog: Path) -> None:
     folder = part_folder(catalog)
     if not folder.exists():
         return
+    if not folder.is_dir():
+        folder.unlink()
+        return
     try:
         ledger = Ledger(catalog)
     except CatalogError:

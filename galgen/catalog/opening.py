@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from galgen.catalog.disk import check_room, open_allocated
 from galgen.catalog.layout import Layout, file_path, plan_files
 from galgen.catalog.ledger import Ledger, discard, part_folder, refuse_other
 from galgen.catalog.written import Written
-from galgen.errors import LedgerError, OutputError
+from galgen.errors import CatalogError, LedgerError, OutputError
 from galgen.output import check_folder, check_output
 
 
@@ -33,6 +34,7 @@ def open_ledger(
     check_folder(path)
     if part_folder(path).exists() and not (resume or shared):
         if not overwrite:
+            _refuse_if_alive(path)
             raise OutputError(
                 f"{path}: there is an unfinished run of it ({part_folder(path)}). Continue it with "
                 "--resume or 'galgen resume', or start afresh with --overwrite."
@@ -52,6 +54,13 @@ def open_ledger(
         ledger.close()
         raise
     return ledger
+
+
+def _refuse_if_alive(path: Path) -> None:
+    with suppress(CatalogError):
+        ledger = Ledger(path)
+        ledger.lock(exclusive=True)
+        ledger.close()
 
 
 def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None:

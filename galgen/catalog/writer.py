@@ -184,8 +184,7 @@ class CatalogWriter:
 
     def _check(self, batch: GalaxyBatch) -> tuple[int, int]:
         info, shape = self.info, self.files[0].stamp_shape
-        if self._closed:
-            raise InvalidValueError("writer", "closed", "an open one")
+        self._check_open()
         if batch.bands != info.bands:
             raise InvalidValueError("bands of the batch", batch.bands, f"{info.bands}")
         if batch.stamps_nbhw.shape[1:] != shape:
@@ -202,6 +201,10 @@ class CatalogWriter:
             raise InvalidValueError("galaxy_id", (start, stop - 1), f"0..{info.n - 1}")
         self._written.check_missing(start, stop)
         return start, stop
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidValueError("writer", "closed", "an open one")
 
     def close(self) -> None:
         """Record what was written and leave the catalogue unfinished.
@@ -227,13 +230,14 @@ class CatalogWriter:
         ------
         UnfinishedError
             If galaxies are missing.
+        InvalidValueError
+            If the writer is closed.
         OutputError
             If another file has appeared under the name.
         OSError
             If the disk is full or fails. Whatever is raised, what is recorded stays.
         """
-        if self._closed:
-            return
+        self._check_open()
         if self._recorder is not None:
             self._recorder.close()
         seal(self._ledger)
@@ -252,7 +256,8 @@ class CatalogWriter:
             self._leave(error)
             return
         try:
-            self.finish()
+            if not self._closed:
+                self.finish()
         except BaseException as late:
             self._leave(late)
             raise

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from galgen import categories
 from galgen.batch import RunInfo
 from galgen.catalog import checksum
 from galgen.catalog.headers import primary_header
-from galgen.catalog.layout import BLOCK, plan
+from galgen.catalog.layout import BLOCK, galaxies_per_file, plan, plan_files
 from galgen.catalog.schema import _NAMES, catalog_columns, row_dtype
 from galgen.catalog.written import Written
 from galgen.errors import InvalidValueError
@@ -48,14 +47,14 @@ def test_every_category_name_fits_its_column():
 
 @pytest.mark.parametrize("stopped", [None, "x" * 200])
 def test_a_shorter_file_never_moves_data_up(stopped: str | None):
-    whole, part = plan(run_info(10**6)), plan(run_info(10**6), 1, stopped)
+    whole, part = plan(run_info(10**6)), plan(run_info(10**6), 0, 1, stopped)
     for ours, theirs in zip(part.hdus, whole.hdus, strict=True):
         assert ours.data_start - ours.start == theirs.data_start - theirs.start
         assert ours.data_start <= theirs.data_start
 
 
 def test_the_header_says_what_a_reader_needs():
-    header = primary_header(run_info(pixel_scale=0.396, zero_point=22.5), 5, "Stopped.")
+    header = primary_header(run_info(pixel_scale=0.396, zero_point=22.5), 0, 5, "Stopped.")
     expected = {
         "CREATOR": "galgen 0.1.0",
         "NGAL": 5,
@@ -79,11 +78,11 @@ def test_the_header_says_what_a_reader_needs():
     [({"zero_point": None}, "ZPT_AB"), ({"pixel_scale": None}, "PIXSCALE"), ({}, "DATE")],
 )
 def test_what_is_not_known_is_not_written(changed: dict, card: str):
-    assert card not in primary_header(run_info(**changed), 7)
+    assert card not in primary_header(run_info(**changed), 0, 7)
 
 
 def comments(info: RunInfo) -> str:
-    return " ".join(primary_header(info, 7)["COMMENT"])
+    return " ".join(primary_header(info, 0, 7)["COMMENT"])
 
 
 def test_comments_say_what_fluxes_mean():
@@ -94,20 +93,8 @@ def test_comments_say_what_fluxes_mean():
     assert "not photometry" not in comments(calibrated)
 
 
-@pytest.mark.parametrize(
-    "date",
-    [
-        datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-        datetime(2026, 1, 2, 5, 4, 5, tzinfo=timezone(timedelta(hours=2))),
-        datetime(2026, 1, 2, 3, 4, 5),  # naive: the host's time zone must not matter
-    ],
-)
-def test_date_is_in_utc(date: datetime):
-    assert primary_header(run_info(), 7, date=date)["DATE"] == "2026-01-02T03:04:05"
-
-
 def test_text_outside_ascii_is_spelled_without():
-    header = primary_header(run_info(credit="Müller,\n\N{GREEK SMALL LETTER ALPHA}"), 7)
+    header = primary_header(run_info(credit="Müller,\n\N{GREEK SMALL LETTER ALPHA}"), 0, 7)
     assert header["CREDIT"] == "Muller,??"
 
 
@@ -117,6 +104,7 @@ def test_text_outside_ascii_is_spelled_without():
         {"n": 0},
         {"width": 0},
         {"height": -1},
+        {"per_file": 0},
         {"seed": 2**63},
         {"bands": ()},
         {"bands": ("g", "G")},  # FITS names ignore case
@@ -174,6 +162,39 @@ def test_ranges_written_in_any_order_merge():
     assert written.galaxies == 990
     assert written.add(500, 510, (1,)).prefix == 1000
     assert Written(((10, 20),), (0,)).prefix == 0
+
+
+@pytest.mark.parametrize(
+    ("ranges", "missing"),
+    [
+        ((), ((0, 9),)),
+        (((0, 9),), ()),
+        (((2, 3), (5, 9)), ((0, 2), (3, 5))),
+        (((0, 1),), ((1, 9),)),
+    ],
+)
+def test_missing_ranges(ranges: tuple, missing: tuple):
+    assert Written(ranges, ()).missing(9) == missing
+
+
+@pytest.mark.parametrize("size", [57_601, 100_000, 10**6])
+def test_files_are_as_large_as_they_may_be(size: int):
+    info = run_info(10**5)
+    count = galaxies_per_file(info, size)
+    sizes = [plan(replace(info, per_file=n), n=n).total_bytes for n in (count, count + 1)]
+    assert sizes[0] <= size < sizes[1]
+
+
+def test_a_file_too_small_for_one_galaxy_is_refused():
+    with pytest.raises(InvalidValueError, match="max-file-size is 2880"):
+        galaxies_per_file(run_info(), 2880)
+
+
+def test_galaxies_of_several_files():
+    files = plan_files(run_info(10, per_file=4))
+    assert [(file.first, file.n) for file in files] == [(0, 4), (4, 4), (8, 2)]
+    assert [file.hdus[0].header["FIRSTGAL"] for file in files] == [0, 4, 8]
+    assert files[1].hdus[0].header["COMMENT"][0] == "File 1 of 0 to 2."
 
 
 @pytest.mark.parametrize("again", [(0, 1), (9, 10), (5, 25), (20, 30), (0, 100)])

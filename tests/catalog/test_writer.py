@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from galgen import categories
 from galgen.batch import GalaxyBatch, RunInfo
-from galgen.catalog import CatalogFile, CatalogWriter, verify, write_catalog
+from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
 from galgen.errors import CatalogError, InvalidValueError, OutputError
 from tests.catalog.synthetic import accept, file_size_limit, make_batch, run_info, sha256
 
@@ -124,17 +124,13 @@ def test_sums_that_cannot_be_of_the_stamps_are_refused(changes: dict, match: str
         replace(batch, **changes)
 
 
-def test_date_comes_from_source_date_epoch_only(tmp_path: Path, monkeypatch):
-    info = run_info()
-    write_catalog(tmp_path / "undated.fits", [make_batch(info)], info)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1767225600")
-    write_catalog(tmp_path / "dated.fits", [make_batch(info)], info)
-    assert "DATE" not in fits.getheader(tmp_path / "undated.fits")
-    assert fits.getheader(tmp_path / "dated.fits")["DATE"] == "2026-01-01T00:00:00"
-    accept(tmp_path / "dated.fits")
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
-    with pytest.raises(InvalidValueError, match="yesterday"):
-        CatalogWriter(tmp_path / "never.fits", info)
+def test_the_date_is_that_of_the_run(tmp_path: Path):
+    info = run_info(date="2026-01-01T00:00:00")
+    write_catalog(tmp_path / "cat.fits", [make_batch(info)], info)
+    assert fits.getheader(tmp_path / "cat.fits")["DATE"] == "2026-01-01T00:00:00"
+    accept(tmp_path / "cat.fits")
+    with CatalogFile(tmp_path / "cat.fits") as file:
+        assert file.info.date == info.date
 
 
 def test_progress_counts_galaxies_and_bytes(tmp_path: Path):
@@ -201,13 +197,15 @@ def test_an_existing_file_is_kept_unless_told(tmp_path: Path):
 
 def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path):
     path, info = tmp_path / "cat.fits", run_info()
-    writer = CatalogWriter(path, info)
-    writer.write(make_batch(info))
-    path.write_text("precious")
-    with pytest.raises(OutputError, match=r"appeared.*cat\.fits\.part"):
-        writer.close()
+    with pytest.raises(OutputError, match=r"appeared.*cat\.fits\.part"):  # noqa: PT012, SIM117
+        with CatalogWriter(path, info) as writer:
+            writer.write(make_batch(info))
+            path.write_text("precious")
     assert path.read_text() == "precious"
-    assert verify(tmp_path / "cat.fits.part").ok
+    path.rename(tmp_path / "precious")
+    assert finish(path) == info.n
+    accept(path)
+    assert sorted(os.listdir(tmp_path)) == ["cat.fits", "precious"]
 
 
 # A file under construction.
@@ -217,33 +215,49 @@ def test_an_unfinished_file_is_not_fits(tmp_path: Path):
     info = run_info()
     with CatalogWriter(tmp_path / "cat.fits", info) as writer:
         writer.write(make_batch(info))
-        part = tmp_path / "cat.fits.part"
-        assert os.listdir(tmp_path) == [part.name]
-        assert part.stat().st_blocks * 512 >= writer.layout.total_bytes  # the room is reserved
+        assert os.listdir(tmp_path) == ["cat.fits.part"]
+        data = tmp_path / "cat.fits.part" / "0.data"
+        assert data.stat().st_blocks * 512 >= writer.files[0].total_bytes  # the room is reserved
         with pytest.raises(OSError, match="SIMPLE"):
-            fits.open(part)
+            fits.open(data)
         with pytest.raises(OSError, match="FITS"):
-            fitsio.FITS(part)
+            fitsio.FITS(data)
         with pytest.raises(CatalogError, match="FITS"):
-            CatalogFile(part)
+            CatalogFile(data)
     assert os.listdir(tmp_path) == ["cat.fits"]
 
 
-def test_two_writers_cannot_share_a_file(tmp_path: Path):
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}, {"shared": True}])
+def test_two_writers_cannot_share_a_file_unless_both_say_so(tmp_path: Path, options: dict):
     info = run_info()
     with CatalogWriter(tmp_path / "cat.fits", info) as writer:
         with pytest.raises(OutputError, match="another process"):
-            CatalogWriter(tmp_path / "cat.fits", info)
+            CatalogWriter(tmp_path / "cat.fits", info, **options)
+        with pytest.raises(OutputError, match="another process"):
+            finish(tmp_path / "cat.fits")
         writer.write(make_batch(info))
     accept(tmp_path / "cat.fits")
 
 
-def test_what_a_killed_run_left_is_replaced(tmp_path: Path):
-    info = run_info()
-    (tmp_path / "cat.fits.part").write_bytes(b"left" * 100_000)  # longer, and not zeros
-    write_catalog(tmp_path / "cat.fits", [make_batch(info)], info)
+@pytest.mark.parametrize("left", ["file", "folder", "ledger"])
+def test_what_another_run_left_is_replaced_if_told(tmp_path: Path, left: str):
+    """As a ``.part`` file, a folder without a ledger, and with that of a longer run."""
+    path, info, part = tmp_path / "cat.fits", run_info(), tmp_path / "cat.fits.part"
+    if left == "file":
+        part.write_bytes(b"left" * 100_000)
+    elif left == "folder":
+        part.mkdir()
+        (part / "0.data").write_bytes(b"left" * 100_000)
+    else:
+        other = run_info(100, seed=1)
+        writer = CatalogWriter(path, other)
+        writer.write(make_batch(other, 0, 50))
+        writer.close()
+    with pytest.raises(OutputError, match="unfinished run"):
+        write_catalog(path, [make_batch(info)], info)
+    write_catalog(path, [make_batch(info)], info, overwrite=True)
     write_catalog(tmp_path / "clean.fits", [make_batch(info)], info)
-    assert sha256(tmp_path / "cat.fits") == sha256(tmp_path / "clean.fits")
+    assert sha256(path) == sha256(tmp_path / "clean.fits")
     assert sorted(os.listdir(tmp_path)) == ["cat.fits", "clean.fits"]
 
 
@@ -274,7 +288,6 @@ def test_a_batch_that_does_not_fit_is_refused_and_nothing_is_lost(tmp_path: Path
         writer.write(make_batch(info, 0, 2))
         with pytest.raises(InvalidValueError, match=match):
             writer.write(wrong(info)[match])
-        assert writer.galaxies == 2
         writer.write(make_batch(info, 2, 7))
     write_catalog(tmp_path / "clean.fits", [make_batch(info)], info)
     assert sha256(tmp_path / "cat.fits") == sha256(tmp_path / "clean.fits")
