@@ -65,7 +65,7 @@ def galgen(monkeypatch, capsys):
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command line, for processes that are to be killed."""
-    path = tmp_path_factory.mktemp("script") / "galgen.py"
+    path = tmp_path_factory.mktemp("script") / "run_galgen.py"
     path.write_text(SCRIPT)
     return path
 
