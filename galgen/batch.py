@@ -8,6 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galgen.errors import InvalidValueError
+from galgen.fitscolumn import FitsColumn
+
+# The columns of a catalogue that identify a galaxy, in front of those that are measured ...
+IDENTITY = ("GALAXY_ID", "SEED", "CATEGORY", "CATEGORY_NAME")
+# ... and, last, one that may fill the rows up.
+SPARE = "SPARE"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class GalaxyBatch:
         Seed of the run; (seed, galaxy_id) identifies a galaxy.
     stamp_sums_nb : ndarray (N, B) uint32, optional
         FITS checksum (``DATASUM``) of each stamp of each band, of big-endian stamps.
+    carried : mapping of str to ndarray (N, ...)
+        Columns carried over from an input table, as FITS holds them (`RunInfo.carried`).
     """
 
     galaxy_id_n: np.ndarray
@@ -39,6 +47,7 @@ class GalaxyBatch:
     bands: tuple[str, ...]
     seed: int
     stamp_sums_nb: np.ndarray | None = None
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.galaxy_id_n)
@@ -49,6 +58,9 @@ class GalaxyBatch:
         for name, column in {"category": self.category_n, **self.measured}.items():
             if column.shape != (n,):
                 raise InvalidValueError(f"{name} shape", column.shape, f"({n},)")
+        for name, column in self.carried.items():
+            if column.shape[:1] != (n,):
+                raise InvalidValueError(f"{name} shape", column.shape, f"({n}, ...)")
         sums_nb = self.stamp_sums_nb
         if sums_nb is not None and self.stamps_nbhw.dtype != np.dtype(">f4"):
             dtype = str(self.stamps_nbhw.dtype)
@@ -98,6 +110,17 @@ class RunInfo:
         What the weights learned from and whom to credit.
     versions : mapping of str to str
         Versions of the packages that computed the numbers.
+    flux_source : str or None
+        Where the flux scale comes from if not from the weights: 'MAGZERO' or 'INPUT' (see
+        `galgen.photometry.FluxScale`).
+    psf, noise : str or None
+        FWHM in arcsec, and standard deviation per pixel, of each band: numbers with commas.
+    hook : str or None
+        Name of the user's function that had a hand in the pixels.
+    like, like_sha256, like_rows : str, str, int, or None
+        Name, digest and length of the table that galaxies were made after.
+    carried : tuple of FitsColumn
+        Columns carried over from it, under the names they have here.
     """
 
     n: int
@@ -124,3 +147,16 @@ class RunInfo:
     training_set: str
     credit: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    flux_source: str | None = None
+    psf: str | None = None
+    noise: str | None = None
+    hook: str | None = None
+    like: str | None = None
+    like_sha256: str | None = None
+    like_rows: int | None = None
+    carried: tuple[FitsColumn, ...] = ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether each galaxy has ``TRUE_FLUX_<band>``, its flux before PSF, hook and noise."""
+        return self.flux_source == "INPUT" or bool(self.psf or self.noise or self.hook)

@@ -39,6 +39,7 @@ NAMES = {
     "redshift": ("redshift", "redshift_true", "z_spec", "z_phot", "photoz"),
 }
 _OF_BANDS = re.compile(r"(mag|flux)_\w+|color_\w+_\w+")
+_MAGNITUDE = re.compile(r"(?<![a-z])mag(?![a-z])")  # ABmag, mag(AB), but not maggy
 _SUFFIXES = {".fits": "fits", ".fit": "fits", ".csv": "ascii.csv", ".ecsv": "ascii.ecsv"}
 
 Rows = slice | np.ndarray
@@ -75,7 +76,10 @@ class InputTable:
         self.columns, self._rows = self._read()
         if len(self) == 0:
             raise DataError(f"{self.path}: has no rows.")
-        self._place = {column.name: i for i, column in reversed([*enumerate(self.columns)])}
+        names = [column.name for column in self.columns]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise DataError(f"{self.path}: has two columns called {twice!r}. Rename one.")
+        self._place = {column.name: i for i, column in enumerate(self.columns)}
         self.renamed = dict(renamed or {})
         for ours, theirs in self.renamed.items():
             if ours not in NAMES and not _OF_BANDS.fullmatch(ours):
@@ -193,7 +197,7 @@ class InputTable:
                 )
             return np.full(len(self._rows[rows]), np.nan)
         values, given = self.plain(name, rows), self.column(name).unit
-        if not given or given == unit or (unit == "mag" and "mag" in given):
+        if not given or given == unit or (unit == "mag" and _MAGNITUDE.search(given)):
             return values
         try:
             return values * units.Unit(given).to(unit)

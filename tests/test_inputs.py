@@ -157,7 +157,7 @@ def test_what_cannot_be_read(tmp_path: Path, table: Table):
         InputTable(path, {"mag": "MAG"})
     with pytest.raises(InvalidValueError, match="column to map is 'colour'"):
         InputTable(path, {"colour": "RA"})
-    with pytest.raises(DataError, match="no column for dec .*Name it with dec=COLUMN"):
+    with pytest.raises(DataError, match=r"no column for dec .*Name it with dec=COLUMN"):
         InputTable(path).numbers("dec", unit="deg", required=True)
     with pytest.raises(DataError, match="TYPE holds no numbers"):
         InputTable(path, {"mag": "TYPE"}).numbers("mag", unit="mag")
@@ -165,7 +165,7 @@ def test_what_cannot_be_read(tmp_path: Path, table: Table):
 
 def test_vectors_are_no_numbers(tmp_path: Path):
     path = written(tmp_path / "a.fits", Table({"mag": np.zeros((2, 3))}))
-    with pytest.raises(DataError, match="mag holds no numbers.*'3D'"):
+    with pytest.raises(DataError, match=r"mag holds no numbers.*'3D'"):
         InputTable(path).numbers("mag", unit="mag")
 
 
