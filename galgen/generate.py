@@ -23,9 +23,8 @@ from galgen.inputs import InputTable
 from galgen.like import Like
 from galgen.model.embedding import Condition
 from galgen.observe import Observation, Observing
-from galgen.photometry import UNCALIBRATED, flux_scale
 from galgen.provenance import run_info
-from galgen.request import Request, parse_mixture
+from galgen.request import Request, as_ranges, parse_mixture
 from galgen.sampling import Sampling, visited_sigmas
 from galgen.survey import Survey
 
@@ -58,8 +57,7 @@ class Run:
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self._request, self._n, self._sampling = model, request, n, sampling
         self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
-        if observation is None:
-            observation = model.observation(Observing())
+        observation = observation or Observation.of(Observing(), space)
         self._observation = observation
         self.info = run_info(model.checkpoint, model.device, request, n, sampling, observation)
         # Their names in the table, in the catalogue's order.
@@ -198,9 +196,9 @@ class GalaxyModel:
         >>> [batch.stamps_nbhw.shape for batch in run]
         [(4, 3, 64, 64)]
         """
-        request = Request(parse_mixture(category), _ranges(properties), seed, population)
-        chosen = sampling or Sampling.on(self.device)
-        return Run(self, request, n, chosen, self.observation(observing or Observing()))
+        request = Request(parse_mixture(category), as_ranges(properties), seed, population)
+        space, chosen = self.checkpoint.space, sampling or Sampling.on(self.device)
+        return Run(self, request, n, chosen, Observation.of(observing or Observing(), space))
 
     def like(
         self,
@@ -251,10 +249,10 @@ class GalaxyModel:
         table = table if isinstance(table, InputTable) else InputTable(table)
         observing, space = observing or Observing(), self.checkpoint.space
         pixel_scale = observing.pixel_scale or space.pixel_scale
-        survey = Survey(table, space.bands, pixel_scale, self._native_unit)
-        observation = self.observation(observing, survey.fluxes)
+        survey = Survey(table, space.bands, pixel_scale, space.flux_unit)
+        observation = Observation.of(observing, space, survey.fluxes)
         fallback = Request(
-            parse_mixture(category or "galaxy"), _ranges(properties), seed, population
+            parse_mixture(category or "galaxy"), as_ranges(properties), seed, population
         )
         request = Like(
             survey,
@@ -266,38 +264,6 @@ class GalaxyModel:
             drop=drop,
         )
         return Run(self, request, request.n, sampling or Sampling.on(self.device), observation)
-
-    def observation(self, observing: Observing, fluxes: str | None = None) -> Observation:
-        """What a user asks of the stamps, for this model.
-
-        Parameters
-        ----------
-        observing : Observing
-        fluxes : str, optional
-            What an input table gives; see `galgen.photometry.flux_scale`.
-
-        Raises
-        ------
-        InvalidValueError
-            If it cannot be had.
-        """
-        space = self.checkpoint.space
-        scale = flux_scale(self._native_unit, observing.flux_unit, observing.mag_zero, fluxes)
-        return Observation.of(observing, scale, space.bands, space.pixel_scale)
-
-    @property
-    def _native_unit(self) -> str:
-        space = self.checkpoint.space
-        return space.unit if space.native == "flux" else UNCALIBRATED
-
-
-def _ranges(
-    properties: Mapping[str, float | tuple[float, float]] | None,
-) -> dict[str, tuple[float, float]]:
-    return {
-        name: value if isinstance(value, tuple) else (value, value)
-        for name, value in (properties or {}).items()
-    }
 
 
 def load_model(

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from galgen import noise
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
-from galgen.photometry import FluxScale
+from galgen.photometry import FluxScale, flux_scale
+from galgen.stretch import PixelSpace
 
 FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in sigmas
 TRUNCATE = 4.0  # sigmas of a PSF; the rest holds 6e-5 of a line's flux
@@ -91,30 +92,30 @@ class Observation:
     hook: Hook | None = None
 
     @classmethod
-    def of(
-        cls, asked: Observing, scale: FluxScale, bands: Sequence[str], pixel_scale: float | None
-    ) -> Observation:
+    def of(cls, asked: Observing, space: PixelSpace, fluxes: str | None = None) -> Observation:
         """Resolve what a user asks for.
 
         Parameters
         ----------
         asked : Observing
-        scale : FluxScale
-        bands : sequence of str
-        pixel_scale : float or None
-            Of the weights.
+        space : PixelSpace
+            Of the model.
+        fluxes : str, optional
+            What an input table gives; see `galgen.photometry.flux_scale`.
 
         Raises
         ------
         InvalidValueError
-            If there are not as many numbers as bands, or no pixel scale for the PSF.
+            If nothing gives the flux unit its scale, there are not as many numbers as bands, or
+            there is no pixel scale for the PSF.
         """
-        chosen = pixel_scale if asked.pixel_scale is None else asked.pixel_scale
-        psf_b, noise_b = (_each(getattr(asked, name), bands, name) for name in ("psf", "noise"))
-        if psf_b and chosen is None:
+        scale = flux_scale(space.flux_unit, asked.flux_unit, asked.mag_zero, fluxes)
+        pixel_scale = space.pixel_scale if asked.pixel_scale is None else asked.pixel_scale
+        psf_b, noise_b = (_each(getattr(asked, k), space.bands, k) for k in ("psf", "noise"))
+        if psf_b and pixel_scale is None:
             hint = "The PSF is in arcsec: give --pixscale."
             raise InvalidValueError("pixel scale", None, "arcsec per pixel", hint)
-        return cls(scale, chosen, psf_b, noise_b, asked.hook)
+        return cls(scale, pixel_scale, psf_b, noise_b, asked.hook)
 
     @property
     def changes_pixels(self) -> bool:

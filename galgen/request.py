@@ -217,6 +217,16 @@ def parse_properties(items: Iterable[str]) -> dict[str, tuple[float, float]]:
     return properties
 
 
+def as_ranges(
+    properties: Mapping[str, float | tuple[float, float]] | None,
+) -> dict[str, tuple[float, float]]:
+    """Values as ranges of no width, ranges as they are."""
+    return {
+        name: value if isinstance(value, tuple) else (value, value)
+        for name, value in (properties or {}).items()
+    }
+
+
 def _number(name: str, text: str) -> float:
     try:
         value = float(text)
