@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from galgen.cli import survey
+
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
@@ -15,11 +17,11 @@ def register(app: typer.Typer) -> None:
 
 
 def mass(
-    category: Annotated[
-        str, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
-    ],
-    n: Annotated[int, Option(help="How many galaxies.")],
     out: Annotated[Path, Option(help="FITS file to write.")],
+    category: Annotated[
+        str | None, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
+    ] = None,
+    n: Annotated[int | None, Option(help="How many galaxies; of a table, all rows.")] = None,
     seed: Annotated[int, Option(help="Galaxy i of a seed is always the same galaxy.")] = 0,
     steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
     sampler: Annotated[
@@ -48,8 +50,17 @@ def mass(
     ] = False,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
     quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+    like: survey.Like = None,
+    map: survey.Map = None,
+    drop: survey.Drop = None,
+    strict: survey.Strict = False,
+    flux_unit: survey.FluxUnit = None,
+    mag_zero: survey.MagZero = None,
+    pixscale: survey.Pixscale = None,
+    psf: survey.Psf = None,
+    noise: survey.Noise = None,
 ) -> None:
-    """Make galaxies of a category and write them to a FITS catalogue.
+    """Make galaxies of a category, or one like each row of a table, and write a FITS catalogue.
 
     Exit codes: 0 done, 2 bad input (nothing written), 3 interrupted and 1 failed half-way (the
     galaxies finished by then are kept in a valid, shorter file).
@@ -58,10 +69,15 @@ def mass(
     from galgen.request import Request, parse_mixture, parse_properties
 
     # What can be refused without the weights is refused before they are loaded.
-    request = Request(parse_mixture(category), parse_properties(property or []), seed, population)
+    survey.check_asked(category, n, like, {"map": map, "drop": drop, "strict": strict})
+    observing = survey.parse_observing(flux_unit, mag_zero, pixscale, psf, noise)
+    properties = parse_properties(property or [])
+    request = Request(parse_mixture(category or "galaxy"), properties, seed, population)
+    table = survey.open_table(like, map) if like is not None else None
 
     from galgen.catalog import write_catalog
     from galgen.generate import Run, load_model
+    from galgen.observe import Observation
     from galgen.sampling import Sampling
     from galgen.signals import InterruptedRun, StopRequest
 
@@ -69,7 +85,24 @@ def mass(
     chosen = {name: value for name, value in given.items() if value is not None}
     model = load_model(weights, device)
     sampling = Sampling.on(model.device, guidance=guidance, compile=compile, **chosen)
-    run = Run(model, request, n, sampling)
+    if table is None:
+        observation = Observation.of(observing, model.checkpoint.space)
+        run = Run(model, request, n, sampling, observation)
+    else:
+        with survey.warnings_in_one_line():
+            run = model.like(
+                table,
+                category=category,
+                n=n,
+                seed=seed,
+                properties=properties,
+                population=population,
+                observing=observing,
+                sampling=sampling,
+                strict=strict,
+                drop=drop or (),
+            )
+        n = len(run)
 
     with StopRequest() as stop, ProgressLine(n, "galaxies", quiet=quiet) as line:
 
