@@ -194,7 +194,7 @@ def test_columns_that_cannot_be_used(tmp_path: Path, columns, options, error, ma
 def test_values_that_cannot_be_used(tmp_path: Path):
     with pytest.raises(DataError, match=r"a.ecsv: row 1, column category: .*spirall.*Did you mean"):
         asked(tmp_path, {"category": ["disk", "spirall"]})
-    with pytest.raises(DataError, match="row 1, column category.* 77"):
+    with pytest.raises(DataError, match=r"row 1, column category.* 77"):
         asked(tmp_path, {"category": [1, 77]})
     with pytest.raises(DataError, match="mag_r holds no numbers"):
         asked(tmp_path, {"mag_r": ["bright", "faint"]})
