@@ -36,7 +36,7 @@ def model() -> GalaxyModel:
 
 
 def tractor(n: int = 13) -> Table:
-    """As the Legacy Surveys have it: odd row lengths, vectors, flags, unsigned and scaled numbers."""
+    """As the Legacy Surveys have it: rows of odd length, vectors, flags, unsigned numbers."""
     rng = np.random.default_rng(1)
     phi, e = rng.uniform(0, np.pi, n), rng.uniform(0.1, 0.5, n)
     colours = rng.uniform(0.3, 0.6, (2, n))
@@ -240,8 +240,8 @@ def test_one_band_scales_all(model: GalaxyModel, tmp_path: Path):
     table["mag_r"].name = "unrelated"
     table.write(tmp_path / "b.csv")
     as_made = columns(like(model, tmp_path / "b.csv"))
-    ratio = got["stamps"] / as_made["stamps"]
-    np.testing.assert_allclose(ratio.reshape(9, -1), ratio[:, 1, 5, 5, None] + 0 * ratio.reshape(9, -1), rtol=1e-5)  # fmt: skip
+    ratio = (got["stamps"] / as_made["stamps"]).reshape(9, -1)
+    np.testing.assert_allclose(ratio / ratio[:, :1], 1, rtol=1e-5)
     np.testing.assert_allclose(got["COLOR_G_R"], as_made["COLOR_G_R"], atol=1e-5)
     assert "TRUE_FLUX_R" not in as_made
 
