@@ -113,6 +113,8 @@ class RunInfo:
     flux_source : str or None
         Where the flux scale comes from if not from the weights: 'MAGZERO' or 'INPUT' (see
         `galgen.photometry.FluxScale`).
+    mag_zero : float or None
+        AB magnitude that the user gave, of one count or of one unit of the weights.
     psf, noise : str or None
         FWHM in arcsec, and standard deviation per pixel, of each band: numbers with commas.
     hook : str or None
@@ -148,6 +150,7 @@ class RunInfo:
     credit: str
     versions: Mapping[str, str] = field(default_factory=dict)
     flux_source: str | None = None
+    mag_zero: float | None = None
     psf: str | None = None
     noise: str | None = None
     hook: str | None = None

@@ -129,7 +129,7 @@ class Like:
                 f"{path}: values outside the range that the model knows were brought to its edge, "
                 f"of {self.n:,} rows: {counts}.",
                 GalgenWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
 
     def draw(self, population: Population, index_n: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from galgen.errors import InvalidValueError
 
-# AB magnitude of one unit, by its FITS name.
-ZERO_POINTS = {"nanomaggy": 22.5, "nJy": 2.5 * math.log10(3631e9)}
+# AB magnitude of one unit, by its FITS name; to no more digits than a FITS card keeps.
+ZERO_POINTS = {"nanomaggy": 22.5, "nJy": round(2.5 * math.log10(3631e9), 12)}
 COUNTS = "ct"  # FITS standard 4.0, table 4
 FLUX_UNITS = (*ZERO_POINTS, "counts")
 UNCALIBRATED = "adu"
@@ -23,7 +23,7 @@ _JANSKY = {"nJy": 1e-9, "uJy": 1e-6, "microJy": 1e-6, "mJy": 1e-3, "Jy": 1.0}
 
 def known_zero_point(unit: str) -> float | None:
     """AB magnitude of a flux unit as tables spell it, None if that is not known."""
-    if unit in _JANSKY:
+    if unit in _JANSKY and unit not in ZERO_POINTS:
         return 2.5 * math.log10(3631 / _JANSKY[unit])
     return ZERO_POINTS.get(unit, _SPELLINGS.get(unit))
 
@@ -43,12 +43,15 @@ class FluxScale:
     source : str or None
         Where the scale comes from if not from the weights: 'MAGZERO', what the user says that one
         unit of uncalibrated weights is; 'INPUT', fluxes of the input table.
+    mag_zero : float or None
+        What the user gave.
     """
 
     unit: str
     zero_point: float | None
     factor: float = 1.0
     source: str | None = None
+    mag_zero: float | None = None
 
 
 def flux_scale(
@@ -91,7 +94,7 @@ def flux_scale(
         unit = COUNTS if counts else flux_unit or default
         zero = mag_zero if counts else ZERO_POINTS[unit]
         factor = 1.0 if native_zero is None else _ratio(zero, native_zero)
-        return FluxScale(unit, zero, factor, "INPUT" if fluxes else None)
+        return FluxScale(unit, zero, factor, "INPUT" if fluxes else None, mag_zero)
     if mag_zero is None:
         if flux_unit is not None:
             hint = (
@@ -103,7 +106,8 @@ def flux_scale(
         return FluxScale(native, None, 1.0, "INPUT" if fluxes else None)
     unit = COUNTS if counts else flux_unit or native
     zero = ZERO_POINTS.get(unit, mag_zero)
-    return FluxScale(unit, zero, _ratio(zero, mag_zero), "INPUT" if fluxes else "MAGZERO")
+    source = "INPUT" if fluxes else "MAGZERO"
+    return FluxScale(unit, zero, _ratio(zero, mag_zero), source, mag_zero)
 
 
 def _ratio(zero: float, native_zero: float) -> float:

@@ -18,7 +18,7 @@ from galgen import categories, noise
 from galgen.errors import InvalidValueError
 from galgen.fitscolumn import FitsColumn
 from galgen.noise import Stream
-from galgen.population import Population
+from galgen.population import MAX_Z, Population
 
 MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers in FITS tables
 
@@ -126,6 +126,9 @@ class Request:
         )
         for kind, (code, *known) in enumerate(kinds_np.tolist()):
             rows = kind_n.reshape(-1) == kind
+            if all(known):
+                z_np[rows] = np.clip(z_np[rows], -MAX_Z, MAX_Z)
+                continue
             fixed = {
                 name: z_np[rows, column]
                 for column, name in enumerate(population.names)

@@ -200,6 +200,12 @@ def test_bits_do_not_depend_on_ranges(model: GalaxyModel):
     assert np.array_equal(stamps(generate(model, observing, 5, seed=3)), whole[:5])
 
 
+def test_a_run_in_nanojanskys_comes_back(model: GalaxyModel, tmp_path: Path):
+    run = generate(model, Observing("nJy", 22.123456789), 1)
+    with CatalogFile(write_catalog(tmp_path / "cat.fits", run, run.info)) as file:
+        assert vars(file.info) == vars(run.info)
+
+
 def test_cards_and_columns_of_a_run(model: GalaxyModel, tmp_path: Path):
     observing = Observing("counts", 27.0, 0.4, (1.2, 1.1, 1.0), (0.5,))
     run = generate(model, observing)
@@ -228,7 +234,9 @@ def test_uncalibrated_weights_given_a_zero_point(model: GalaxyModel):
     assert np.array_equal(stamps(as_made), stamps(known))
     assert (known.info.flux_unit, known.info.zero_point) == ("adu", 22.5)
     assert (known.info.flux_source, known.info.lupton) == ("MAGZERO", "sdss")
+    assert known.info.mag_zero == 22.5
     nano = generate(model, Observing("nanomaggy", 20.0))
+    assert (nano.info.zero_point, nano.info.mag_zero) == (22.5, 20.0)
     np.testing.assert_allclose(stamps(nano), stamps(as_made) * 10.0, rtol=1e-6)
     assert nano.info.lupton is None  # that stretch is for other numbers
     display_stretch(nano.info, stamps(nano))

@@ -36,6 +36,7 @@ _CARDS = (
     ("ZPT_AB", "zero_point", float, "[mag] AB magnitude of one flux unit"),
     ("FLUXCAL", "flux_calibration", str, "LINEAR, or RGBINV: from colour images"),
     ("FLUXSRC", "flux_source", str, "flux scale: INPUT (table) or MAGZERO (user)"),
+    ("MAGZERO", "mag_zero", float, "[mag] given by the user"),
     ("PSFFWHM", "psf", str, "[arcsec] Gaussian PSF of each band"),
     ("SKYSIGMA", "noise", str, "noise per pixel of each band, flux unit"),
     ("HOOK", "hook", str, "user function that changed the stamps"),
@@ -47,7 +48,7 @@ _CARDS = (
     ("CREDIT", "credit", str, "whom to credit"),
 )
 _OPTIONAL = (
-    *("PIXSCALE", "ZPT_AB", "LUPTON", "FLUXSRC"),
+    *("PIXSCALE", "ZPT_AB", "LUPTON", "FLUXSRC", "MAGZERO"),
     *("PSFFWHM", "SKYSIGMA", "HOOK", "LIKE", "LIKESHA", "LIKEROWS"),
 )
 _RNG = "philox4x32-10/inverse-cdf"
@@ -57,8 +58,7 @@ _NOT_CALIBRATED = (
 )
 _FROM_IMAGES = (
     "FLUXCAL = RGBINV: the model learned from 8-bit colour images whose display stretch was "
-    "inverted. Bright cores saturate and faint sky is cut, so total fluxes and magnitudes are not "
-    "photometry."
+    "inverted. Bright cores saturate and faint sky is cut, so {what} not photometry."
 )
 _SOURCES = {
     "INPUT": (
@@ -120,7 +120,9 @@ def primary_header(
     if info.psf or info.noise or info.hook:
         _comment(header, _OBSERVED)
     if info.flux_calibration == "RGBINV":
-        _comment(header, _FROM_IMAGES)
+        scaled = info.flux_source == "INPUT"  # the totals are then right
+        what = "profiles are" if scaled else "total fluxes and magnitudes are"
+        _comment(header, _FROM_IMAGES.format(what=what))
     if info.pixel_scale is None:
         _comment(header, _NO_PIXEL_SCALE)
     _put(header, "NCAT", len(categories.CATEGORIES), "categories of the taxonomy")
