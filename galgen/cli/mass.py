@@ -71,13 +71,13 @@ def mass(
     # What can be refused without the weights is refused before they are loaded.
     survey.check_asked(category, n, like, {"map": map, "drop": drop, "strict": strict})
     observing = survey.parse_observing(flux_unit, mag_zero, pixscale, psf, noise)
-    properties = parse_properties(property or [])
-    request = Request(parse_mixture(category or "galaxy"), properties, seed, population)
+    asked = {"seed": seed, "population": population}
+    asked["properties"] = parse_properties(property or [])
+    Request(parse_mixture(category or "galaxy"), **asked)
     table = survey.open_table(like, map) if like is not None else None
 
     from galgen.catalog import write_catalog
-    from galgen.generate import Run, load_model
-    from galgen.observe import Observation
+    from galgen.generate import load_model
     from galgen.sampling import Sampling
     from galgen.signals import InterruptedRun, StopRequest
 
@@ -85,24 +85,13 @@ def mass(
     chosen = {name: value for name, value in given.items() if value is not None}
     model = load_model(weights, device)
     sampling = Sampling.on(model.device, guidance=guidance, compile=compile, **chosen)
-    if table is None:
-        observation = Observation.of(observing, model.checkpoint.space)
-        run = Run(model, request, n, sampling, observation)
-    else:
-        with survey.warnings_in_one_line():
-            run = model.like(
-                table,
-                category=category,
-                n=n,
-                seed=seed,
-                properties=properties,
-                population=population,
-                observing=observing,
-                sampling=sampling,
-                strict=strict,
-                drop=drop or (),
-            )
-        n = len(run)
+    asked |= {"sampling": sampling, "observing": observing}
+    with survey.warnings_in_one_line():
+        if table is None:
+            run = model.generate(category, n, **asked)
+        else:
+            run = model.like(table, category=category, n=n, strict=strict, drop=drop or (), **asked)
+    n = len(run)
 
     with StopRequest() as stop, ProgressLine(n, "galaxies", quiet=quiet) as line:
 
