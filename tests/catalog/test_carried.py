@@ -41,7 +41,9 @@ def carrying(info: RunInfo, start: int = 0, stop: int | None = None) -> GalaxyBa
         rows = [
             np.random.default_rng(int(i)).bytes(column.dtype.itemsize) for i in batch.galaxy_id_n
         ]
-        carried[column.name] = np.array([np.frombuffer(row, column.dtype.base) for row in rows])
+        carried[column.name] = np.array(
+            [np.frombuffer(row, column.dtype.base) for row in rows], column.dtype.base
+        )
         if not column.dtype.shape:
             carried[column.name] = carried[column.name][:, 0]
     carried["FLAGS"][:, 1] &= 0b11100000  # bits beyond the eleventh must be 0
