@@ -68,14 +68,14 @@ class InputTable:
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, or has no column of a name in `renamed`.
+        If the file cannot be read, or has no column of a name in `renamed`.
     """
 
     def __init__(self, path: str | Path, renamed: Mapping[str, str] | None = None) -> None:
         self.path = Path(path)
         self.columns, self._rows = self._read()
-        if len(self) == 0:
-            raise DataError(f"{self.path}: has no rows.")
+        if not self.columns:
+            raise DataError(f"{self.path}: has no columns.")
         names = [column.name for column in self.columns]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise DataError(f"{self.path}: has two columns called {twice!r}. Rename one.")

@@ -57,7 +57,7 @@ class Like:
     InvalidValueError
         If `n` is beyond the table, or a pattern in `drop` fits no column.
     DataError
-        If columns that are not dropped cannot be carried over.
+        If the table has no rows, or columns that are not dropped cannot be carried over.
     """
 
     def __init__(
@@ -72,6 +72,8 @@ class Like:
         drop: Iterable[str] = (),
     ) -> None:
         rows = len(survey.table)
+        if rows == 0:
+            raise DataError(f"{survey.table.path}: has no rows.")
         self.n = rows if n is None else n
         if not 1 <= self.n <= rows:
             raise InvalidValueError("n", n, f"1 to {rows}, the rows of {survey.table.path}")

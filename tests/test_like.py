@@ -383,6 +383,7 @@ def test_columns_that_cannot_be_carried_over(model: GalaxyModel, tmp_path: Path)
         ({"category": ["disk", ""]}, {}, DataError, "row 1 has no category"),
         ({"category": ["dsik"]}, {}, DataError, "row 0, column category.*dsik"),
         ({"category": ["disk"], "mag_r": [99.0]}, {}, DataError, "row 0 has no flux in any band"),
+        ({"category": np.array([], "S5")}, {}, DataError, "has no rows"),
         ({"category": ["disk"]}, {"n": 2}, InvalidValueError, "n is 2; allowed: 1 to 1, the rows"),
         ({"category": ["disk"]}, {"n": 0}, InvalidValueError, "n is 0"),
         ({"category": ["disk"]}, {"drop": ["x"]}, InvalidValueError, "column to drop is 'x'"),
