@@ -88,7 +88,6 @@ class Survey:
     ) -> None:
         self.table, self._bands, self._unit = table, tuple(bands), unit
         self.used: dict[str, str] = {}
-        self._codes: dict[bytes | int, int] = {}
         lower = [band.lower() for band in bands]
         of_bands = {f"{kind}_{band}" for kind in ("mag", "flux") for band in lower}
         of_bands |= {f"color_{a}_{b}" for a, b in pairwise(lower)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import warnings
 from pathlib import Path
 
@@ -259,6 +260,17 @@ def test_rows_do_not_depend_on_others(model: GalaxyModel, path: Path, whole, tmp
         assert list(part) == list(whole)
         for name, column in part.items():
             np.testing.assert_array_equal(column, whole[name][rows], err_msg=name)
+
+
+def test_another_process_makes_the_same(model: GalaxyModel, path: Path, whole):
+    """What is asked travels without the table, which is opened again there."""
+    run = like(model, path)
+    sent = pickle.dumps(run._request)
+    assert len(sent) < 10_000
+    run._request = pickle.loads(sent)
+    part = columns(run, [(2, 4)])
+    for name, column in part.items():
+        np.testing.assert_array_equal(column, whole[name][2:4], err_msg=name)
 
 
 def test_micro_batch_changes_last_bits_at_most(model: GalaxyModel, path: Path, whole):
