@@ -33,8 +33,8 @@ NAMES = {
     "half_light_radius_pix": ("half_light_radius_pix", "hlr_pix", "r50_pix"),
     "axis_ratio": ("axis_ratio", "q", "b_a", "ba", "expab_r", "devab_r"),
     "ellipticity": ("ellipticity", "ellipticity_true"),
-    "ellipticity_1": ("ellipticity_1", "shape_e1", "ellipticity_1_true", "e1"),
-    "ellipticity_2": ("ellipticity_2", "shape_e2", "ellipticity_2_true", "e2"),
+    "ellipticity_1": ("ellipticity_1", "shape_e1", "ellipticity_1_true"),
+    "ellipticity_2": ("ellipticity_2", "shape_e2", "ellipticity_2_true"),
     "position_angle": ("position_angle", "pa"),
     "redshift": ("redshift", "redshift_true", "z_spec", "z_phot", "photoz"),
 }

@@ -30,6 +30,8 @@ _COLOURS = ("color_{}_{}", "colour_{}_{}", "{}_minus_{}", "{}-{}")
 _FAINTEST, _BRIGHTEST = 50.0, -10.0  # what lies beyond is a stand-in such as 99 or -9999
 # Radii along the major axis; ours are circularised.
 _MAJOR_AXIS = ("shape_r", "size", "size_true", "exprad_r", "devrad_r")
+# Beside any of these, ELLIPTICITY is SourceExtractor's: 1 - b/a.
+_SOURCE_EXTRACTOR = ("a_image", "elongation", "flux_auto", "mag_auto")
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,9 @@ class Survey:
             e1_n, e2_n = (table.numbers(f"ellipticity_{i}", unit="", rows=rows) for i in (1, 2))
             ratio_n = _axis_ratio(np.hypot(e1_n, e2_n))
         elif "ellipticity" in used:
-            ratio_n = _axis_ratio(table.numbers("ellipticity", unit="", rows=rows))
+            e_n = table.numbers("ellipticity", unit="", rows=rows)
+            names = {column.name.lower() for column in table.columns}
+            ratio_n = 1 - e_n if names.intersection(_SOURCE_EXTRACTOR) else _axis_ratio(e_n)
         else:
             ratio_n = table.numbers("axis_ratio", unit="", rows=rows)
         ratio_n[~((ratio_n > 0) & (ratio_n <= 1))] = np.nan

@@ -100,6 +100,15 @@ def test_desc(tmp_path: Path):
     np.testing.assert_allclose(got.properties["color_g_r"], [1.0])
 
 
+def test_source_extractor(tmp_path: Path):
+    """Its ellipticity is another one. MAG_AUTO is of no known band until it is mapped."""
+    columns = {"MAG_AUTO": [20.0], "ELLIPTICITY": [0.25]}
+    got = survey(tmp_path, columns)
+    assert got.fluxes is None
+    np.testing.assert_allclose(got.asked(ALL).properties["axis_ratio"], [0.75])
+    assert survey(tmp_path, columns, {"mag_i": "MAG_AUTO"}).asked(ALL).flux_nb[0, 2] == 10
+
+
 def test_fluxes_of_every_unit_are_nanomaggies(tmp_path: Path):
     units = {"FLUX_G": "nJy", "FLUX_R": "uJy", "FLUX_I": "nanomaggy"}
     columns = {"FLUX_G": [3631.0], "FLUX_R": [3.631], "FLUX_I": [1.0]}
