@@ -10,6 +10,12 @@ from typing import Any, Self
 import numpy as np
 
 from galgen.errors import InvalidValueError
+from galgen.fitscolumn import FitsColumn
+
+# The columns of a catalogue that identify a galaxy, in front of those that are measured ...
+IDENTITY = ("GALAXY_ID", "SEED", "CATEGORY", "CATEGORY_NAME")
+# ... and, last, one that may fill the rows up.
+SPARE = "SPARE"
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class GalaxyBatch:
         Seed of the run; (seed, galaxy_id) identifies a galaxy.
     stamp_sums_nb : ndarray (N, B) uint32, optional
         FITS checksum (``DATASUM``) of each stamp of each band, of big-endian stamps.
+    carried : mapping of str to ndarray (N, ...)
+        Columns carried over from an input table, as FITS holds them (`RunInfo.carried`).
     """
 
     galaxy_id_n: np.ndarray
@@ -41,6 +49,7 @@ class GalaxyBatch:
     bands: tuple[str, ...]
     seed: int
     stamp_sums_nb: np.ndarray | None = None
+    carried: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.galaxy_id_n)
@@ -51,6 +60,9 @@ class GalaxyBatch:
         for name, column in {"category": self.category_n, **self.measured}.items():
             if column.shape != (n,):
                 raise InvalidValueError(f"{name} shape", column.shape, f"({n},)")
+        for name, column in self.carried.items():
+            if column.shape[:1] != (n,):
+                raise InvalidValueError(f"{name} shape", column.shape, f"({n}, ...)")
         sums_nb = self.stamp_sums_nb
         if sums_nb is not None and self.stamps_nbhw.dtype != np.dtype(">f4"):
             dtype = str(self.stamps_nbhw.dtype)
@@ -74,6 +86,7 @@ class GalaxyBatch:
             stamps_nbhw=self.stamps_nbhw[rows],
             measured={name: column[rows] for name, column in self.measured.items()},
             stamp_sums_nb=None if sums_nb is None else sums_nb[rows],
+            carried={name: column[rows] for name, column in self.carried.items()},
         )
 
 
@@ -118,6 +131,19 @@ class RunInfo:
         Written as ``DATE``, ISO 8601 in UTC. None by default: bytes do not depend on the time.
     per_file : int or None
         Galaxies in each file of a catalogue of several files.
+    flux_source : str or None
+        Where the flux scale comes from if not from the weights: 'MAGZERO' or 'INPUT' (see
+        `galgen.photometry.FluxScale`).
+    mag_zero : float or None
+        AB magnitude that the user gave, of one count or of one unit of the weights.
+    psf, noise : str or None
+        FWHM in arcsec, and standard deviation per pixel, of each band: numbers with commas.
+    hook : str or None
+        Name of the user's function that had a hand in the pixels.
+    like, like_sha256, like_rows : str, str, int, or None
+        Name, digest and length of the table that galaxies were made after.
+    carried : tuple of FitsColumn
+        Columns carried over from it, under the names they have here.
     """
 
     n: int
@@ -147,6 +173,21 @@ class RunInfo:
     date: str | None = None
     per_file: int | None = None
 
+    flux_source: str | None = None
+    mag_zero: float | None = None
+    psf: str | None = None
+    noise: str | None = None
+    hook: str | None = None
+    like: str | None = None
+    like_sha256: str | None = None
+    like_rows: int | None = None
+    carried: tuple[FitsColumn, ...] = ()
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether each galaxy has ``TRUE_FLUX_<band>``, its flux before PSF, hook and noise."""
+        return self.flux_source == "INPUT" or bool(self.psf or self.noise or self.hook)
+
     def to_json(self) -> dict[str, Any]:
         """As JSON has it: texts, numbers, lists."""
         return json.loads(json.dumps(asdict(self)))
@@ -157,11 +198,17 @@ class RunInfo:
 
         Raises
         ------
-        TypeError
+        TypeError, KeyError
             If a field is missing or unknown.
         """
-        return cls(**{name: _tuples(value) for name, value in fields.items()})
+        carried = tuple(FitsColumn(**_all_tuples(column)) for column in fields["carried"])
+        return cls(**_all_tuples(fields) | {"carried": carried})
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _all_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, which JSON does not have."""
+
+    def with_tuples(value: Any) -> Any:
+        return tuple(map(with_tuples, value)) if isinstance(value, list) else value
+
+    return {name: with_tuples(value) for name, value in fields.items()}

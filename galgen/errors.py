@@ -97,3 +97,7 @@ class NonFiniteOutputError(GalgenError, ArithmeticError):
     """The network produced NaN or infinity; galaxies finished before are kept."""
 
     exit_code = 1
+
+
+class GalgenWarning(UserWarning):
+    """What a user should know, though galgen goes on; the CLI prints it in one line."""

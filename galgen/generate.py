@@ -12,17 +12,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from galgen import __version__, checkpoint
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen import checkpoint
+from galgen.batch import GalaxyBatch
 from galgen.checkpoint import Checkpoint
-from galgen.device import device_kind, pick_device
+from galgen.device import pick_device
 from galgen.engine import Engine
 from galgen.errors import InvalidValueError, NonFiniteOutputError
 from galgen.finish import finish
+from galgen.inputs import InputTable
 from galgen.lanes import in_lanes
+from galgen.like import Like
 from galgen.model.embedding import Condition
-from galgen.request import Request, parse_mixture
+from galgen.observe import Observation, Observing
+from galgen.provenance import run_info
+from galgen.request import Request, as_ranges, parse_mixture
 from galgen.sampling import Sampling, visited_sigmas
+from galgen.survey import Survey
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "sdss-small"
 
@@ -36,7 +41,14 @@ class Run:
         Provenance, what a catalogue's header records.
     """
 
-    def __init__(self, model: GalaxyModel, request: Request, n: int, sampling: Sampling) -> None:
+    def __init__(
+        self,
+        model: GalaxyModel,
+        request: Request | Like,
+        n: int,
+        sampling: Sampling,
+        observation: Observation | None = None,
+    ) -> None:
         if not isinstance(n, int) or n < 1:
             raise InvalidValueError("n", n, "a whole number, 1 or more")
         request.check(model.checkpoint.population)
@@ -46,7 +58,11 @@ class Run:
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self._request, self._n, self._sampling = model, request, n, sampling
         self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
-        self.info = model._run_info(request, n, sampling)
+        observation = observation or Observation.of(Observing(), space)
+        self._observation = observation
+        self.info = run_info(model.checkpoint, model.device, request, n, sampling, observation)
+        # Their names in the table, in the catalogue's order.
+        self._carried = [column.name for column in request.columns]
 
     def __len__(self) -> int:
         return self._n
@@ -103,22 +119,31 @@ class Run:
         condition = Condition(code_n.to(device), z_np.to(device))
         space = model.checkpoint.space
         keep = slice(low, high)
-        finished = finish(draw(condition, index_n)[keep], space)
+        kept_n, asked_nb = index_n[keep], request.flux(index_n[keep])
+        finished = finish(
+            draw(condition, index_n)[keep], space, self._observation, kept_n, request.seed, asked_nb
+        )
         if not finished.finite_n.all():
             bad = first + low + int(finished.finite_n.argmin())
+            hook = self._observation.hook_name
             raise NonFiniteOutputError(
-                f"The network returned NaN or infinity for galaxy {bad}"
-                f" in {self._sampling.dtype}; galaxies before {first} are good. "
+                f"The network{f' or {hook}' if hook else ''} returned NaN or infinity for galaxy "
+                f"{bad} in {self._sampling.dtype}; galaxies before {first} are good. "
                 "Try dtype float32, or less guidance."
             )
+        carried = request.carried(kept_n)
         return GalaxyBatch(
-            index_n[keep].numpy(),
+            kept_n.numpy(),
             code_n[keep].numpy().astype(np.int16),
             finished.stamps_nbhw,
             finished.measured,
             space.bands,
             request.seed,
             finished.sums_nb,
+            {
+                column.name: carried[name]
+                for column, name in zip(self.info.carried, self._carried, strict=True)
+            },
         )
 
 
@@ -145,6 +170,7 @@ class GalaxyModel:
         properties: Mapping[str, float | tuple[float, float]] | None = None,
         population: bool = True,
         sampling: Sampling | None = None,
+        observing: Observing | None = None,
     ) -> Run:
         """Make galaxies of a category or a mixture.
 
@@ -162,6 +188,8 @@ class GalaxyModel:
             Draw the other properties from the training population.
         sampling : Sampling, optional
             Solver, steps, guidance, micro-batch, precision; by default what suits the device.
+        observing : Observing, optional
+            Flux unit, pixel scale, PSF, noise; by default stamps are as the model makes them.
 
         Returns
         -------
@@ -181,43 +209,74 @@ class GalaxyModel:
         >>> [batch.stamps_nbhw.shape for batch in run]
         [(4, 3, 64, 64)]
         """
-        ranges = {
-            name: value if isinstance(value, tuple) else (value, value)
-            for name, value in (properties or {}).items()
-        }
-        request = Request(parse_mixture(category), ranges, seed, population)
-        return Run(self, request, n, sampling or Sampling.on(self.device))
+        request = Request(parse_mixture(category), as_ranges(properties), seed, population)
+        space, chosen = self.checkpoint.space, sampling or Sampling.on(self.device)
+        return Run(self, request, n, chosen, Observation.of(observing or Observing(), space))
 
-    def _run_info(self, request: Request, n: int, sampling: Sampling) -> RunInfo:
-        loaded = self.checkpoint
-        space, card = loaded.space, loaded.card
-        calibrated = space.native == "flux"
-        return RunInfo(
-            n=n,
-            seed=request.seed,
-            bands=space.bands,
-            height=loaded.size,
-            width=loaded.size,
-            request=request.describe(),
-            flux_unit=space.unit if calibrated else "adu",
-            flux_calibration="LINEAR" if calibrated else "RGBINV",
-            lupton=space.lupton,
-            zero_point=22.5 if calibrated and space.unit == "nanomaggy" else None,
-            pixel_scale=space.pixel_scale,
-            model=card["name"],
-            model_version=card["version"],
-            weights_sha256=loaded.sha256,
-            sampler=sampling.sampler,
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-            micro_batch=sampling.micro_batch,
-            dtype=sampling.dtype,
-            kernels=sampling.kernels_on(self.device),
-            device=device_kind(self.device),
-            training_set=card["training_set"],
-            credit=card["credit"],
-            versions={"galgen": __version__, "torch": torch.__version__, "numpy": np.__version__},
+    def like(
+        self,
+        table: str | Path | InputTable,
+        *,
+        category: str | None = None,
+        n: int | None = None,
+        seed: int = 0,
+        properties: Mapping[str, float | tuple[float, float]] | None = None,
+        population: bool = True,
+        observing: Observing | None = None,
+        sampling: Sampling | None = None,
+        strict: bool = False,
+        drop: Iterable[str] = (),
+    ) -> Run:
+        """Make one galaxy per row of a table, in its order.
+
+        Category, half-light radius, axis ratio and colours go to the network; fluxes and magnitudes
+        scale the stamps. A galaxy's columns are carried over into the catalogue.
+
+        Parameters
+        ----------
+        table : path or InputTable
+            FITS, CSV or ECSV; see `galgen.inputs.NAMES` and `galgen.survey` for its columns.
+        category : str, optional
+            Category or mixture of rows that have none.
+        n : int, optional
+            The first rows only.
+        seed, properties, population, sampling
+            As for `generate`; properties and population are for what a row does not have.
+        observing : Observing, optional
+            Flux unit, pixel scale, PSF, noise.
+        strict : bool
+            Refuse values outside the model's range, which otherwise are brought to its edge.
+        drop : iterable of str
+            Columns not to carry over, names or patterns.
+
+        Raises
+        ------
+        DataError, InvalidValueError
+            If the table cannot be used, or something asked for cannot be had.
+
+        Examples
+        --------
+        >>> import galgen
+        >>> run = galgen.load_model().like("survey.fits", category="spiral")  # doctest: +SKIP
+        """
+        table = table if isinstance(table, InputTable) else InputTable(table)
+        observing, space = observing or Observing(), self.checkpoint.space
+        pixel_scale = observing.pixel_scale or space.pixel_scale
+        survey = Survey(table, space.bands, pixel_scale, space.flux_unit)
+        observation = Observation.of(observing, space, survey.fluxes)
+        fallback = Request(
+            parse_mixture(category or "galaxy"), as_ranges(properties), seed, population
         )
+        request = Like(
+            survey,
+            observation.scale,
+            fallback,
+            mixture_given=category is not None,
+            n=n,
+            strict=strict,
+            drop=drop,
+        )
+        return Run(self, request, request.n, sampling or Sampling.on(self.device), observation)
 
 
 def load_model(

@@ -14,7 +14,7 @@ from galgen.recipe import Recipe
 from galgen.signals import InterruptedRun
 
 Ranges = Iterable[tuple[int, int]]
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
 _log = logging.getLogger("galgen")
 
 
@@ -25,7 +25,7 @@ def produce(
     overwrite: bool = False,
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
-    progress: Progress = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Make a catalogue in this process.
 
@@ -40,7 +40,8 @@ def produce(
     stop : callable
         Asked before each micro-batch whether to stop; those that have begun are finished.
     progress : callable
-        Called with the galaxies that are there, at the beginning and after each micro-batch.
+        Called with the galaxies that are there and that there will be, at the beginning and after
+        each micro-batch.
 
     Raises
     ------
@@ -53,16 +54,17 @@ def produce(
     """
     run = recipe.run()
     if resume and finished_before(path, run.info):
+        progress(run.info.n, run.info.n)
         return
     options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
     with CatalogWriter(path, run.info, **options) as writer:
         report(writer)
         done = run.info.n - count(writer.missing)
-        progress(done)
+        progress(done, run.info.n)
         for batch in run.batches(pieces(writer.missing, run.info.micro_batch, stop)):
             writer.write(batch)
             done += len(batch)
-            progress(done)
+            progress(done, run.info.n)
         if done < run.info.n:
             raise InterruptedRun(f"stopped after {done} of {run.info.n} galaxies.")
 
@@ -74,7 +76,7 @@ def produce_job(
     jobs: int,
     *,
     stop: Callable[[], bool] = lambda: False,
-    progress: Progress = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[int, int]:
     """Make one of `jobs` equal parts of a catalogue, which `galgen.catalog.finish` finishes.
 
@@ -110,11 +112,11 @@ def produce_job(
         report(writer)
         missing = within(writer.missing, first, last)
         done = last - first - count(missing)
-        progress(done)
+        progress(done, last - first)
         for batch in run.batches(pieces(missing, run.info.micro_batch, stop)):
             writer.write(batch)
             done += len(batch)
-            progress(done)
+            progress(done, last - first)
     finally:
         writer.close()
     if done < last - first:

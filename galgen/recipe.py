@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from galgen.catalog.layout import galaxies_per_file
-from galgen.errors import LedgerError
+from galgen.errors import InvalidValueError, LedgerError
 from galgen.generate import Run, load_model
+from galgen.inputs import InputTable, parse_map
+from galgen.observe import Observing
 from galgen.request import Request, parse_mixture, parse_properties
 from galgen.sampling import Sampling
+
+_TUPLES = ("properties", "columns", "drop")
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,11 @@ class Recipe:
 
     Attributes
     ----------
-    category : str
-        A category or a mixture, see `galgen.request.parse_mixture`.
-    n : int
-        How many galaxies.
+    category : str or None
+        A category or a mixture, see `galgen.request.parse_mixture`; with a table, of rows that
+        have none.
+    n : int or None
+        How many galaxies; None for all rows of a table.
     seed : int
     properties : tuple of str
         Such as ``axis_ratio=0.8``, see `galgen.request.parse_properties`.
@@ -35,54 +40,94 @@ class Recipe:
         Torch device; None for a GPU if there is one.
     sampling : mapping
         What is chosen of `galgen.sampling.Sampling`; the rest is what suits the device.
+    observing : mapping
+        What is chosen of `galgen.observe.Observing`.
+    like : str or None
+        Table whose rows are to be made.
+    columns, drop : tuple of str
+        Its names of columns, as ``ours=theirs``, and columns not to carry over.
+    strict : bool
+        Refuse values that the model does not know.
     date : str or None
         See `galgen.batch.RunInfo`.
     max_file_bytes : int or None
         Size that no file of the catalogue exceeds.
     """
 
-    category: str
-    n: int
+    category: str | None
+    n: int | None
     seed: int = 0
     properties: tuple[str, ...] = ()
     population: bool = True
     weights: str | None = None
     device: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    observing: Mapping[str, Any] = field(default_factory=dict)
+    like: str | None = None
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    strict: bool = False
     date: str | None = None
     max_file_bytes: int | None = None
 
-    def request(self) -> Request:
-        """The galaxies to make.
+    def check(self) -> None:
+        """Refuse what can be refused without weights.
 
         Raises
         ------
-        UnknownCategoryError, InvalidValueError
-            If they cannot be asked for.
+        UnknownCategoryError, InvalidValueError, DataError
+            If there can be no such run.
         """
+        if self.like is None:
+            for name in ("category", "n"):
+                if getattr(self, name) is None:
+                    allowed = "one, unless a table gives it (--like)"
+                    raise InvalidValueError(f"--{name}", None, allowed)
+            only_with_table = {"map": self.columns, "drop": self.drop, "strict": self.strict}
+            for name, value in only_with_table.items():
+                if value:
+                    raise InvalidValueError(f"--{name}", value, "with a table only (--like)")
+        else:
+            self._table()
+        Observing(**self.observing)
         properties = parse_properties(self.properties)
-        return Request(parse_mixture(self.category), properties, self.seed, self.population)
+        Request(parse_mixture(self.category or "galaxy"), properties, self.seed, self.population)
 
     def run(self) -> Run:
         """The run itself, with its weights loaded.
 
         Raises
         ------
-        WeightsError, InvalidValueError
+        WeightsError, InvalidValueError, DataError
             If there can be no such run.
         """
-        request = self.request()  # what can be refused without the weights, is
+        self.check()
         model = load_model(self.weights, self.device)
-        run = Run(model, request, self.n, Sampling.on(model.device, **self.sampling))
+        asked = {
+            "seed": self.seed,
+            "properties": parse_properties(self.properties),
+            "population": self.population,
+            "sampling": Sampling.on(model.device, **self.sampling),
+            "observing": Observing(**self.observing),
+        }
+        if self.like is None:
+            run = model.generate(self.category, self.n, **asked)
+        else:
+            asked |= {"category": self.category, "n": self.n}
+            run = model.like(self._table(), strict=self.strict, drop=self.drop, **asked)
         run.info = replace(run.info, date=self.date)
         if self.max_file_bytes is not None:
             run.info = replace(run.info, per_file=galaxies_per_file(run.info, self.max_file_bytes))
         return run
 
+    def _table(self) -> InputTable:
+        return InputTable(self.like, parse_map(self.columns))
+
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it; weights by their whole path."""
-        weights = None if self.weights is None else str(Path(self.weights).absolute())
-        return asdict(self) | {"weights": weights, "properties": list(self.properties)}
+        """As JSON has it; files by their whole path."""
+        paths = {"weights": self.weights, "like": self.like}
+        whole = {name: path and str(Path(path).absolute()) for name, path in paths.items()}
+        return asdict(self) | whole | {name: list(getattr(self, name)) for name in _TUPLES}
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any] | None) -> Self:
@@ -94,7 +139,7 @@ class Recipe:
             If it is of another version of galgen, or None.
         """
         try:
-            return cls(**{**fields, "properties": tuple(fields["properties"])})
+            return cls(**{**fields, **{name: tuple(fields[name]) for name in _TUPLES}})
         except (TypeError, KeyError) as error:
             raise LedgerError(
                 f"how to make this run again is not known to this galgen ({error}). Give the same "

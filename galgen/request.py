@@ -16,8 +16,9 @@ from torch import Tensor
 
 from galgen import categories, noise
 from galgen.errors import InvalidValueError
+from galgen.fitscolumn import FitsColumn
 from galgen.noise import Stream
-from galgen.population import Population
+from galgen.population import MAX_Z, Population
 
 MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers in FITS tables
 
@@ -79,21 +80,80 @@ class Request:
         InvalidValueError
             If a property is unknown to the model or out of its range.
         """
+        code_n, given = self.draw_given(population, index_n)
+        return torch.from_numpy(code_n), self.complete(population, index_n, code_n, given)
+
+    def draw_given(
+        self, population: Population, index_n: Tensor
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Category codes (N,), and standardised values (N,) of the properties that are fixed."""
+        return self._codes(index_n), self._given(population, index_n)
+
+    def complete(
+        self,
+        population: Population,
+        index_n: Tensor,
+        code_n: np.ndarray,
+        given: Mapping[str, np.ndarray],
+    ) -> Tensor:
+        """Draw what is not given from the population, if it is to be.
+
+        Parameters
+        ----------
+        population, index_n
+            As for `draw`.
+        code_n : ndarray (N,)
+            Category codes.
+        given : mapping of str to ndarray (N,)
+            Standardised properties; NaN where a galaxy's is not given.
+
+        Returns
+        -------
+        Tensor (N, P)
+            Standardised properties, float32, NaN where left to the network.
+        """
         n, p = len(index_n), len(population.names)
-        code_n = self._codes(index_n)
-        given = self._given(population, index_n)
+        z_np = np.full((n, p), np.nan, np.float32)
+        for name, z_n in given.items():
+            z_np[:, population.names.index(name)] = z_n
+        if not self.population:
+            return torch.from_numpy(z_np)
         pick_n = noise.uniform(self.seed, index_n, Stream.POPULATION, 1)[:, 0].numpy()
         jitter_np = noise.normal(self.seed, index_n, (p,), Stream.POPULATION.at(1)).numpy()
-        z_np = np.full((n, p), np.nan, np.float32)
-        for code in np.unique(code_n):
-            rows = code_n == code
-            fixed = {name: z_n[rows] for name, z_n in given.items()}
-            if self.population:
-                z_np[rows] = population.draw(int(code), fixed, pick_n[rows], jitter_np[rows])
-            else:
-                for name, z_n in fixed.items():
-                    z_np[rows, population.names.index(name)] = z_n
-        return torch.from_numpy(code_n), torch.from_numpy(z_np)
+        # Galaxies of one category that lack the same properties are drawn together.
+        kinds_np, kind_n = np.unique(
+            np.column_stack([code_n, ~np.isnan(z_np)]), axis=0, return_inverse=True
+        )
+        for kind, (code, *known) in enumerate(kinds_np.tolist()):
+            rows = kind_n.reshape(-1) == kind
+            if all(known):
+                z_np[rows] = np.clip(z_np[rows], -MAX_Z, MAX_Z)
+                continue
+            fixed = {
+                name: z_np[rows, column]
+                for column, name in enumerate(population.names)
+                if known[column]
+            }
+            z_np[rows] = population.draw(code, fixed, pick_n[rows], jitter_np[rows])
+        return torch.from_numpy(z_np)
+
+    def flux(self, index_n: Tensor) -> Tensor | None:
+        """Total flux asked for: none, here. A table may give it, see `galgen.like`."""
+        return None
+
+    def carried(self, index_n: Tensor) -> Mapping[str, np.ndarray]:
+        """Columns carried over from a table: none, here."""
+        return {}
+
+    @property
+    def columns(self) -> tuple[FitsColumn, ...]:
+        """Types of the columns carried over: none, here."""
+        return ()
+
+    @property
+    def provenance(self) -> Mapping[str, object]:
+        """Attributes of `galgen.batch.RunInfo` beyond `describe`: none, here."""
+        return {}
 
     def describe(self) -> str:
         """The request as text, in the form the command line takes and with every digit."""
@@ -158,6 +218,16 @@ def parse_properties(items: Iterable[str]) -> dict[str, tuple[float, float]]:
         first = _number(f"property {name}", low)
         properties[name.strip()] = (first, _number(f"property {name}", high) if colon else first)
     return properties
+
+
+def as_ranges(
+    properties: Mapping[str, float | tuple[float, float]] | None,
+) -> dict[str, tuple[float, float]]:
+    """Values as ranges of no width, ranges as they are."""
+    return {
+        name: value if isinstance(value, tuple) else (value, value)
+        for name, value in (properties or {}).items()
+    }
 
 
 def _number(name: str, text: str) -> float:

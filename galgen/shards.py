@@ -44,7 +44,7 @@ def produce_on(
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[], None] = lambda: None,
-    progress: Progress = lambda done: None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Make a catalogue with other processes, which see the same folder under the same name.
 
@@ -73,24 +73,25 @@ def produce_on(
         If a worker's kind of device, or galgen, is not that of the first one; and what
         `galgen.produce.produce` raises.
     """
-    recipe.request()
+    recipe.check()
     text = json.dumps(recipe.to_json())
     # What the run depends on is found out where it runs: there may be no GPU here.
     info = RunInfo.from_json(executor.submit(describe, text).result())
     if resume and finished_before(path, info):
+        progress(info.n, info.n)
         return
     options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
     with CatalogWriter(path, info, **options) as writer:
         report(writer)
         done = info.n - count(writer.missing)
-        progress(done)
+        progress(done, info.n)
         where = str(path.absolute())
         shards = cut(writer.missing, info, workers)
         waiting = {executor.submit(make_shard, text, where, *shard) for shard in shards}
         try:
             for made in results(waiting, stop, tell):
                 done += made
-                progress(done)
+                progress(done, info.n)
         except BrokenExecutor as error:
             tell()
             if stop():  # who asked this process to stop may have asked its workers, too

@@ -14,6 +14,7 @@ import torch
 
 from galgen.errors import DataError, InvalidValueError
 from galgen.lupton import LUPTON, LuptonStretch, lupton_preset
+from galgen.photometry import UNCALIBRATED
 from galgen_kernels.fits import Lupton, Stretch
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class PixelSpace:
             raise InvalidValueError("std", self.std, "above 0")
         if self.lupton is not None:
             lupton_preset(self.lupton, self.bands)
+
+    @property
+    def flux_unit(self) -> str:
+        """Unit of the flux that comes out: `unit`, or 'adu' where it comes from colour images."""
+        return self.unit if self.native == "flux" else UNCALIBRATED
 
     def encode(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to model space."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from astropy.io import fits
 
 from galgen import categories
-from galgen.batch import RunInfo
-from galgen.catalog.schema import CatalogColumn, row_dtype
+from galgen.batch import SPARE, RunInfo
+from galgen.catalog.schema import CatalogColumn, row_dtype, run_columns
+from galgen.fitscolumn import read_columns
 
 FORMAT_VERSION = 1
 CATALOG = "CATALOG"
@@ -40,11 +42,22 @@ _CARDS = (
     ("PIXSCALE", "pixel_scale", float, "[arcsec] pixel side"),
     ("ZPT_AB", "zero_point", float, "[mag] AB magnitude of one flux unit"),
     ("FLUXCAL", "flux_calibration", str, "LINEAR, or RGBINV: from colour images"),
+    ("FLUXSRC", "flux_source", str, "flux scale: INPUT (table) or MAGZERO (user)"),
+    ("MAGZERO", "mag_zero", float, "[mag] given by the user"),
+    ("PSFFWHM", "psf", str, "[arcsec] Gaussian PSF of each band"),
+    ("SKYSIGMA", "noise", str, "noise per pixel of each band, flux unit"),
+    ("HOOK", "hook", str, "user function that changed the stamps"),
+    ("LIKE", "like", str, "table whose rows these galaxies are like"),
+    ("LIKESHA", "like_sha256", str, ""),
+    ("LIKEROWS", "like_rows", int, "rows of that table"),
     ("LUPTON", "lupton", str, "stretch between flux and the training images"),
     ("TRAINSET", "training_set", str, "what the model learned from"),
     ("CREDIT", "credit", str, "whom to credit"),
 )
-_OPTIONAL = ("PIXSCALE", "ZPT_AB", "LUPTON")
+_OPTIONAL = (
+    *("PIXSCALE", "ZPT_AB", "LUPTON", "FLUXSRC", "MAGZERO"),
+    *("PSFFWHM", "SKYSIGMA", "HOOK", "LIKE", "LIKESHA", "LIKEROWS"),
+)
 _RNG = "philox4x32-10/inverse-cdf"
 _NOT_CALIBRATED = (
     "Fluxes are not calibrated: 1 adu is the flux unit of the images that the model learned from, "
@@ -52,8 +65,21 @@ _NOT_CALIBRATED = (
 )
 _FROM_IMAGES = (
     "FLUXCAL = RGBINV: the model learned from 8-bit colour images whose display stretch was "
-    "inverted. Bright cores saturate and faint sky is cut, so total fluxes and magnitudes are not "
-    "photometry."
+    "inverted. Bright cores saturate and faint sky is cut, so {what} not photometry."
+)
+_SOURCES = {
+    "INPUT": (
+        "FLUXSRC = INPUT: stamps are scaled to the fluxes of the input table; columns TRUE_FLUX_* "
+        "hold them."
+    ),
+    "MAGZERO": (
+        "FLUXSRC = MAGZERO: the user says what magnitude one flux unit of the weights has; they "
+        "are not calibrated themselves."
+    ),
+}
+_OBSERVED = (
+    "PSF, HOOK and noise were applied, in this order, to stamps whose flux TRUE_FLUX_* gives. The "
+    "other columns are measured on the result."
 )
 _NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
 
@@ -95,10 +121,16 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
             _put(header, key, kind(getattr(info, attribute)), comment)
     _put(header, "RNGALG", _RNG, "noise, a function of SEED, GALAXY_ID")
     _put(header, "BANDS", ",".join(info.bands), "bluest first")
-    if info.flux_unit == "adu":
+    if info.flux_unit == "adu" and info.zero_point is None:
         _comment(header, _NOT_CALIBRATED)
+    if info.flux_source is not None:
+        _comment(header, _SOURCES[info.flux_source])
+    if info.psf or info.noise or info.hook:
+        _comment(header, _OBSERVED)
     if info.flux_calibration == "RGBINV":
-        _comment(header, _FROM_IMAGES)
+        scaled = info.flux_source == "INPUT"  # the totals are then right
+        what = "profiles are" if scaled else "total fluxes and magnitudes are"
+        _comment(header, _FROM_IMAGES.format(what=what))
     if info.pixel_scale is None:
         _comment(header, _NO_PIXEL_SCALE)
     _put(header, "NCAT", len(categories.CATEGORIES), "categories of the taxonomy")
@@ -129,6 +161,8 @@ def table_header(columns: Sequence[CatalogColumn], n: int) -> fits.Header:
         if column.unit:
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")
+        for key, value in column.cards:
+            _put(header, f"{key}{i}", value, "")
     return _with_checksum_cards(header)
 
 
@@ -173,13 +207,17 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
     return _with_checksum_cards(header)
 
 
-def read_info(primary: fits.Header, stamps: fits.Header) -> RunInfo:
+def read_info(
+    primary: fits.Header, stamps: fits.Header, table: fits.Header | None = None
+) -> RunInfo:
     """The `RunInfo` a catalogue was written with.
 
     Parameters
     ----------
     primary, stamps : Header
         Of the primary HDU and of the stamps of any band.
+    table : Header, optional
+        Of the table, where the columns carried over are to be known.
 
     Raises
     ------
@@ -193,7 +231,7 @@ def read_info(primary: fits.Header, stamps: fits.Header) -> RunInfo:
         for key, attribute, kind, _ in _CARDS
     }
     packages = [key for key in primary if key.startswith("DEPNAM")]
-    return RunInfo(
+    info = RunInfo(
         n=int(primary["NASKED"]),
         bands=tuple(primary["BANDS"].split(",")),
         height=stamps["NAXIS2"],
@@ -204,6 +242,10 @@ def read_info(primary: fits.Header, stamps: fits.Header) -> RunInfo:
         versions={primary[key]: primary[key.replace("NAM", "VER")] for key in packages},
         **values,
     )
+    if table is None:
+        return info
+    behind = read_columns(table)[len(run_columns(info)) :]
+    return replace(info, carried=tuple(column for column in behind if column.name != SPARE))
 
 
 def _put(header: fits.Header, key: str, value: str | bool | int | float, comment: str) -> None:

@@ -17,7 +17,7 @@ from astropy.io import fits
 
 from galgen.batch import RunInfo
 from galgen.catalog import headers
-from galgen.catalog.schema import catalog_columns, row_dtype
+from galgen.catalog.schema import row_dtype, run_columns
 from galgen.errors import InvalidValueError
 
 BLOCK = 2880  # bytes; headers and data are padded to this
@@ -113,7 +113,7 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     """
     _check(info)
     n = info.n if n is None else n
-    columns = catalog_columns(info.bands, info.flux_unit)
+    columns = run_columns(info)
     row = row_dtype(columns)
     stamp_bytes = prod((info.height, info.width, np.dtype(np.float32).itemsize))
     parts = [
@@ -154,6 +154,9 @@ def _check(info: RunInfo) -> None:
     for band in info.bands:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,16}", band):
             raise InvalidValueError("band", band, "1 to 16 letters, digits or underscores")
+    names = [column.name.upper() for column in run_columns(info)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidValueError("names of carried columns", twice, "names that no other column has")
 
 
 def galaxies_per_file(info: RunInfo, size: int) -> int:

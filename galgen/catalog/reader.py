@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyWarning
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
 from galgen.catalog import headers
 from galgen.catalog.schema import catalog_columns
 from galgen.errors import CatalogError, DataError
@@ -79,8 +79,8 @@ class CatalogFile:
                 for hdu in hdus:
                     tuple(hdu.header.items())  # astropy parses cards when they are looked at
                 self._check(hdus)
-                primary, stamps = hdus[0].header, hdus[2].header
-                return hdus, headers.read_info(primary, stamps)
+                primary, table, stamps = (hdu.header for hdu in hdus[:3])
+                return hdus, headers.read_info(primary, stamps, table)
         except CatalogError:
             raise
         except _DAMAGE as error:
@@ -104,9 +104,9 @@ class CatalogFile:
                 "The file may be truncated."
             )
         table, *images = hdus[1 : len(expected)]
-        dtype = [(column.name, column.tform) for column in catalog_columns(bands, "")]
         found = [(column.name, column.format) for column in table.columns]
-        if missing := [name for name, form in dtype if (name, form) not in found]:
+        wanted = [(column.name, column.tform) for column in catalog_columns(bands, "")]
+        if missing := [name for name, form in wanted if (name, form) not in found]:
             raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
         shape = (n, *images[0].shape[1:])
         for hdu, size in ((table, table.header["NAXIS2"]), *((i, i.shape[0]) for i in images)):
@@ -132,8 +132,15 @@ class CatalogFile:
 
     def column(self, name: str) -> np.ndarray:
         """One column in native byte order; text as str."""
+        if name in self._carried:  # of any type that FITS has
+            values = np.asarray(self.hdus[headers.CATALOG].data[name])
+            return values.astype(str) if values.dtype.kind == "S" else _native(values)
         values = self.rows[name]
         return values.astype(str) if values.dtype.kind == "S" else _native(values)
+
+    @cached_property
+    def _carried(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.info.carried)
 
     @cached_property
     def table(self) -> QTable:
@@ -166,8 +173,8 @@ class CatalogFile:
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
         """The galaxies in order, `size` at a time, as they were written."""
-        own = [column.name for column in catalog_columns((), "")[:4]]
-        names = [c.name for c in catalog_columns(self.bands, "") if c.name not in own]
+        others = {*IDENTITY, SPARE, *self._carried}
+        names = [name for name in self.rows.dtype.names if name not in others]
         for start in range(0, len(self), size):
             index = slice(start, start + size)
             rows = self.rows[index]
@@ -178,6 +185,7 @@ class CatalogFile:
                 measured={name: _native(rows[name]) for name in names},
                 bands=self.bands,
                 seed=self.info.seed,
+                carried={column.name: rows[column.name] for column in self.info.carried},
             )
 
     def __enter__(self) -> CatalogFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,8 @@ def verify(path: str | Path) -> Report:
         return Report(Path(path), 0, 0, {}, {}, (str(error),))
     with file:
         problems = [*_check_bytes(file), *_check_taxonomy(file.hdus[0].header)]
-        table = _Table()
+        carried = {column.name for column in file.info.carried}
+        table = _Table([name for name in file.rows.dtype.names if name not in carried])
         for start in range(0, len(file), _CHUNK_ROWS):
             table.scan(file.rows[start : start + _CHUNK_ROWS], start, file.info.seed)
         problems += table.problems()
@@ -145,7 +146,8 @@ def _check_taxonomy(header: fits.Header) -> Iterator[str]:
 class _Table:
     """What is counted and complained about while going through the rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names  # of the columns that are ours
         self.codes: Counter[int] = Counter()
         self.nans: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
@@ -171,7 +173,7 @@ class _Table:
             self._complain(
                 "CATEGORY_NAME is not that of CATEGORY", start, wrong, rows["CATEGORY_NAME"]
             )
-        for name in rows.dtype.names:
+        for name in self._names:
             if rows.dtype[name].kind == "f":
                 self.nans[name] += int(np.isnan(rows[name]).sum())
 

@@ -6,11 +6,12 @@ Nothing heavy is imported before a command runs, so ``galgen --help`` answers at
 from __future__ import annotations
 
 import sys
+import warnings
 
 import typer
 
 from galgen.cli import files, info, mass, train, unfinished
-from galgen.errors import GalgenError
+from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
     help="Realistic, category-labelled galaxy images by the million, written straight to FITS.",
@@ -31,9 +32,17 @@ def main() -> None:
     2 for what is refused before any work, 1 for what fails half-way (a full disk, a diverged
     network), 3 for an interrupted run, 4 for a catalogue that is wrong.
     """
+    warnings.simplefilter("always", GalgenWarning)
+    warnings.showwarning = _show
     try:
         app()
     except (GalgenError, OSError) as error:
         for text in (str(error), *getattr(error, "__notes__", ())):
             typer.echo(f"galgen: {text}", err=True)
         sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)
+
+
+def _show(message: Warning, category: type[Warning], *where: object) -> None:
+    """Print galgen's warnings to stderr as its errors are."""
+    text = message if issubclass(category, GalgenWarning) else f"{category.__name__}: {message}"
+    typer.echo(f"galgen: warning: {text}", err=True)

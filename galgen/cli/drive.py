@@ -102,11 +102,12 @@ def make_catalog(
         raise InvalidValueError("overwrite", True, "not with --njobs", hint)
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
-        total = recipe.n
-        if route.njobs is not None:
-            total = -(-recipe.n // max(1, route.njobs))  # about
-        line = stack.enter_context(ProgressLine(total, "galaxies", quiet=quiet))
-        watch = {"stop": lambda: stop.requested, "progress": line.update}
+        line = stack.enter_context(ProgressLine(recipe.n or 1, "galaxies", quiet=quiet))
+
+        def progress(done: int, total: int) -> None:
+            line.update(done, total=total)
+
+        watch = {"stop": lambda: stop.requested, "progress": progress}
         start = {"overwrite": overwrite, "resume": resume}
         if route.njobs is not None:
             from galgen.produce import produce_job
@@ -121,7 +122,7 @@ def make_catalog(
             said = None
     if said is None:
         size = sum(path.stat().st_size for path in catalog_files(out))
-        said = f"{out}: {recipe.n:,} galaxies, {human_bytes(size)}"
+        said = f"{out}: {line.done:,} galaxies, {human_bytes(size)}"
     if not quiet:
         typer.echo(said)
 

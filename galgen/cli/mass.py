@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from galgen.cli import survey
 from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
 
 
@@ -17,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
 
 def mass(
-    category: Annotated[
-        str, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
-    ],
-    n: Annotated[int, Option(help="How many galaxies.")],
     out: Annotated[Path, Option(help="FITS file to write.")],
+    category: Annotated[
+        str | None, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
+    ] = None,
+    n: Annotated[int | None, Option(help="How many galaxies; of a table, all rows.")] = None,
     seed: Annotated[int, Option(help="Galaxy i of a seed is always the same galaxy.")] = 0,
     steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
     sampler: Annotated[
@@ -69,8 +70,17 @@ def mass(
     njobs: NJobs = None,
     job: Job = None,
     quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+    like: survey.Like = None,
+    map: survey.Map = None,
+    drop: survey.Drop = None,
+    strict: survey.Strict = False,
+    flux_unit: survey.FluxUnit = None,
+    mag_zero: survey.MagZero = None,
+    pixscale: survey.Pixscale = None,
+    psf: survey.Psf = None,
+    noise: survey.Noise = None,
 ) -> None:
-    """Make galaxies of a category and write them to a FITS catalogue.
+    """Make galaxies of a category, or one like each row of a table, and write a FITS catalogue.
 
     Exit codes: 0 done, 2 bad input (nothing written), 3 interrupted and 1 failed half-way: then
     what was made is kept, and 'galgen resume' goes on.
@@ -89,6 +99,11 @@ def mass(
         weights=None if weights is None else str(weights),
         device=device,
         sampling=chosen | {"guidance": guidance, "compile": compile},
+        observing=survey.observing(flux_unit, mag_zero, pixscale, psf, noise),
+        like=None if like is None else str(like),
+        columns=tuple(map or ()),
+        drop=tuple(drop or ()),
+        strict=strict,
         date=utc_date(date),
         max_file_bytes=None if max_file_size is None else parse_bytes(max_file_size),
     )

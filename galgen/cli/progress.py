@@ -31,6 +31,11 @@ class ProgressLine:
         What is counted, for the rate.
     quiet : bool
         Print nothing.
+
+    Attributes
+    ----------
+    done : int
+        What was reported last.
     """
 
     def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
@@ -48,6 +53,7 @@ class ProgressLine:
         self._task = self._bar.add_task("", total=total, rate="", detail="")
         self._started = self._printed = time.monotonic()
         self._before: int | None = None
+        self.done = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -56,15 +62,20 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def update(self, done: int, detail: str = "", rate: float | None = None) -> None:
+    def update(
+        self, done: int, detail: str = "", rate: float | None = None, total: int | None = None
+    ) -> None:
         """Report `done` of the total; the rate is measured from the first report if not given."""
         now = time.monotonic()
+        self.done = done
+        if total is not None:
+            self._total = total
         if self._before is None:
             self._before, self._started = done, now
         if rate is None:
             rate = (done - self._before) / max(now - self._started, 1e-9)
         text = f"{rate:,.1f} {self._unit}/s"
-        self._bar.update(self._task, completed=done, rate=text, detail=detail)
+        self._bar.update(self._task, completed=done, total=self._total, rate=text, detail=detail)
         if not (self._live or self._quiet) and (
             now - self._printed >= LOG_SECONDS or done >= self._total
         ):

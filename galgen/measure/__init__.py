@@ -1,6 +1,12 @@
 """Measurement of galaxy stamps: catalogue columns, conditioning properties and their schema."""
 
-from galgen.measure.columns import Column, measured_columns, properties, property_names
+from galgen.measure.columns import (
+    Column,
+    measured_columns,
+    properties,
+    property_names,
+    truth_columns,
+)
 from galgen.measure.core import ZERO_POINT, measure
 
 __all__ = [
@@ -10,4 +16,5 @@ __all__ = [
     "measured_columns",
     "properties",
     "property_names",
+    "truth_columns",
 ]

@@ -28,7 +28,9 @@ class Column:
     description: str
 
 
-def measured_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
+def measured_columns(
+    bands: Sequence[str], flux_unit: str = "", zero_point: float | None = None
+) -> list[Column]:
     """Schema of what :func:`galgen.measure.measure` returns, in the same order.
 
     Parameters
@@ -37,6 +39,8 @@ def measured_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
         Band names, bluest first.
     flux_unit : str
         Unit of the stamps' pixels; empty when they are not calibrated.
+    zero_point : float, optional
+        AB magnitude of one flux unit, that of ``SURFACE_BRIGHTNESS`` too; 22.5 if it is not known.
 
     Returns
     -------
@@ -50,6 +54,7 @@ def measured_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
         Column(f"COLOR_{a.upper()}_{b.upper()}", "mag", f"{a} - {b} colour in the same aperture")
         for a, b in pairwise(bands)
     ]
+    zero = "22.5" if zero_point in (None, 22.5) else "ZPT_AB"
     return [
         *flux,
         *colour,
@@ -60,9 +65,15 @@ def measured_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
         Column("Y_CENTROID", "pix", "centroid, 0 is the centre of the first row"),
         Column("CONCENTRATION", "", "5 log10(r80/r20), Conselice 2003"),
         Column("ASYMMETRY", "", "rotational asymmetry at 180 deg, background subtracted"),
-        Column("SURFACE_BRIGHTNESS", "mag", "mean within r50, mag/pix^2, zero point 22.5"),
+        Column("SURFACE_BRIGHTNESS", "mag", f"mean within r50, mag/pix^2, zero point {zero}"),
         Column("SNR", "", "flux over sky noise within the aperture"),
     ]
+
+
+def truth_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
+    """Schema of the fluxes of galaxies before they were observed, or that were asked for."""
+    what = "flux before PSF and noise, and as asked for where it was"
+    return [Column(f"TRUE_FLUX_{b.upper()}", flux_unit, f"{b} {what}") for b in bands]
 
 
 def property_names(bands: Sequence[str]) -> tuple[str, ...]:
