@@ -1,11 +1,9 @@
-"""Catalogues in the formats of other tools."""
+"""Catalogues as colour images by category, what image classifiers are trained on."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,9 +17,9 @@ from PIL import Image
 from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.display import display_stretch, shown, to_display
-from galgen.errors import CatalogError, GalgenError, InvalidValueError, OutputError
+from galgen.errors import CatalogError, InvalidValueError
 from galgen.lupton import LuptonStretch
-from galgen.output import check_folder, check_output
+from galgen.output import check_folder_output, check_output, written_aside
 from galgen.render import rgb
 
 _CHUNK = 256  # stamps read at a time
@@ -79,7 +77,7 @@ def export_imagefolder(
     if zipped:
         check_output(out, overwrite)
     else:
-        _check_folder_output(out, overwrite)
+        check_folder_output(out, overwrite, _is_export)
     with CatalogFile(catalog_path) as catalog:
         if len(catalog.bands) < 3:
             raise InvalidValueError(
@@ -156,27 +154,22 @@ def _png(image_hwc: np.ndarray) -> bytes:
 
 @contextmanager
 def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write entries of a zip file beside `out`, which gets its name at the end."""
-    aside = out.with_name(f".{out.name}.part")
-    with _finished(out, aside, lambda: aside.unlink(missing_ok=True)):
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+    """Write entries of a zip file."""
+    with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
 
-            def write(name: str, parts: Iterable[bytes]) -> None:
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.create_system, entry.external_attr = 3, _FILE_MODE  # Unix, on any system
-                with archive.open(entry, "w") as file:
-                    file.writelines(parts)
+        def write(name: str, parts: Iterable[bytes]) -> None:
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system, entry.external_attr = 3, _FILE_MODE  # Unix, on any system
+            with archive.open(entry, "w") as file:
+                file.writelines(parts)
 
-            yield write
-        os.replace(aside, out)
+        yield write
 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write files in a folder beside `out`, which gets its name at the end."""
-    aside = out.with_name(f".{out.name}.part")
-    with _finished(out, aside, lambda: shutil.rmtree(aside, ignore_errors=True)):
-        shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
+    """Write files in a folder."""
+    with written_aside(out) as aside:
         aside.mkdir()
 
         def write(name: str, parts: Iterable[bytes]) -> None:
@@ -186,35 +179,6 @@ def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
                 file.writelines(parts)
 
         yield write
-        if out.exists():
-            shutil.rmtree(out)
-        aside.rename(out)
-
-
-@contextmanager
-def _finished(out: Path, aside: Path, remove: Callable[[], object]) -> Iterator[None]:
-    """Remove what is unfinished when something goes wrong, a full disk as an `OutputError`."""
-    try:
-        yield
-    except OSError as error:
-        remove()
-        if isinstance(error, GalgenError):
-            raise
-        raise OutputError(f"{out}: cannot be written ({aside}): {error.strerror}.") from error
-    except BaseException:
-        remove()
-        raise
-
-
-def _check_folder_output(out: Path, overwrite: bool) -> None:
-    check_folder(out)
-    if not out.exists():
-        return
-    if not overwrite:
-        raise OutputError(f"{out} exists. Choose another name, or overwrite it.")
-    # Overwriting takes away all that is in it: only what an export has put there.
-    if not out.is_dir() or (any(out.iterdir()) and not _is_export(out)):
-        raise OutputError(f"{out} is not a folder that was exported before. Remove it first.")
 
 
 def _is_export(folder: Path) -> bool:

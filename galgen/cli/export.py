@@ -1,0 +1,69 @@
+"""``galgen export``: catalogues in the formats of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+Catalog = Annotated[Path, Argument(help="Catalogue written by 'galgen mass'.", metavar="CATALOG")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace what is there.")]
+Quiet = Annotated[bool, Option("--quiet", help="No progress, no summary.")]
+
+export_app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(export_app, name="export")
+
+
+@export_app.command("imagefolder")
+def imagefolder(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="Folder, or .zip, to write.", metavar="OUT")],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write 8-bit PNGs by category with labels.csv, as classifiers are trained on."""
+    from galgen.export.imagefolder import export_imagefolder
+
+    count = _with_progress(
+        catalog, quiet, lambda update: export_imagefolder(catalog, out, overwrite, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} images")
+
+
+@export_app.command("hdf5")
+def hdf5(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="HDF5 file to write.", metavar="OUT")],
+    compress: Annotated[bool, Option("--compress", help="Shuffle and gzip.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write stamps and table as HDF5; 'galgen train' reads it."""
+    from galgen.export.hdf5 import export_hdf5
+
+    count = _with_progress(
+        catalog, quiet, lambda update: export_hdf5(catalog, out, overwrite, compress, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
+def _with_progress(
+    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], int]
+) -> int:
+    """Run an export with a progress bar; return what it does."""
+    from galgen.catalog import CatalogFile
+    from galgen.cli.progress import ProgressLine
+
+    with CatalogFile(catalog) as opened:
+        total = len(opened)
+    with ProgressLine(total, "galaxies", quiet=quiet) as line:
+        return export(line.update)
