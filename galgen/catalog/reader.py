@@ -16,6 +16,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from galgen.batch import GalaxyBatch, RunInfo
 from galgen.catalog import headers
+from galgen.catalog.parts import Part, read_parts
 from galgen.catalog.schema import catalog_columns
 from galgen.errors import CatalogError, DataError
 
@@ -44,7 +45,8 @@ class CatalogFile:
     ----------
     path : Path
     info : RunInfo
-        Provenance. Text outside ASCII is not kept by FITS.
+        Provenance. Text outside ASCII is not kept by FITS. Where catalogues were put together it
+        names several runs or the first one; `parts` has each.
     hdus : astropy.io.fits.HDUList
         The file itself.
 
@@ -125,6 +127,19 @@ class CatalogFile:
         """Bluest first."""
         return self.info.bands
 
+    @property
+    def compressed(self) -> bool:
+        """Whether stamps are compressed: they are read as if they were not."""
+        return any(isinstance(hdu, fits.CompImageHDU) for hdu in self.hdus)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The runs that the galaxies are from: one, unless catalogues were put together."""
+        try:
+            return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
+        except (CatalogError, *_DAMAGE) as error:
+            raise CatalogError(f"{self.path}: {error}") from error
+
     @cached_property
     def rows(self) -> np.ndarray:
         """The table as it is in the file: structured, big-endian, memory-mapped."""
@@ -165,20 +180,21 @@ class CatalogFile:
         return np.stack(cubes, axis=-3, dtype=np.float32)
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
-        """The galaxies in order, `size` at a time, as they were written."""
+        """The galaxies in order, up to `size` of one part at a time, as they were written."""
         own = [column.name for column in catalog_columns((), "")[:4]]
         names = [c.name for c in catalog_columns(self.bands, "") if c.name not in own]
-        for start in range(0, len(self), size):
-            index = slice(start, start + size)
-            rows = self.rows[index]
-            yield GalaxyBatch(
-                galaxy_id_n=_native(rows["GALAXY_ID"]),
-                category_n=_native(rows["CATEGORY"]),
-                stamps_nbhw=self.stamps(index),
-                measured={name: _native(rows[name]) for name in names},
-                bands=self.bands,
-                seed=self.info.seed,
-            )
+        for part in self.parts:
+            for start in range(part.start, part.stop, size):
+                index = slice(start, min(start + size, part.stop))
+                rows = self.rows[index]
+                yield GalaxyBatch(
+                    galaxy_id_n=_native(rows["GALAXY_ID"]),
+                    category_n=_native(rows["CATEGORY"]),
+                    stamps_nbhw=self.stamps(index),
+                    measured={name: _native(rows[name]) for name in names},
+                    bands=self.bands,
+                    seed=part.info.seed,
+                )
 
     def __enter__(self) -> CatalogFile:
         return self

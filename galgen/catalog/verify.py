@@ -64,8 +64,8 @@ def verify(path: str | Path) -> Report:
     """Read a whole catalogue and check it.
 
     Checksums of every HDU; the same number of galaxies everywhere; consecutive GALAXY_ID and one
-    SEED; known categories under their own names; finite stamps; nothing after the last HDU. Memory
-    does not depend on the size of the file.
+    SEED, in each part of catalogues put together; known categories under their own names; finite
+    stamps; nothing after the last HDU. Memory does not depend on the size of the file.
 
     Parameters
     ----------
@@ -86,9 +86,15 @@ def verify(path: str | Path) -> Report:
         return Report(Path(path), 0, 0, {}, {}, (str(error),))
     with file:
         problems = [*_check_bytes(file), *_check_taxonomy(file.hdus[0].header)]
+        try:
+            parts = file.parts
+        except CatalogError as error:
+            return Report(file.path, len(file), file.info.n, {}, {}, (*problems, str(error)))
         table = _Table()
-        for start in range(0, len(file), _CHUNK_ROWS):
-            table.scan(file.rows[start : start + _CHUNK_ROWS], start, file.info.seed)
+        for part in parts:
+            table.begin(part.first_id, part.info.seed)
+            for start in range(part.start, part.stop, _CHUNK_ROWS):
+                table.scan(file.rows[start : min(start + _CHUNK_ROWS, part.stop)], start)
         problems += table.problems()
         names = {c.code: c.name for c in categories.CATEGORIES}
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
@@ -150,14 +156,17 @@ class _Table:
         self.nans: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
         self._examples: list[str] = []
-        self._next_id: int | None = None
+        self._next_id = self._seed = 0
 
-    def scan(self, rows: np.ndarray, start: int, seed: int) -> None:
+    def begin(self, first_id: int, seed: int) -> None:
+        """Rows from now on are of another run."""
+        self._next_id, self._seed = first_id, seed
+
+    def scan(self, rows: np.ndarray, start: int) -> None:
         """Look at rows `start` onwards."""
-        ids = rows["GALAXY_ID"]
-        first = int(ids[0]) if self._next_id is None else self._next_id
-        expected = np.arange(first, first + len(rows))
-        self._next_id = first + len(rows)
+        ids, seed = rows["GALAXY_ID"], self._seed
+        expected = np.arange(self._next_id, self._next_id + len(rows))
+        self._next_id += len(rows)
         self._complain("GALAXY_ID is not consecutive", start, ids != expected, ids)
         self._complain("SEED is not that of the header", start, rows["SEED"] != seed, rows["SEED"])
         names = {category.code: category.name.encode() for category in categories.CATEGORIES}

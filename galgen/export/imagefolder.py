@@ -124,26 +124,34 @@ def _labels(catalog: CatalogFile) -> Iterator[bytes]:
     for _, galaxies in _chunks(catalog):
         lines = (
             # Ids of different seeds differ, so that several exports can be used together.
-            f"{name},{name.split('/')[0]},generated,galgen,{seed}-{galaxy_id},{seed}\n"
+            f"{name},{name.split('/')[0]},generated,galgen,{galaxy_id},{seed}\n"
             for name, galaxy_id, seed in galaxies
         )
         yield "".join(lines).encode()
 
 
-def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, int, int]]]]:
-    """Rows, and for each the name of its image, GALAXY_ID and SEED."""
-    last = -1
-    for start in range(0, len(catalog), _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(catalog)))
-        id_n, seed_n, code_n = (
-            catalog.rows[name][rows].tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
-        )
-        # Otherwise one image would take the place of another.
-        if any(b <= a for a, b in pairwise([last, *id_n])):
-            raise CatalogError(f"{catalog.path}: GALAXY_ID does not rise. Run 'galgen verify'.")
-        last = id_n[-1]
-        names = [f"{categories.get(c)}/{i}.png" for c, i in zip(code_n, id_n, strict=True)]
-        yield rows, list(zip(names, id_n, seed_n, strict=True))
+def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, int]]]]:
+    """Rows, and for each the name of its image, an id of the galaxy and SEED."""
+    for number, part in enumerate(catalog.parts):
+        # Where catalogues were put together, GALAXY_ID and even SEED are there more than once.
+        prefix = f"{number}-" if len(catalog.parts) > 1 else ""
+        last = -1
+        for start in range(part.start, part.stop, _CHUNK):
+            rows = slice(start, min(start + _CHUNK, part.stop))
+            id_n, seed_n, code_n = (
+                catalog.rows[name][rows].tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
+            )
+            # Otherwise one image would take the place of another.
+            if any(b <= a for a, b in pairwise([last, *id_n])):
+                raise CatalogError(f"{catalog.path}: GALAXY_ID does not rise. Run 'galgen verify'.")
+            last = id_n[-1]
+            yield (
+                rows,
+                [
+                    (f"{categories.get(code)}/{prefix}{i}.png", f"{prefix}{seed}-{i}", seed)
+                    for code, i, seed in zip(code_n, id_n, seed_n, strict=True)
+                ],
+            )
 
 
 def _png(image_hwc: np.ndarray) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 from galgen import categories
+from galgen.catalog.concat import concatenate as concatenate_catalogs
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
 from galgen.export import imagefolder
@@ -144,6 +145,22 @@ def test_exports_of_several_seeds_go_together(catalog, stamps, tmp_path):
     export_imagefolder(other, tmp_path / "b.zip")
     both = concatenate([open_stamps(tmp_path / "a.zip"), open_stamps(tmp_path / "b.zip")])
     assert len(both) == 48
+
+
+def test_catalogues_put_together(catalog, stamps, tmp_path):
+    """One with the same seed, from other weights, and one with another seed."""
+    weights = replace(run_info(stamps), weights_sha256="1" * 64)
+    others = [
+        write_real(tmp_path / "b.fits", stamps, info=weights),
+        write_real(tmp_path / "c.fits", stamps, info=replace(run_info(stamps), seed=8)),
+    ]
+    concatenate_catalogs([catalog, *others], tmp_path / "all.fits")
+    assert export_imagefolder(tmp_path / "all.fits", tmp_path / "images.zip") == 72
+    found = open_stamps(tmp_path / "images.zip")
+    assert len(set(found.ids)) == 72
+    assert found.ids[[0, 24, 48]].tolist() == ["0-7-0", "1-7-0", "2-8-0"]
+    np.testing.assert_array_equal(found.pixels[:24], found.pixels[24:48])
+    np.testing.assert_array_equal(found.category, np.tile(stamps.category, 3))
 
 
 @pytest.mark.parametrize("name", ["images", "images.zip"])
