@@ -130,7 +130,7 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     Returns
     -------
     int
-        Bytes of data.
+        DATASUM.
     """
     start, total, size = file.tell(), StreamSum(), 0
     file.write(header.tostring().encode("ascii"))
@@ -143,4 +143,4 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file.seek(start)
     file.write(checksum.seal(header, total.value))
     file.seek(end)
-    return size
+    return total.value

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+import fitsio
 import numpy as np
 from astropy import units
 from astropy.io import fits
@@ -18,6 +19,7 @@ from galgen.batch import GalaxyBatch, RunInfo
 from galgen.catalog import headers
 from galgen.catalog.parts import Part, read_parts
 from galgen.catalog.schema import catalog_columns
+from galgen.catalog.tiled import TiledCube
 from galgen.errors import CatalogError, DataError
 
 # What astropy raises for files that are cut off, garbled or not FITS.
@@ -176,8 +178,15 @@ class CatalogFile:
         ndarray (n, B, H, W) float32
             Flux per pixel in `info.flux_unit`; without the first axis for an int.
         """
-        cubes = [self.hdus[headers.stamps_name(band)].data[index] for band in self.bands]
+        cubes = [self._cube(headers.stamps_name(band))[index] for band in self.bands]
         return np.stack(cubes, axis=-3, dtype=np.float32)
+
+    def _cube(self, name: str) -> np.ndarray | TiledCube:
+        return TiledCube(self._tiles[name]) if self._tiles else self.hdus[name].data
+
+    @cached_property
+    def _tiles(self) -> fitsio.FITS | None:
+        return fitsio.FITS(self.path) if self.compressed else None
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
         """The galaxies in order, up to `size` of one part at a time, as they were written."""
@@ -209,6 +218,8 @@ class CatalogFile:
 
     def close(self) -> None:
         """Close the file; arrays got from it before stay valid."""
+        if "_tiles" in vars(self) and self._tiles:
+            self._tiles.close()
         self.hdus.close()
         self._file.close()
 

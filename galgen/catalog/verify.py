@@ -12,11 +12,13 @@ from astropy.io import fits
 
 from galgen import categories
 from galgen.catalog import checksum
+from galgen.catalog.raw import RawHdu, raw_hdus
 from galgen.catalog.reader import CatalogFile
 from galgen.errors import CatalogError
 
 _CHUNK_BYTES = 1 << 22
 _CHUNK_ROWS = 1 << 16
+_CHUNK_STAMPS = 256
 _MAX_REPEATS = 3  # the same complaint about further rows is only counted
 
 
@@ -85,7 +87,8 @@ def verify(path: str | Path) -> Report:
     except CatalogError as error:
         return Report(Path(path), 0, 0, {}, {}, (str(error),))
     with file:
-        problems = [*_check_bytes(file), *_check_taxonomy(file.hdus[0].header)]
+        problems = [*_check_bytes(file), *_check_compressed(file)]
+        problems += _check_taxonomy(file.hdus[0].header)
         try:
             parts = file.parts
         except CatalogError as error:
@@ -105,13 +108,12 @@ def verify(path: str | Path) -> Report:
 def _check_bytes(file: CatalogFile) -> Iterator[str]:
     """Everything that needs all bytes, in one pass."""
     with file.path.open("rb") as raw:
-        for hdu in file.hdus:
-            place = hdu.fileinfo()
-            stamps = hdu.name.startswith("STAMPS_")
-            raw.seek(place["hdrLoc"])
-            header_sum = checksum.sum_bytes(raw.read(place["datLoc"] - place["hdrLoc"]))
+        for hdu in raw_hdus(file.path):
+            pixels = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")
+            raw.seek(hdu.start)
+            header_sum = checksum.sum_bytes(raw.read(hdu.data_start - hdu.start))
             datasum = not_finite = 0
-            left = place["datSpan"]
+            left = hdu.stop - hdu.data_start
             while left:
                 chunk = raw.read(min(left, _CHUNK_BYTES))
                 if not chunk:
@@ -119,7 +121,7 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
                     return
                 left -= len(chunk)
                 datasum = checksum.add(datasum, checksum.sum_bytes(chunk))
-                if stamps:
+                if pixels:
                     not_finite += int((~np.isfinite(np.frombuffer(chunk, ">f4"))).sum())
             yield from _check_sums(hdu, header_sum, datasum)
             if not_finite:
@@ -129,7 +131,24 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
             yield f"{extra} bytes follow the last extension."
 
 
-def _check_sums(hdu: fits.hdu.base._BaseHDU, header_sum: int, datasum: int) -> Iterator[str]:
+def _check_compressed(file: CatalogFile) -> Iterator[str]:
+    """Whether every stamp can be decompressed, to finite pixels."""
+    if not file.compressed:
+        return
+    not_finite = 0
+    for start in range(0, len(file), _CHUNK_STAMPS):
+        try:
+            not_finite += int(
+                (~np.isfinite(file.stamps(slice(start, start + _CHUNK_STAMPS)))).sum()
+            )
+        except OSError as error:
+            yield f"stamps from {start} on cannot be decompressed: {error}"
+            return
+    if not_finite:
+        yield f"{not_finite} pixels are not finite."
+
+
+def _check_sums(hdu: RawHdu, header_sum: int, datasum: int) -> Iterator[str]:
     stored = hdu.header.get("DATASUM")
     if stored is None or "CHECKSUM" not in hdu.header:
         yield f"{hdu.name}: has no checksums."
