@@ -7,6 +7,7 @@ time. Galaxy i is row i of the table and stamp i of each band.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import prod
@@ -132,9 +133,14 @@ def _check(info: RunInfo) -> None:
             raise InvalidValueError(name, getattr(info, name), "1 or more")
     if not -(2**63) <= info.seed < 2**63:
         raise InvalidValueError("seed", info.seed, "-2^63 to 2^63 - 1, what a FITS column holds")
+    check_bands(info.bands)
+
+
+def check_bands(bands: Sequence[str]) -> None:
+    """Raise InvalidValueError unless bands can name the columns and extensions of a catalogue."""
     # Names become FITS column and extension names, which ignore case.
-    if not info.bands or len({band.upper() for band in info.bands}) < len(info.bands):
-        raise InvalidValueError("bands", info.bands, "at least one, each once whatever its case")
-    for band in info.bands:
+    if not bands or len({band.upper() for band in bands}) < len(bands):
+        raise InvalidValueError("bands", bands, "at least one, each once whatever its case")
+    for band in bands:
         if not re.fullmatch(r"[A-Za-z0-9_]{1,16}", band):
             raise InvalidValueError("band", band, "1 to 16 letters, digits or underscores")

@@ -95,25 +95,30 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
 
 def parts_table(parts: Sequence[Part]) -> tuple[fits.Header, bytes]:
     """Header, but for its checksums, and data of the extension ``PARTS``."""
-    texts = [part.header.tostring(endcard=False, padding=False) for part in parts]
-    columns = {
+    values = {
         "FIRST_ROW": [part.start for part in parts],
         "NGAL": [part.n for part in parts],
         "FIRST_ID": [part.first_id for part in parts],
         "SEED": [part.info.seed for part in parts],
         "WTSHA256": [part.info.weights_sha256 for part in parts],
         "REQUEST": [part.info.request for part in parts],
-        "HEADER": texts,
+        "HEADER": [part.header.tostring(endcard=False, padding=False) for part in parts],
     }
-    arrays = {
-        name: np.array(values, ">i8" if name in _NUMBERS else "S")
-        for name, values in columns.items()
-    }
-    rows = np.empty(len(parts), [(name, array.dtype) for name, array in arrays.items()])
-    for name, array in arrays.items():
-        rows[name] = array
+    arrays = [np.array(values[name], ">i8" if name in _NUMBERS else "S") for name, _ in _COLUMNS]
+    names = [name for name, _ in _COLUMNS]
+    rows = np.rec.fromarrays(arrays, names=names)
+    return _header(rows), rows.tobytes()
+
+
+def parts_header() -> fits.Header:
+    """Header of the extension ``PARTS``, to describe its columns."""
+    row = [(name, ">i8" if name in _NUMBERS else "S1") for name, _ in _COLUMNS]
+    return _header(np.zeros(1, row))
+
+
+def _header(rows: np.ndarray) -> fits.Header:
     header = fits.BinTableHDU(rows, name=PARTS).header
     for i, (_, meaning) in enumerate(_COLUMNS, 1):
         header[f"TCOMM{i}"] = meaning
     header["CHECKSUM"], header["DATASUM"] = "", ""
-    return header, rows.tobytes()
+    return header
