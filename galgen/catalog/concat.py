@@ -201,7 +201,7 @@ def _primary(parts: Sequence[Part]) -> fits.Header:
     info = replace(infos[0], **joined)
     together = f"{len(parts)} catalogues together: see the extension {PARTS}."
     header = headers.primary_header(info, sum(part.n for part in parts), together)
-    for key, attribute in headers.card_attributes().items():
+    for key, (attribute, _) in headers.card_attributes().items():
         if attribute in differ and key in header and not isinstance(header[key], str):
             header.comments[key] = f"of the first part; see {PARTS}"
     header.insert("CHECKSUM", ("NPARTS", len(parts), f"rows of {PARTS}: runs put together"))

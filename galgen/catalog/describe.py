@@ -141,7 +141,9 @@ def _columns(hdu: str, header: fits.Header) -> Iterator[Entry]:
 
 
 def _cards(hdu: str, header: fits.Header, with_values: bool) -> Iterator[Entry]:
-    seen = set()
+    seen: set[str] = set()
+    # Comments are left out of headers where a long value leaves no room.
+    full = {key: comment for key, (_, comment) in headers.card_attributes().items()}
     for card in header.cards:
         name, meaning, value = card.keyword, card.comment, str(card.value)
         family = re.fullmatch(r"([A-Z]+)(\d+)", name)
@@ -154,6 +156,7 @@ def _cards(hdu: str, header: fits.Header, with_values: bool) -> Iterator[Entry]:
         if name in ("COMMENT", "HISTORY", "") or (name in seen and not value):
             continue
         seen.add(name)
+        meaning = meaning or full.get(name) or _MEANINGS.get(name, "")
         unit = re.match(r"\[(.*?)\] ", meaning)
         yield Entry(
             hdu,
@@ -161,7 +164,7 @@ def _cards(hdu: str, header: fits.Header, with_values: bool) -> Iterator[Entry]:
             card.keyword if with_values and value else name,
             "text" if isinstance(card.value, str) else type(card.value).__name__,
             unit[1] if unit else "",
-            (meaning[unit.end() :] if unit else meaning) or _MEANINGS.get(name, ""),
+            meaning[unit.end() :] if unit else meaning,
             value if with_values else "",
         )
 
