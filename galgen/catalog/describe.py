@@ -41,6 +41,8 @@ _MEANINGS = {
     "TFIELDS": "columns",
     "EXTNAME": "name of the extension",
     "BAND": "band of the stamps",
+    "CHECKSUM": "of this HDU",
+    "DATASUM": "of its data",
     "DATE": "when it was written, UTC",
     "NPARTS": "rows of PARTS; only where 'galgen cat' put catalogues together",
     "QLEVEL": "noise sigma over quantisation step; only after 'galgen compress'",
