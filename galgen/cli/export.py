@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -56,9 +56,28 @@ def hdf5(
         typer.echo(f"{out}: {count:,} galaxies")
 
 
+@export_app.command("meds")
+def meds(
+    catalog: Catalog,
+    out: Annotated[
+        Path, Argument(help="cat.fits is written as cat-g.fits, cat-r.fits ...", metavar="OUT")
+    ],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write MEDS files, one per band: images, weights, segments and where each starts."""
+    from galgen.export.meds import export_meds
+
+    paths = _with_progress(
+        catalog, quiet, lambda update: export_meds(catalog, out, overwrite, update)
+    )
+    if not quiet:
+        typer.echo("\n".join(map(str, paths)))
+
+
 def _with_progress(
-    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], int]
-) -> int:
+    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Any]
+) -> Any:
     """Run an export with a progress bar; return what it does."""
     from galgen.catalog import CatalogFile
     from galgen.cli.progress import ProgressLine
