@@ -62,6 +62,23 @@ class CatalogError(GalgenError, ValueError):
     exit_code = 4
 
 
+class MissingPackageError(GalgenError, ImportError):
+    """An optional package that something needs is not installed.
+
+    Parameters
+    ----------
+    what : str
+        The package, or what needs it.
+    extra : str
+        The extra of galgen that installs it.
+    error : ImportError
+        What Python says.
+    """
+
+    def __init__(self, what: str, extra: str, error: ImportError) -> None:
+        super().__init__(f"{what} is not installed ({error}): pip install 'galgen-astro[{extra}]'")
+
+
 class NonFiniteOutputError(GalgenError, ArithmeticError):
     """The network produced NaN or infinity; galaxies finished before are kept."""
 

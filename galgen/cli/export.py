@@ -75,6 +75,45 @@ def meds(
         typer.echo("\n".join(map(str, paths)))
 
 
+@export_app.command("hats")
+def hats(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="Folder to write.", metavar="OUT")],
+    ra: Annotated[
+        str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
+    ] = None,
+    dec: Annotated[str | None, Option(help="lower:upper in degrees.")] = None,
+    rows: Annotated[int, Option(help="Most rows of a partition.")] = 1_000_000,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the table, without stamps, as HEALPix-partitioned parquet, which LSDB reads.
+
+    Positions are the columns RA and DEC of the catalogue; where it has none, --ra and --dec draw
+    them at random, uniform on the sky.
+    """
+    from galgen.export.hats import export_hats
+
+    ranges = _range("ra", ra), _range("dec", dec)
+    count = _with_progress(
+        catalog, quiet, lambda update: export_hats(catalog, out, *ranges, rows, overwrite, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
+def _range(name: str, text: str | None) -> tuple[float, float] | None:
+    from galgen.errors import InvalidValueError
+
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise InvalidValueError(name, text, "lower:upper in degrees, such as 150:152") from None
+    return low, high
+
+
 def _with_progress(
     catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Any]
 ) -> Any:
