@@ -237,12 +237,13 @@ def _properties(
     info = catalog.info
     weights = f"{info.model} {info.weights_sha256}"
     fluxes = f"{info.flux_unit} ({info.flux_calibration})"
+    about = f"Weights {weights}, seed {info.seed}; fluxes in {fluxes}. {info.credit}"
     sky = sum(4.0**-p.order / 12 for p in partitions)
     values = {
         "obs_collection": name,
         "dataproduct_type": "object",
         "obs_title": f"Galaxies made by galgen: {info.request}",
-        "obs_description": f"Weights {weights}, seed {info.seed}; fluxes in {fluxes}. {info.credit}",
+        "obs_description": about,
         "hats_nrows": len(catalog),
         "hats_col_ra": positions.columns[0],
         "hats_col_dec": positions.columns[1],
