@@ -41,8 +41,8 @@ def export_hdf5(
     overwrite : bool
         Replace an existing file.
     compress : bool
-        Shuffle and gzip, without loss. Stamps with sky noise become a tenth smaller, and take ten
-        times as long.
+        Shuffle and gzip, without loss: a seventh smaller where there is sky noise, and twice as
+        slow or more.
     progress : callable, optional
         Called with the number of galaxies written so far.
 
