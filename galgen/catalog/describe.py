@@ -94,8 +94,8 @@ def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
         If the bands cannot be those of a catalogue.
     """
     check_bands(bands)
-    example = {"int": 1, "str": "text", "str | None": "text", "float": 1.0, "float | None": 1.0}
-    values = {f.name: example.get(f.type, {}) for f in fields(RunInfo)}
+    example = {"int": 1, "str": "text", "float": 1.0, "bool": True}
+    values = {f.name: example.get(f.type.removesuffix(" | None"), {}) for f in fields(RunInfo)}
     info = RunInfo(**values | {"bands": tuple(bands), "flux_unit": flux_unit})
     primary = headers.primary_header(info, 1, date=datetime.now(UTC))
     primary["DEPNAM00"], primary["DEPVER00"] = "text", "text"
@@ -125,7 +125,7 @@ def describe_file(path: str | Path) -> list[Entry]:
     with CatalogFile(path) as catalog:
         entries = []
         for hdu in catalog.hdus:
-            if isinstance(hdu, fits.BinTableHDU):
+            if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
                 entries += _columns(hdu.name, hdu.header)
         for hdu in catalog.hdus:
             entries += _cards(hdu.name, hdu.header, with_values=True)
@@ -134,10 +134,10 @@ def describe_file(path: str | Path) -> list[Entry]:
 
 def _columns(hdu: str, header: fits.Header) -> Iterator[Entry]:
     for i in range(1, header["TFIELDS"] + 1):
-        _, repeat, letter = re.split(r"(\d*)(?=[A-Z])", header[f"TFORM{i}"], maxsplit=1)
-        kind = _TYPES.get(letter[0], letter)
-        if letter[0] == "A":
-            kind = f"text ({repeat})" if repeat not in ("", "1") else "text"
+        repeat, letter = re.match(r"(\d*)([A-Z])", header[f"TFORM{i}"]).groups()
+        kind = "text" if letter == "A" else _TYPES.get(letter, header[f"TFORM{i}"])
+        if repeat not in ("", "1"):
+            kind += f" ({repeat})"
         unit, meaning = header.get(f"TUNIT{i}", ""), header.get(f"TCOMM{i}", "")
         yield Entry(hdu, "column", header[f"TTYPE{i}"], kind, unit, meaning)
 

@@ -78,12 +78,16 @@ def test_units_and_values_of_cards(every):
 def test_a_file_has_what_was_added_to_it(every, tmp_path):
     with fits.open(every[0]) as hdus:
         redshift = fits.Column("REDSHIFT", "D", unit="km/s", array=range(7))
-        table = fits.BinTableHDU.from_columns(hdus[1].columns + redshift, hdus[1].header)
+        shear = fits.Column("SHEAR", "2E", array=[[0, 1]] * 7)
+        columns = hdus[1].columns + redshift + shear
+        table = fits.BinTableHDU.from_columns(columns, hdus[1].header)
         table.header["TCOMM19"] = "carried over"
         hdus[1] = table
         hdus.writeto(tmp_path / "more.fits")
-    (entry,) = [e for e in describe_file(tmp_path / "more.fits") if e.name == "REDSHIFT"]
+    entries = {e.name: e for e in describe_file(tmp_path / "more.fits") if e.kind == "column"}
+    entry = entries["REDSHIFT"]
     assert (entry.type, entry.unit, entry.meaning) == ("float64", "km/s", "carried over")
+    assert entries["SHEAR"].type == "float32 (2)"
 
 
 def test_formats_hold_the_same(every):
