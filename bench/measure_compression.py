@@ -21,8 +21,7 @@ import typer
 from bench.record import save
 from galgen.catalog import CatalogFile
 from galgen.catalog.compress import compress
-from galgen.measure import measure
-from galgen.measure.maps import maps
+from galgen.measure import detect, measure
 
 RELATIVE = ("FLUX_", "HALF_LIGHT_RADIUS", "SNR")
 COLUMNS = (*RELATIVE, "COLOR_", "AXIS_RATIO", "ASYMMETRY", "SURFACE_BRIGHTNESS")
@@ -38,7 +37,7 @@ def main(
     with CatalogFile(catalog) as file:
         weights, bands, wanted_nbhw = file.info.model, file.bands, file.stamps(slice(n))
     columns = _measured(wanted_nbhw, bands)
-    noise_b = maps(torch.from_numpy(wanted_nbhw)).sigma_nb.median(0).values.numpy()
+    noise_b = _sky_noise(torch.from_numpy(wanted_nbhw)).median(0).values.numpy()
     settings = {f"q = {q:g}": {"quantize": q} for q in QUANTIZE} | {"lossless": {"lossless": True}}
     results = {}
     for name, options in settings.items():
@@ -54,6 +53,12 @@ def main(
         }
         print(f"{name:9s} {done.before / done.after:5.2f} times smaller, error {error_b / noise_b}")
         save(out, {"weights": weights, "galaxies": len(wanted_nbhw), "settings": results})
+
+
+def _sky_noise(flux_nbhw: torch.Tensor) -> torch.Tensor:
+    """Sigma (N, B) in the border of stamps."""
+    frame = detect.frame_pixels(flux_nbhw)
+    return detect.deviation_sigma((frame - detect.sky_level(frame)[..., None]).abs())
 
 
 def _measured(stamps_nbhw: np.ndarray, bands: tuple[str, ...]) -> dict[str, np.ndarray]:
