@@ -13,7 +13,7 @@ import numpy as np
 from galgen.catalog import checksum
 from galgen.catalog.raw import BLOCK, RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.reader import CatalogFile
-from galgen.catalog.tiled import STORED, Codec
+from galgen.catalog.tiled import DITHER_PERIOD, STORED, Codec
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.output import check_output, written_aside
 
@@ -121,7 +121,7 @@ def compress(
                 if hdu.name.startswith("STAMPS_"):
                     bitpix = hdu.header["BITPIX"]
                     q = None if lossless or bitpix > 0 else float(quantize)
-                    codec = Codec(bitpix, q, 1 + _DITHER_STRIDE * len(codecs))
+                    codec = Codec(bitpix, q, _DITHER_STRIDE * len(codecs) % DITHER_PERIOD + 1)
                     codecs[hdu.name] = codec
                     for n in _compress_hdu(file, path, hdu, codec):
                         done += n

@@ -31,7 +31,7 @@ _STORED_AS = {
     "DATASUM": "ZDATASUM",
 }
 _IMAGE_CARDS = {stored: key for key, stored in _STORED_AS.items()}
-_DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
+DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
 _BLOBS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA")  # the second where noise cannot be measured
 _SCALES = ("ZSCALE", "ZZERO")
 
@@ -90,7 +90,7 @@ class Codec:
         """
         options = {"compress": self.algorithm, "qlevel": None}
         if self.quantize is not None:
-            seed = (self.dither - 1 + first) % _DITHER_PERIOD + 1
+            seed = (self.dither - 1 + first) % DITHER_PERIOD + 1
             options |= {"qlevel": self.quantize, "dither_seed": seed}
             options["qmethod"] = "SUBTRACTIVE_DITHER_1"
         n, *shape = stamps_nhw.shape
