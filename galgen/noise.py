@@ -41,6 +41,7 @@ class Stream(IntEnum):
     POPULATION = 3 * _STREAM_STRIDE
     PROPERTY = 4 * _STREAM_STRIDE
     PIXEL_NOISE = 6 * _STREAM_STRIDE
+    SKY_POSITION = 7 * _STREAM_STRIDE
 
     def at(self, offset: int) -> int:
         """Stream number `offset` of this purpose, e.g. ``Stream.SAMPLER_STEP.at(step)``.

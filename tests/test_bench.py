@@ -19,11 +19,20 @@ if not HAS_TRITON:
 if torch.cuda.is_available():
     pytest.skip("bench/on_gpu.sh runs all of this, and more", allow_module_level=True)
 
-from bench import bench_denoiser, bench_mass, cases, ceilings, numerics, tune_kernels
+from bench import (
+    bench_denoiser,
+    bench_mass,
+    cases,
+    ceilings,
+    measure_compression,
+    numerics,
+    tune_kernels,
+)
 from bench.command import CommandError, mass_seconds
 from galgen.presets import PRESETS
 from galgen_kernels.fused import tuned
 from galgen_kernels.fused.attention_fusion import TILES, Tile
+from tests.real import fixture_stamps, write_real
 
 SCRIPT = Path(__file__).parents[1] / "bench" / "on_gpu.sh"
 
@@ -217,3 +226,15 @@ def test_script_fits_into_ten_minutes() -> None:
     assert f"add up to {limits}" in SCRIPT.read_text()
     for _, _, module in steps:
         assert module == "pytest" or (SCRIPT.parent / f"{module.split('.')[1]}.py").exists()
+
+
+def test_compression(tmp_path) -> None:
+    stamps = fixture_stamps().select(slice(8))
+    write_real(tmp_path / "cat.fits", stamps)
+    measure_compression.main(tmp_path / "cat.fits", tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text())["settings"]
+    assert list(found) == ["q = 4", "q = 8", "q = 16", "q = 32", "lossless"]
+    assert found["q = 4"]["ratio"] > found["q = 16"]["ratio"] > found["lossless"]["ratio"] > 1
+    assert found["lossless"]["rms_error_over_sky_noise"] == {"g": 0, "r": 0, "i": 0}
+    assert set(found["lossless"]["changes"]["COLOR_G_R"].values()) == {0}
+    assert found["q = 4"]["changes"]["FLUX_R"]["median"] > 0

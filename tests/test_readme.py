@@ -44,7 +44,7 @@ def test_commands_and_options_exist():
     runner, wide = CliRunner(), {"COLUMNS": "200", "TERM": "dumb"}
     for block in blocks("sh"):
         for call in block.replace("\\\n", " ").splitlines():
-            match = re.search(r"\bgalgen ((?:[a-z]+ ?)+)(.*)", call.partition("#")[0])
+            match = re.search(r"\bgalgen ((?:[a-z][a-z0-9]* ?)+)(.*)", call.partition("#")[0])
             if not match:
                 continue
             words = match[1].split()

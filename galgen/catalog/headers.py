@@ -207,6 +207,11 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
     return _with_checksum_cards(header)
 
 
+def card_attributes() -> dict[str, tuple[str, str]]:
+    """Cards of the primary header that hold an attribute of `RunInfo`: which, and the comment."""
+    return {key: (attribute, comment) for key, attribute, _, comment in _CARDS}
+
+
 def read_info(
     primary: fits.Header, stamps: fits.Header, table: fits.Header | None = None
 ) -> RunInfo:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -148,15 +149,20 @@ def _check(info: RunInfo) -> None:
             raise InvalidValueError(name, value, "1 or more")
     if not -(2**63) <= info.seed < 2**63:
         raise InvalidValueError("seed", info.seed, "-2^63 to 2^63 - 1, what a FITS column holds")
-    # Names become FITS column and extension names, which ignore case.
-    if not info.bands or len({band.upper() for band in info.bands}) < len(info.bands):
-        raise InvalidValueError("bands", info.bands, "at least one, each once whatever its case")
-    for band in info.bands:
-        if not re.fullmatch(r"[A-Za-z0-9_]{1,16}", band):
-            raise InvalidValueError("band", band, "1 to 16 letters, digits or underscores")
+    check_bands(info.bands)
     names = [column.name.upper() for column in run_columns(info)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidValueError("names of carried columns", twice, "names that no other column has")
+
+
+def check_bands(bands: Sequence[str]) -> None:
+    """Raise InvalidValueError unless bands can name the columns and extensions of a catalogue."""
+    # Names become FITS column and extension names, which ignore case.
+    if not bands or len({band.upper() for band in bands}) < len(bands):
+        raise InvalidValueError("bands", bands, "at least one, each once whatever its case")
+    for band in bands:
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,16}", band):
+            raise InvalidValueError("band", band, "1 to 16 letters, digits or underscores")
 
 
 def galaxies_per_file(info: RunInfo, size: int) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
+import fitsio
 import numpy as np
 from astropy import units
 from astropy.io import fits
@@ -16,7 +17,9 @@ from astropy.utils.exceptions import AstropyWarning
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
 from galgen.catalog import headers
+from galgen.catalog.parts import Part, read_parts
 from galgen.catalog.schema import catalog_columns
+from galgen.catalog.tiled import TiledCube
 from galgen.errors import CatalogError, DataError
 
 # What astropy raises for files that are cut off, garbled or not FITS.
@@ -44,7 +47,8 @@ class CatalogFile:
     ----------
     path : Path
     info : RunInfo
-        Provenance. Text outside ASCII is not kept by FITS.
+        Provenance. Text outside ASCII is not kept by FITS. Where catalogues were put together it
+        names several runs or the first one; `parts` has each.
     hdus : astropy.io.fits.HDUList
         The file itself.
 
@@ -125,6 +129,19 @@ class CatalogFile:
         """Bluest first."""
         return self.info.bands
 
+    @property
+    def compressed(self) -> bool:
+        """Whether stamps are compressed: they are read as if they were not."""
+        return any(isinstance(hdu, fits.CompImageHDU) for hdu in self.hdus)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The runs that the galaxies are from: one, unless catalogues were put together."""
+        try:
+            return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
+        except (CatalogError, *_DAMAGE) as error:
+            raise CatalogError(f"{self.path}: {error}") from error
+
     @cached_property
     def rows(self) -> np.ndarray:
         """The table as it is in the file: structured, big-endian, memory-mapped."""
@@ -168,25 +185,33 @@ class CatalogFile:
         ndarray (n, B, H, W) float32
             Flux per pixel in `info.flux_unit`; without the first axis for an int.
         """
-        cubes = [self.hdus[headers.stamps_name(band)].data[index] for band in self.bands]
+        cubes = [self._cube(headers.stamps_name(band))[index] for band in self.bands]
         return np.stack(cubes, axis=-3, dtype=np.float32)
 
+    def _cube(self, name: str) -> np.ndarray | TiledCube:
+        return TiledCube(self._tiles[name]) if self._tiles else self.hdus[name].data
+
+    @cached_property
+    def _tiles(self) -> fitsio.FITS | None:
+        return fitsio.FITS(self.path) if self.compressed else None
+
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
-        """The galaxies in order, `size` at a time, as they were written."""
+        """The galaxies in order, up to `size` of one part at a time, as they were written."""
         others = {*IDENTITY, SPARE, *self._carried}
         names = [name for name in self.rows.dtype.names if name not in others]
-        for start in range(0, len(self), size):
-            index = slice(start, start + size)
-            rows = self.rows[index]
-            yield GalaxyBatch(
-                galaxy_id_n=_native(rows["GALAXY_ID"]),
-                category_n=_native(rows["CATEGORY"]),
-                stamps_nbhw=self.stamps(index),
-                measured={name: _native(rows[name]) for name in names},
-                bands=self.bands,
-                seed=self.info.seed,
-                carried={column.name: rows[column.name] for column in self.info.carried},
-            )
+        for part in self.parts:
+            for start in range(part.start, part.stop, size):
+                index = slice(start, min(start + size, part.stop))
+                rows = self.rows[index]
+                yield GalaxyBatch(
+                    galaxy_id_n=_native(rows["GALAXY_ID"]),
+                    category_n=_native(rows["CATEGORY"]),
+                    stamps_nbhw=self.stamps(index),
+                    measured={name: _native(rows[name]) for name in names},
+                    bands=self.bands,
+                    seed=part.info.seed,
+                    carried={column.name: rows[column.name] for column in self.info.carried},
+                )
 
     def __enter__(self) -> CatalogFile:
         return self
@@ -201,6 +226,8 @@ class CatalogFile:
 
     def close(self) -> None:
         """Close the file; arrays got from it before stay valid."""
+        if "_tiles" in vars(self) and self._tiles:
+            self._tiles.close()
         self.hdus.close()
         self._file.close()
 

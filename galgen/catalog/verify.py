@@ -12,11 +12,13 @@ from astropy.io import fits
 
 from galgen import categories
 from galgen.catalog import checksum
+from galgen.catalog.raw import RawHdu, raw_hdus
 from galgen.catalog.reader import CatalogFile
 from galgen.errors import CatalogError
 
 _CHUNK_BYTES = 1 << 22
 _CHUNK_ROWS = 1 << 16
+_CHUNK_STAMPS = 256
 _MAX_REPEATS = 3  # the same complaint about further rows is only counted
 
 
@@ -64,8 +66,8 @@ def verify(path: str | Path) -> Report:
     """Read a whole catalogue and check it.
 
     Checksums of every HDU; the same number of galaxies everywhere; consecutive GALAXY_ID and one
-    SEED; known categories under their own names; finite stamps; nothing after the last HDU. Memory
-    does not depend on the size of the file.
+    SEED, in each part of catalogues put together; known categories under their own names; finite
+    stamps; nothing after the last HDU. Memory does not depend on the size of the file.
 
     Parameters
     ----------
@@ -85,11 +87,20 @@ def verify(path: str | Path) -> Report:
     except CatalogError as error:
         return Report(Path(path), 0, 0, {}, {}, (str(error),))
     with file:
-        problems = [*_check_bytes(file), *_check_taxonomy(file.hdus[0].header)]
+        problems = [*_check_bytes(file)]
+        if file.compressed and not problems:  # CFITSIO may never end with damaged bytes
+            problems += _check_compressed(file)
+        problems += _check_taxonomy(file.hdus[0].header)
+        try:
+            parts = file.parts
+        except CatalogError as error:
+            return Report(file.path, len(file), file.info.n, {}, {}, (*problems, str(error)))
         carried = {column.name for column in file.info.carried}
         table = _Table([name for name in file.rows.dtype.names if name not in carried])
-        for start in range(0, len(file), _CHUNK_ROWS):
-            table.scan(file.rows[start : start + _CHUNK_ROWS], start, file.info.seed)
+        for part in parts:
+            table.begin(part.first_id, part.info.seed)
+            for start in range(part.start, part.stop, _CHUNK_ROWS):
+                table.scan(file.rows[start : min(start + _CHUNK_ROWS, part.stop)], start)
         problems += table.problems()
         names = {c.code: c.name for c in categories.CATEGORIES}
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
@@ -100,13 +111,12 @@ def verify(path: str | Path) -> Report:
 def _check_bytes(file: CatalogFile) -> Iterator[str]:
     """Everything that needs all bytes, in one pass."""
     with file.path.open("rb") as raw:
-        for hdu in file.hdus:
-            place = hdu.fileinfo()
-            stamps = hdu.name.startswith("STAMPS_")
-            raw.seek(place["hdrLoc"])
-            header_sum = checksum.sum_bytes(raw.read(place["datLoc"] - place["hdrLoc"]))
+        for hdu in raw_hdus(file.path):
+            pixels = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")
+            raw.seek(hdu.start)
+            header_sum = checksum.sum_bytes(raw.read(hdu.data_start - hdu.start))
             datasum = not_finite = 0
-            left = place["datSpan"]
+            left = hdu.stop - hdu.data_start
             while left:
                 chunk = raw.read(min(left, _CHUNK_BYTES))
                 if not chunk:
@@ -114,7 +124,7 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
                     return
                 left -= len(chunk)
                 datasum = checksum.add(datasum, checksum.sum_bytes(chunk))
-                if stamps:
+                if pixels:
                     not_finite += int((~np.isfinite(np.frombuffer(chunk, ">f4"))).sum())
             yield from _check_sums(hdu, header_sum, datasum)
             if not_finite:
@@ -124,7 +134,22 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
             yield f"{extra} bytes follow the last extension."
 
 
-def _check_sums(hdu: fits.hdu.base._BaseHDU, header_sum: int, datasum: int) -> Iterator[str]:
+def _check_compressed(file: CatalogFile) -> Iterator[str]:
+    """Whether every stamp can be decompressed, to finite pixels."""
+    not_finite = 0
+    for start in range(0, len(file), _CHUNK_STAMPS):
+        try:
+            not_finite += int(
+                (~np.isfinite(file.stamps(slice(start, start + _CHUNK_STAMPS)))).sum()
+            )
+        except OSError as error:
+            yield f"stamps from {start} on cannot be decompressed: {error}"
+            return
+    if not_finite:
+        yield f"{not_finite} pixels are not finite."
+
+
+def _check_sums(hdu: RawHdu, header_sum: int, datasum: int) -> Iterator[str]:
     stored = hdu.header.get("DATASUM")
     if stored is None or "CHECKSUM" not in hdu.header:
         yield f"{hdu.name}: has no checksums."
@@ -152,14 +177,17 @@ class _Table:
         self.nans: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
         self._examples: list[str] = []
-        self._next_id: int | None = None
+        self._next_id = self._seed = 0
 
-    def scan(self, rows: np.ndarray, start: int, seed: int) -> None:
+    def begin(self, first_id: int, seed: int) -> None:
+        """Rows from now on are of another run."""
+        self._next_id, self._seed = first_id, seed
+
+    def scan(self, rows: np.ndarray, start: int) -> None:
         """Look at rows `start` onwards."""
-        ids = rows["GALAXY_ID"]
-        first = int(ids[0]) if self._next_id is None else self._next_id
-        expected = np.arange(first, first + len(rows))
-        self._next_id = first + len(rows)
+        ids, seed = rows["GALAXY_ID"], self._seed
+        expected = np.arange(self._next_id, self._next_id + len(rows))
+        self._next_id += len(rows)
         self._complain("GALAXY_ID is not consecutive", start, ids != expected, ids)
         self._complain("SEED is not that of the header", start, rows["SEED"] != seed, rows["SEED"])
         names = {category.code: category.name.encode() for category in categories.CATEGORIES}

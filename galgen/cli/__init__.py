@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from galgen.cli import files, info, mass, train, unfinished
+from galgen.cli import catalog, export, files, info, mass, train, unfinished
 from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ mass.register(app)
 unfinished.register(app)
 train.register(app)
 files.register(app)
+catalog.register(app)
+export.register(app)
 info.register(app)
 
 

@@ -1,4 +1,4 @@
-"""``galgen preview``, ``export``, ``evaluate`` and ``verify``: what is done with a catalogue."""
+"""``galgen preview``, ``evaluate`` and ``verify``: what is done with a catalogue."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from typer import Argument, Option
 Catalog = Annotated[Path, Argument(help="Catalogue written by 'galgen mass'.", metavar="CATALOG")]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace what is there.")]
 
-export_app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(preview)
     app.command()(evaluate)
     app.command()(verify)
-    app.add_typer(export_app, name="export")
 
 
 def preview(
@@ -33,26 +30,6 @@ def preview(
     from galgen.sheet import preview as draw
 
     typer.echo(draw(catalog, out, per_category, scale, overwrite))
-
-
-@export_app.command("imagefolder")
-def export_imagefolder(
-    catalog: Catalog,
-    out: Annotated[Path, Argument(help="Folder, or .zip, to write.", metavar="OUT")],
-    overwrite: Overwrite = False,
-    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
-) -> None:
-    """Write 8-bit PNGs by category with labels.csv, as classifiers are trained on."""
-    from galgen.catalog import CatalogFile
-    from galgen.cli.progress import ProgressLine
-    from galgen.export import export_imagefolder as export
-
-    with CatalogFile(catalog) as opened:
-        total = len(opened)
-    with ProgressLine(total, "galaxies", quiet=quiet) as line:
-        count = export(catalog, out, overwrite, line.update)
-    if not quiet:
-        typer.echo(f"{out}: {count:,} images")
 
 
 def evaluate(

@@ -130,8 +130,9 @@ def read_flux_hdf5(
     ----------
     path : str or Path
         Data set ``flux`` (N, bands, H, W); optionally ``category`` (names or codes), ``id``,
-        ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit`` and
-        ``pixel_scale`` (arcsec) of the file or of ``flux``.
+        ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit``,
+        ``pixel_scale`` (arcsec) and ``lupton``, the stretch that was inverted where
+        ``flux_calibration`` is ``RGBINV``, of the file or of ``flux``.
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
     bands : sequence of str, optional
@@ -172,7 +173,7 @@ def read_flux_hdf5(
         size,
         unit=attrs.get("unit"),
         pixel_scale=attrs.get("pixel_scale"),
-        lupton=None,
+        lupton=attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
     )
 
 

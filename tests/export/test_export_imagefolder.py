@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen import categories, export
+from galgen import categories
+from galgen.catalog.concat import concatenate as concatenate_catalogs
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
-from galgen.export import export_imagefolder
+from galgen.export import imagefolder
+from galgen.export.imagefolder import export_imagefolder
 from tests.real import FIXTURE, fixture_stamps, run_info, write_real
 
 
@@ -80,7 +82,7 @@ def test_settings_say_where_the_images_come_from(catalog, tmp_path):
 @pytest.mark.parametrize("chunk", [1, 7, 24])
 def test_bytes_are_reproducible(catalog, tmp_path, monkeypatch, chunk):
     export_imagefolder(catalog, tmp_path / "a.zip")
-    monkeypatch.setattr(export, "_CHUNK", chunk)
+    monkeypatch.setattr(imagefolder, "_CHUNK", chunk)
     done = []
     export_imagefolder(catalog, tmp_path / "b.zip", progress=done.append)
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
@@ -145,6 +147,22 @@ def test_exports_of_several_seeds_go_together(catalog, stamps, tmp_path):
     assert len(both) == 48
 
 
+def test_catalogues_put_together(catalog, stamps, tmp_path):
+    """One with the same seed, from other weights, and one with another seed."""
+    weights = replace(run_info(stamps), weights_sha256="1" * 64)
+    others = [
+        write_real(tmp_path / "b.fits", stamps, info=weights),
+        write_real(tmp_path / "c.fits", stamps, info=replace(run_info(stamps), seed=8)),
+    ]
+    concatenate_catalogs([catalog, *others], tmp_path / "all.fits")
+    assert export_imagefolder(tmp_path / "all.fits", tmp_path / "images.zip") == 72
+    found = open_stamps(tmp_path / "images.zip")
+    assert len(set(found.ids)) == 72
+    assert found.ids[[0, 24, 48]].tolist() == ["0-7-0", "1-7-0", "2-8-0"]
+    np.testing.assert_array_equal(found.pixels[:24], found.pixels[24:48])
+    np.testing.assert_array_equal(found.category, np.tile(stamps.category, 3))
+
+
 @pytest.mark.parametrize("name", ["images", "images.zip"])
 def test_existing_exports_are_kept_unless_overwritten(catalog, stamps, tmp_path, name):
     out = tmp_path / name
@@ -203,7 +221,7 @@ def damage(path: Path, extension: str, change) -> Path:
 
 @pytest.mark.parametrize("name", ["images", "images.zip"])
 def test_damaged_catalogues_leave_nothing(stamps, tmp_path, monkeypatch, name):
-    monkeypatch.setattr(export, "_CHUNK", 5)  # so that files have been written by then
+    monkeypatch.setattr(imagefolder, "_CHUNK", 5)  # so that files have been written by then
 
     def nan(cube: np.ndarray) -> None:
         cube[20, 5, 5] = np.nan
@@ -225,7 +243,7 @@ def test_a_failing_disk_leaves_nothing(catalog, tmp_path, monkeypatch, name):
     def full(image: np.ndarray) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(export, "_png", full)
+    monkeypatch.setattr(imagefolder, "_png", full)
     with pytest.raises(OutputError, match="No space left"):
         export_imagefolder(catalog, tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,9 @@
-"""Catalogues in the formats of other tools."""
+"""Catalogues as colour images by category, what image classifiers are trained on."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,9 +17,9 @@ from PIL import Image
 from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.display import display_stretch, shown, to_display
-from galgen.errors import CatalogError, GalgenError, InvalidValueError, OutputError
+from galgen.errors import CatalogError, InvalidValueError
 from galgen.lupton import LuptonStretch
-from galgen.output import check_folder, check_output
+from galgen.output import check_folder_output, check_output, written_aside
 from galgen.render import rgb
 
 _CHUNK = 256  # stamps read at a time
@@ -79,7 +77,7 @@ def export_imagefolder(
     if zipped:
         check_output(out, overwrite)
     else:
-        _check_folder_output(out, overwrite)
+        check_folder_output(out, overwrite, _is_export)
     with CatalogFile(catalog_path) as catalog:
         if len(catalog.bands) < 3:
             raise InvalidValueError(
@@ -126,26 +124,34 @@ def _labels(catalog: CatalogFile) -> Iterator[bytes]:
     for _, galaxies in _chunks(catalog):
         lines = (
             # Ids of different seeds differ, so that several exports can be used together.
-            f"{name},{name.split('/')[0]},generated,galgen,{seed}-{galaxy_id},{seed}\n"
+            f"{name},{name.split('/')[0]},generated,galgen,{galaxy_id},{seed}\n"
             for name, galaxy_id, seed in galaxies
         )
         yield "".join(lines).encode()
 
 
-def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, int, int]]]]:
-    """Rows, and for each the name of its image, GALAXY_ID and SEED."""
-    last = -1
-    for start in range(0, len(catalog), _CHUNK):
-        rows = slice(start, min(start + _CHUNK, len(catalog)))
-        id_n, seed_n, code_n = (
-            catalog.rows[name][rows].tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
-        )
-        # Otherwise one image would take the place of another.
-        if any(b <= a for a, b in pairwise([last, *id_n])):
-            raise CatalogError(f"{catalog.path}: GALAXY_ID does not rise. Run 'galgen verify'.")
-        last = id_n[-1]
-        names = [f"{categories.get(c)}/{i}.png" for c, i in zip(code_n, id_n, strict=True)]
-        yield rows, list(zip(names, id_n, seed_n, strict=True))
+def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, int]]]]:
+    """Rows, and for each the name of its image, an id of the galaxy and SEED."""
+    for number, part in enumerate(catalog.parts):
+        # Where catalogues were put together, GALAXY_ID and even SEED are there more than once.
+        prefix = f"{number}-" if len(catalog.parts) > 1 else ""
+        last = -1
+        for start in range(part.start, part.stop, _CHUNK):
+            rows = slice(start, min(start + _CHUNK, part.stop))
+            id_n, seed_n, code_n = (
+                catalog.rows[name][rows].tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
+            )
+            # Otherwise one image would take the place of another.
+            if any(b <= a for a, b in pairwise([last, *id_n])):
+                raise CatalogError(f"{catalog.path}: GALAXY_ID does not rise. Run 'galgen verify'.")
+            last = id_n[-1]
+            yield (
+                rows,
+                [
+                    (f"{categories.get(code)}/{prefix}{i}.png", f"{prefix}{seed}-{i}", seed)
+                    for code, i, seed in zip(code_n, id_n, seed_n, strict=True)
+                ],
+            )
 
 
 def _png(image_hwc: np.ndarray) -> bytes:
@@ -156,27 +162,22 @@ def _png(image_hwc: np.ndarray) -> bytes:
 
 @contextmanager
 def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write entries of a zip file beside `out`, which gets its name at the end."""
-    aside = out.with_name(f".{out.name}.part")
-    with _finished(out, aside, lambda: aside.unlink(missing_ok=True)):
-        with zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+    """Write entries of a zip file."""
+    with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
 
-            def write(name: str, parts: Iterable[bytes]) -> None:
-                entry = zipfile.ZipInfo(name, _EPOCH)
-                entry.create_system, entry.external_attr = 3, _FILE_MODE  # Unix, on any system
-                with archive.open(entry, "w") as file:
-                    file.writelines(parts)
+        def write(name: str, parts: Iterable[bytes]) -> None:
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system, entry.external_attr = 3, _FILE_MODE  # Unix, on any system
+            with archive.open(entry, "w") as file:
+                file.writelines(parts)
 
-            yield write
-        os.replace(aside, out)
+        yield write
 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write files in a folder beside `out`, which gets its name at the end."""
-    aside = out.with_name(f".{out.name}.part")
-    with _finished(out, aside, lambda: shutil.rmtree(aside, ignore_errors=True)):
-        shutil.rmtree(aside, ignore_errors=True)  # what a killed run left
+    """Write files in a folder."""
+    with written_aside(out) as aside:
         aside.mkdir()
 
         def write(name: str, parts: Iterable[bytes]) -> None:
@@ -186,35 +187,6 @@ def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
                 file.writelines(parts)
 
         yield write
-        if out.exists():
-            shutil.rmtree(out)
-        aside.rename(out)
-
-
-@contextmanager
-def _finished(out: Path, aside: Path, remove: Callable[[], object]) -> Iterator[None]:
-    """Remove what is unfinished when something goes wrong, a full disk as an `OutputError`."""
-    try:
-        yield
-    except OSError as error:
-        remove()
-        if isinstance(error, GalgenError):
-            raise
-        raise OutputError(f"{out}: cannot be written ({aside}): {error.strerror}.") from error
-    except BaseException:
-        remove()
-        raise
-
-
-def _check_folder_output(out: Path, overwrite: bool) -> None:
-    check_folder(out)
-    if not out.exists():
-        return
-    if not overwrite:
-        raise OutputError(f"{out} exists. Choose another name, or overwrite it.")
-    # Overwriting takes away all that is in it: only what an export has put there.
-    if not out.is_dir() or (any(out.iterdir()) and not _is_export(out)):
-        raise OutputError(f"{out} is not a folder that was exported before. Remove it first.")
 
 
 def _is_export(folder: Path) -> bool:

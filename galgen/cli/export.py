@@ -1,0 +1,127 @@
+"""``galgen export``: catalogues in the formats of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+Catalog = Annotated[Path, Argument(help="Catalogue written by 'galgen mass'.", metavar="CATALOG")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace what is there.")]
+Quiet = Annotated[bool, Option("--quiet", help="No progress, no summary.")]
+
+export_app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(export_app, name="export")
+
+
+@export_app.command("imagefolder")
+def imagefolder(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="Folder, or .zip, to write.", metavar="OUT")],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write 8-bit PNGs by category with labels.csv, as classifiers are trained on."""
+    from galgen.export.imagefolder import export_imagefolder
+
+    count = _with_progress(
+        catalog, quiet, lambda update: export_imagefolder(catalog, out, overwrite, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} images")
+
+
+@export_app.command("hdf5")
+def hdf5(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="HDF5 file to write.", metavar="OUT")],
+    compress: Annotated[bool, Option("--compress", help="Shuffle and gzip.")] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write stamps and table as HDF5; 'galgen train' reads it."""
+    from galgen.export.hdf5 import export_hdf5
+
+    count = _with_progress(
+        catalog, quiet, lambda update: export_hdf5(catalog, out, overwrite, compress, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
+@export_app.command("meds")
+def meds(
+    catalog: Catalog,
+    out: Annotated[
+        Path, Argument(help="cat.fits is written as cat-g.fits, cat-r.fits ...", metavar="OUT")
+    ],
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write MEDS files, one per band: images, weights, segments and where each starts."""
+    from galgen.export.meds import export_meds
+
+    paths = _with_progress(
+        catalog, quiet, lambda update: export_meds(catalog, out, overwrite, update)
+    )
+    if not quiet:
+        typer.echo("\n".join(map(str, paths)))
+
+
+@export_app.command("hats")
+def hats(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="Folder to write.", metavar="OUT")],
+    ra: Annotated[
+        str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
+    ] = None,
+    dec: Annotated[str | None, Option(help="lower:upper in degrees.")] = None,
+    rows: Annotated[int, Option(help="Most rows of a partition.")] = 1_000_000,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the table, without stamps, as HEALPix-partitioned parquet, which LSDB reads.
+
+    Positions are the columns RA and DEC of the catalogue; where it has none, --ra and --dec draw
+    them at random, uniform on the sky.
+    """
+    from galgen.export.hats import export_hats
+
+    ranges = _range("ra", ra), _range("dec", dec)
+    count = _with_progress(
+        catalog, quiet, lambda update: export_hats(catalog, out, *ranges, rows, overwrite, update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
+def _range(name: str, text: str | None) -> tuple[float, float] | None:
+    from galgen.errors import InvalidValueError
+
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(":"))
+    except ValueError:
+        raise InvalidValueError(name, text, "lower:upper in degrees, such as 150:152") from None
+    return low, high
+
+
+def _with_progress(
+    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Any]
+) -> Any:
+    """Run an export with a progress bar; return what it does."""
+    from galgen.catalog import CatalogFile
+    from galgen.cli.progress import ProgressLine
+
+    with CatalogFile(catalog) as opened:
+        total = len(opened)
+    with ProgressLine(total, "galaxies", quiet=quiet) as line:
+        return export(line.update)

@@ -1,0 +1,266 @@
+"""Catalogues as HATS: parquet files partitioned by HEALPix pixel, which LSDB reads.
+
+HATS is the IVOA note "HATS: hierarchical adaptive tiling scheme" (https://hats.readthedocs.io).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from galgen import __version__
+from galgen.catalog import CatalogFile
+from galgen.errors import InvalidValueError, MissingPackageError
+from galgen.export.partition import Partition, partition
+from galgen.export.positions import Positions, Range
+from galgen.output import check_folder_output, written_aside
+
+ROWS = 1_000_000
+_HEALPIX, _ORDER = "_healpix_29", 29
+_FINEST = 10  # order of the smallest partitions
+_CHUNK = 1 << 16  # rows at a time
+_BUILDER = f"galgen {__version__}"
+
+
+def export_hats(
+    catalog_path: str | Path,
+    out: str | Path,
+    ra: Range | None = None,
+    dec: Range | None = None,
+    rows: int = ROWS,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write the table of a catalogue as a HATS catalogue, without stamps.
+
+    Columns have the names of the catalogue, with ``unit`` and ``description`` in the metadata of
+    each; ``RA`` and ``DEC`` where positions are drawn; and ``_healpix_29``. Within a partition rows
+    rise in ``_healpix_29``. GALAXY_ID and SEED lead back to the stamps.
+
+    Parameters
+    ----------
+    catalog_path : str or Path
+    out : str or Path
+        Folder to write; its name is that of the HATS catalogue. It has its name once it is
+        finished.
+    ra, dec : tuple of float, optional
+        Draw positions from this part of the sky; see `galgen.export.positions.Positions`. By
+        default they are columns RA and DEC of the catalogue.
+    rows : int
+        Most rows of a partition: pixels are as large as that allows.
+    overwrite : bool
+        Replace a folder that was exported before.
+    progress : callable, optional
+        Called with the number of galaxies read so far, for the second time.
+
+    Returns
+    -------
+    int
+        Galaxies written.
+
+    Raises
+    ------
+    MissingPackageError
+        Without pyarrow or astropy-healpix.
+    OutputError
+        If `out` cannot be written; nothing has been then.
+    InvalidValueError
+        If there are no positions or no valid ranges, or more than `rows` galaxies are in one pixel
+        of order 10 (3.4 arcmin).
+    DataError, CatalogError
+        If the catalogue is missing, not one, or has positions that are none.
+
+    Notes
+    -----
+    Two passes: galaxies are counted by pixel, then moved to their partition's place in a scratch
+    file in the output folder, as large as the table. Memory is that of one partition.
+    """
+    pyarrow = _pyarrow()
+    out = Path(out)
+    if rows < 1:
+        raise InvalidValueError("rows", rows, "1 or more per partition")
+    check_folder_output(out, overwrite, _is_export)
+    with CatalogFile(catalog_path) as catalog, written_aside(out) as aside:
+        positions = Positions(catalog, ra, dec)
+        counts = np.zeros(12 * 4**_FINEST, np.int64)
+        for chunk in _located(catalog, positions):
+            pixel, n = np.unique(_coarser(chunk[_HEALPIX]), return_counts=True)
+            counts[pixel] += n
+        partitions, owner = partition(counts, rows)
+        scratch = aside / ".scratch"
+        (aside / "dataset").mkdir(parents=True)
+        _scatter(scratch, _located(catalog, positions), partitions, owner, progress)
+        schema = _schema(pyarrow, catalog, positions)
+        _write(pyarrow, aside / "dataset", scratch, _row(catalog, positions), partitions, schema)
+        scratch.unlink()
+        info = "".join(f"{p.order},{p.pixel}\n" for p in partitions)
+        (aside / "partition_info.csv").write_text("Norder,Npix\n" + info)
+        text = _properties(out.name, catalog, positions, partitions, rows)
+        for name in ("hats.properties", "properties"):  # the second is what older readers look for
+            (aside / name).write_text(text)
+        return len(catalog)
+
+
+def _pyarrow() -> Any:
+    try:
+        import astropy_healpix  # noqa: F401
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingPackageError("What export to HATS needs", "hats", error) from error
+    return pyarrow
+
+
+def _coarser(healpix_n: np.ndarray) -> np.ndarray:
+    return healpix_n >> 2 * (_ORDER - _FINEST)
+
+
+def _row(catalog: CatalogFile, positions: Positions) -> np.dtype:
+    """One row: that of the catalogue in native byte order, and what is added."""
+    row = catalog.rows.dtype
+    fields = [(name, row[name].newbyteorder("=")) for name in row.names]
+    drawn = [(name, np.dtype("f8")) for name in positions.columns if positions.drawn]
+    return np.dtype([(_HEALPIX, np.dtype("i8")), *fields, *drawn])
+
+
+def _located(catalog: CatalogFile, positions: Positions) -> Iterator[np.ndarray]:
+    """The rows of the table with their positions, some at a time."""
+    from astropy import units
+    from astropy_healpix import lonlat_to_healpix
+
+    dtype = _row(catalog, positions)
+    for number, part in enumerate(catalog.parts):
+        for start in range(part.start, part.stop, _CHUNK):
+            stop = min(start + _CHUNK, part.stop)
+            chunk = np.empty(stop - start, dtype)
+            for name in catalog.rows.dtype.names:
+                chunk[name] = catalog.rows[name][start:stop]
+            ra_n, dec_n = positions.of(number, part, start, stop)
+            if positions.drawn:
+                chunk["RA"], chunk["DEC"] = ra_n, dec_n
+            chunk[_HEALPIX] = lonlat_to_healpix(
+                ra_n * units.deg, dec_n * units.deg, 2**_ORDER, order="nested"
+            )
+            yield chunk
+
+
+def _scatter(
+    scratch: Path,
+    chunks: Iterator[np.ndarray],
+    partitions: list[Partition],
+    owner: np.ndarray,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Write rows to the places of their partitions."""
+    place = np.array([p.start for p in partitions])
+    done = 0
+    with scratch.open("wb") as file:
+        for chunk in chunks:
+            of_row = owner[_coarser(chunk[_HEALPIX])]
+            chunk = chunk[np.argsort(of_row, kind="stable")]
+            numbers, counts = np.unique(of_row, return_counts=True)
+            first = 0
+            for number, n in zip(numbers, counts, strict=True):
+                file.seek(int(place[number]) * chunk.itemsize)
+                file.write(chunk[first : first + n].tobytes())
+                place[number] += n
+                first += n
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
+
+
+def _schema(pyarrow: Any, catalog: CatalogFile, positions: Positions) -> Any:
+    hdu = catalog.hdus["CATALOG"]
+    fields = [pyarrow.field(_HEALPIX, pyarrow.int64(), nullable=False)]
+    for i, column in enumerate(hdu.columns, 1):
+        about = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{i}")}
+        about = {key: value for key, value in about.items() if value}
+        fields.append(_field(pyarrow, column.name, catalog.rows.dtype[column.name], about))
+    for name in positions.columns if positions.drawn else ():
+        about = {"unit": "deg", "description": "drawn at random for this export"}
+        fields.append(_field(pyarrow, name, np.dtype("f8"), about))
+    return pyarrow.schema(fields)
+
+
+def _field(pyarrow: Any, name: str, dtype: np.dtype, about: dict[str, str]) -> Any:
+    base = dtype.base.newbyteorder("=")
+    kind = pyarrow.string() if base.kind == "S" else pyarrow.from_numpy_dtype(base)
+    if dtype.shape:
+        kind = pyarrow.list_(kind, int(np.prod(dtype.shape)))
+    return pyarrow.field(name, kind, metadata=about)
+
+
+def _write(
+    pyarrow: Any,
+    dataset: Path,
+    scratch: Path,
+    row: np.dtype,
+    partitions: list[Partition],
+    schema: Any,
+) -> None:
+    """Write one parquet file per partition, and what all have in common."""
+    collected: list[Any] = []
+    with scratch.open("rb") as file:
+        for part in partitions:
+            found = np.fromfile(file, row, part.n)
+            found = found[np.argsort(found[_HEALPIX], kind="stable")]
+            arrays = [_array(pyarrow, found[field.name], field.type) for field in schema]
+            path = dataset / part.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pyarrow.parquet.write_table(
+                pyarrow.Table.from_arrays(arrays, schema=schema),
+                path,
+                compression="zstd",
+                metadata_collector=collected,
+            )
+            collected[-1].set_file_path(part.path)
+    pyarrow.parquet.write_metadata(schema, dataset / "_common_metadata")
+    pyarrow.parquet.write_metadata(schema, dataset / "_metadata", metadata_collector=collected)
+
+
+def _array(pyarrow: Any, values: np.ndarray, kind: Any) -> Any:
+    if values.ndim > 1:
+        flat = pyarrow.array(values.reshape(-1))
+        return pyarrow.FixedSizeListArray.from_arrays(flat, type=kind)
+    if values.dtype.kind == "S":
+        values = values.astype(str)
+    return pyarrow.array(np.ascontiguousarray(values), type=kind)
+
+
+def _properties(
+    name: str, catalog: CatalogFile, positions: Positions, partitions: list[Partition], rows: int
+) -> str:
+    info = catalog.info
+    weights = f"{info.model} {info.weights_sha256}"
+    fluxes = f"{info.flux_unit} ({info.flux_calibration})"
+    about = f"Weights {weights}, seed {info.seed}; fluxes in {fluxes}. {info.credit}"
+    sky = sum(4.0**-p.order / 12 for p in partitions)
+    values = {
+        "obs_collection": name,
+        "dataproduct_type": "object",
+        "obs_title": f"Galaxies made by galgen: {info.request}",
+        "obs_description": about,
+        "hats_nrows": len(catalog),
+        "hats_col_ra": positions.columns[0],
+        "hats_col_dec": positions.columns[1],
+        "hats_col_healpix": _HEALPIX,
+        "hats_col_healpix_order": _ORDER,
+        "hats_npix_suffix": ".parquet",
+        "hats_order": max(p.order for p in partitions),
+        "hats_max_rows": rows,
+        "moc_sky_fraction": f"{sky:.8g}",
+        "hats_builder": _BUILDER,
+        "hats_version": "v1.0",
+    }
+    return "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def _is_export(folder: Path) -> bool:
+    try:
+        return "hats_builder=galgen " in (folder / "hats.properties").read_text()
+    except (OSError, ValueError):
+        return False

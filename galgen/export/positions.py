@@ -1,0 +1,103 @@
+"""Where the galaxies of a catalogue are on the sky."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from galgen.catalog import CatalogFile
+from galgen.catalog.parts import Part
+from galgen.errors import CatalogError, InvalidValueError
+from galgen.noise import Stream, uniform
+
+Range = tuple[float, float]
+
+
+class Positions:
+    """Right ascension and declination: columns of the catalogue, or random.
+
+    Parameters
+    ----------
+    catalog : CatalogFile
+        With columns RA and DEC (any case, degrees), unless ranges are given.
+    ra, dec : tuple of float, optional
+        Degrees, lower and upper. Galaxies get positions that are uniform on this part of the sky;
+        each depends only on its SEED and GALAXY_ID (and its part, where catalogues were put
+        together). `ra` may cross 360.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Names of the columns with right ascension and declination.
+    drawn : bool
+        Whether these columns are new.
+
+    Raises
+    ------
+    InvalidValueError
+        If the catalogue has no positions and none are asked for, if both are the case, or if a
+        range is not one.
+    """
+
+    def __init__(self, catalog: CatalogFile, ra: Range | None, dec: Range | None) -> None:
+        names = {name.upper(): name for name in catalog.rows.dtype.names}
+        has = "RA" in names and "DEC" in names
+        self.drawn = ra is not None or dec is not None
+        if has == self.drawn:
+            raise InvalidValueError(
+                "positions",
+                "given twice" if has else None,
+                "columns RA and DEC of the catalogue, or ranges that random ones are drawn from",
+                "" if has else "Give for example --ra 150:152 --dec 1:3, in degrees.",
+            )
+        if self.drawn:
+            self._ra = _range("ra", ra, -360, 360, widest=360)
+            self._dec = _range("dec", dec, -90, 90, widest=180)
+        self._catalog = catalog
+        self.columns = ("RA", "DEC") if self.drawn else (names["RA"], names["DEC"])
+
+    def of(self, number: int, part: Part, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of rows `start` to `stop` of part `number` of the catalogue.
+
+        Returns
+        -------
+        ra_n, dec_n : ndarray (n,) float64
+            Degrees, 0 <= ra < 360.
+
+        Raises
+        ------
+        CatalogError
+            If one is not a position on the sky.
+        """
+        rows = self._catalog.rows[start:stop]
+        if not self.drawn:
+            ra_n, dec_n = (rows[name].astype(np.float64) for name in self.columns)
+            bad = ~(np.isfinite(ra_n) & (np.abs(dec_n) <= 90))
+            if bad.any():
+                row = int(np.flatnonzero(bad)[0])
+                raise CatalogError(
+                    f"{self._catalog.path}: row {start + row} is at RA {ra_n[row]}, DEC "
+                    f"{dec_n[row]}, which is nowhere on the sky."
+                )
+            return np.mod(ra_n, 360.0), dec_n
+        ids = torch.from_numpy(rows["GALAXY_ID"].astype(np.int64))
+        stream = Stream.SKY_POSITION.at(number % (1 << 16))
+        u_n2 = uniform(part.info.seed % 2**63, ids, stream, 2).numpy()
+        # Equal areas are equal ranges of sin(dec).
+        low, high = (math.sin(math.radians(value)) for value in self._dec)
+        sine_n = np.clip(low + (high - low) * u_n2[:, 1], -1.0, 1.0)
+        ra_n = self._ra[0] + (self._ra[1] - self._ra[0]) * u_n2[:, 0]
+        return np.mod(ra_n, 360.0), np.degrees(np.arcsin(sine_n))
+
+
+def _range(name: str, given: Range | None, least: float, most: float, widest: float) -> Range:
+    allowed = f"lower:upper in degrees, {least} to {most} or wrapped, at most {widest} wide"
+    if given is None:
+        raise InvalidValueError(name, None, allowed, "Give both ra and dec.")
+    low, high = given
+    upper = most + 360 if name == "ra" else most
+    if not (least <= low < high <= upper and high - low <= widest):
+        raise InvalidValueError(name, given, allowed)
+    return low, high
