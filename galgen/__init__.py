@@ -24,6 +24,7 @@ _PUBLIC = {
     "export_imagefolder": "galgen.export",
     "Sampling": "galgen.sampling",
     "load_model": "galgen.generate",
+    "make_scene": "galgen.scene",
     "preview": "galgen.sheet",
     "train": "galgen.training",
 }

@@ -40,6 +40,7 @@ class Stream(IntEnum):
     CATEGORY = 2 * _STREAM_STRIDE
     POPULATION = 3 * _STREAM_STRIDE
     PROPERTY = 4 * _STREAM_STRIDE
+    SCENE = 5 * _STREAM_STRIDE
 
     def at(self, offset: int) -> int:
         """Stream number `offset` of this purpose, e.g. ``Stream.SAMPLER_STEP.at(step)``.

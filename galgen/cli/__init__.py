@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from galgen.cli import files, info, mass, train
+from galgen.cli import files, info, mass, scene, train
 from galgen.errors import GalgenError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 mass.register(app)
 train.register(app)
 files.register(app)
+scene.register(app)
 info.register(app)
 
 

@@ -1,0 +1,148 @@
+"""``galgen scene``: an image of a field of galaxies, and the truth about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from galgen.errors import InvalidValueError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(scene)
+
+
+def scene(
+    out: Annotated[Path, Option(help="FITS file to write.")],
+    galaxies: Annotated[
+        Path | None,
+        Option(help="Catalogue of 'galgen mass' to take galaxies from, instead of making them."),
+    ] = None,
+    category: Annotated[
+        str | None,
+        Option(help="What to make: a category or a mixture.  [default: smooth,spiral,edge-on]"),
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        Option(
+            help="Table (FITS, CSV, ECSV) of what to draw, instead of number counts: ra, dec, mag "
+            "or mag_<band>; where wanted half_light_radius, position_angle, category."
+        ),
+    ] = None,
+    map: Annotated[
+        list[str] | None, Option(help="Column names of the table: ours=theirs. Repeatable.")
+    ] = None,
+    mag: Annotated[str, Option(help="Limits of the number counts, bright:faint.")] = "19:24",
+    n: Annotated[
+        int | None, Option(help="How many galaxies, if not what the counts give for the area.")
+    ] = None,
+    mag_band: Annotated[
+        str | None, Option(help="Band of the magnitudes; the others follow colours.  [default: i]")
+    ] = None,
+    ra: Annotated[float, Option(help="Centre, deg.")] = 150.0,
+    dec: Annotated[float, Option(help="Centre, deg.")] = 2.0,
+    size: Annotated[str, Option(help="Pixels: 1024, or WIDTHxHEIGHT.")] = "1024",
+    pixscale: Annotated[float, Option(help="Arcsec per pixel.")] = 0.2,
+    psf: Annotated[
+        str, Option(help="none, gaussian:FWHM, moffat:FWHM[:BETA] or FITS image; or one per band.")
+    ] = "moffat:0.7",
+    depth: Annotated[
+        str, Option(help="Noise: mag of a point source at 5 sigma, inf for none; or one per band.")
+    ] = "25",
+    sky: Annotated[str, Option(help="Background, flux per pixel; or one per band.")] = "0",
+    mag_zero: Annotated[
+        float, Option(help="AB magnitude of one flux unit: 22.5 nanomaggy, 31.4 nJy.")
+    ] = 22.5,
+    seed: Annotated[int, Option(help="Equal seeds and options make equal files.")] = 0,
+    steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
+    sampler: Annotated[str | None, Option(help="As for 'galgen mass'.")] = None,
+    weights: Annotated[Path | None, Option(help="Weights folder, if not the shipped one.")] = None,
+    batch: Annotated[
+        int | None, Option(help="Galaxies that go through the network together.")
+    ] = None,
+    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Make an image of a field in every band, with WCS, PSF and noise, and a table of the truth.
+
+    Galaxies have random positions and magnitudes from number counts, or those of a table.
+    """
+    from galgen.cli.progress import ProgressLine, human_bytes
+    from galgen.inputs import InputTable, parse_map
+    from galgen.output import check_output
+    from galgen.scene.field import Field
+    from galgen.scene.imaging import Imaging
+
+    # What can be refused without galaxies is refused before there are any.
+    check_output(out, overwrite)
+    width, _, height = size.partition("x")
+    field = Field(
+        ra, dec, _number("size", width, int), _number("size", height or width, int), pixscale
+    )
+    imaging = Imaging(
+        mag_zero, tuple(psf.split(",")), _numbers("depth", depth), _numbers("sky", sky)
+    )
+    bright, _, faint = mag.partition(":")
+    limits = _number("mag", bright, float), _number("mag", faint, float)
+    table = InputTable(catalog, parse_map(map or [])) if catalog else None
+    if table and n is not None:
+        raise InvalidValueError("n", n, "nothing where --catalog lists the galaxies")
+
+    from galgen.scene import (
+        CatalogGalaxies,
+        GeneratedGalaxies,
+        make_scene,
+        random_sources,
+        read_sources,
+    )
+
+    if galaxies:
+        given = {"category": category, "weights": weights, "steps": steps, "sampler": sampler}
+        for name, value in given.items():
+            if value is not None:
+                raise InvalidValueError(name, str(value), "nothing where --galaxies is given")
+        source = CatalogGalaxies(galaxies, seed)
+    else:
+        from galgen.generate import load_model
+        from galgen.sampling import Sampling
+
+        model = load_model(weights, device)
+        chosen = {"sampler": sampler, "steps": steps, "micro_batch": batch}
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        mixture = category or "smooth,spiral,edge-on"
+        source = GeneratedGalaxies(model, mixture, seed, Sampling.on(model.device, **chosen))
+    if table:
+        sources = read_sources(table, field, source.bands, band=mag_band, seed=seed)
+    else:
+        sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)
+    with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
+        drawn = make_scene(
+            out,
+            source,
+            sources,
+            field,
+            imaging,
+            seed=seed,
+            overwrite=overwrite,
+            progress=line.update,
+        )
+    if not quiet:
+        left_out = f" ({len(sources) - drawn} left out)" if drawn < len(sources) else ""
+        typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {human_bytes(out.stat().st_size)}")
+
+
+def _number(name: str, text: str, kind: type) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise InvalidValueError(name, text, what) from None
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    return tuple(_number(name, part, float) for part in text.split(","))
