@@ -75,8 +75,15 @@ def scene(
     from galgen.cli.progress import ProgressLine, human_bytes
     from galgen.inputs import InputTable, parse_map
     from galgen.output import check_output
-    from galgen.scene.field import Field
-    from galgen.scene.imaging import Imaging
+    from galgen.scene import (
+        CatalogGalaxies,
+        Field,
+        GeneratedGalaxies,
+        Imaging,
+        make_scene,
+        random_sources,
+        read_sources,
+    )
 
     # What can be refused without galaxies is refused before there are any.
     check_output(out, overwrite)
@@ -93,19 +100,10 @@ def scene(
     if table and n is not None:
         raise InvalidValueError("n", n, "nothing where --catalog lists the galaxies")
 
-    from galgen.scene import (
-        CatalogGalaxies,
-        GeneratedGalaxies,
-        make_scene,
-        random_sources,
-        read_sources,
-    )
-
     if galaxies:
-        given = {"category": category, "weights": weights, "steps": steps, "sampler": sampler}
-        for name, value in given.items():
-            if value is not None:
-                raise InvalidValueError(name, str(value), "nothing where --galaxies is given")
+        making = (category, weights, steps, sampler, batch, device)
+        if any(value is not None for value in making):
+            raise InvalidValueError("galaxies", str(galaxies), "alone: none are made then")
         source = CatalogGalaxies(galaxies, seed)
     else:
         from galgen.generate import load_model
@@ -117,7 +115,8 @@ def scene(
         mixture = category or "smooth,spiral,edge-on"
         source = GeneratedGalaxies(model, mixture, seed, Sampling.on(model.device, **chosen))
     if table:
-        sources = read_sources(table, field, source.bands, band=mag_band, seed=seed)
+        margin = imaging.margin(source.bands, pixscale)
+        sources = read_sources(table, field, source.bands, band=mag_band, margin=margin, seed=seed)
     else:
         sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)
     with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
 
 from galgen.scene import truth
 from galgen.scene.cutout import cut_out
-from galgen.scene.draw import Placement, box, resample
+from galgen.scene.draw import Box, Placement, box, resample
 from galgen.scene.field import Field
 from galgen.scene.galaxies import Stamps
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
+
+# Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
+# sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
+MAX_WHOLE = 1024
 
 
 class Canvas:
@@ -35,6 +40,7 @@ class Canvas:
         self, field: Field, convolver: Convolver, bands: tuple[str, ...], zero_point: float
     ) -> None:
         self.images_bhw = np.zeros((len(bands), field.height, field.width), np.float32)
+        self._frame = Box(0, 0, field.width, field.height)
         self._field, self._convolver = field, convolver
         self._bands, self._zero_point = bands, zero_point
 
@@ -95,18 +101,22 @@ class Canvas:
         scale_n = np.exp(np.nanmean(np.log(flux_nb / stamp_flux_nb), axis=1, keepdims=True))
         return np.where(np.isnan(mag_nb), scale_n * stamp_flux_nb, flux_nb)
 
-    def _draw(self, light_bhw: np.ndarray, place: Placement, flux_b: np.ndarray) -> bool:
+    def _draw(self, light_bhw: Tensor, place: Placement, flux_b: np.ndarray) -> bool:
         """Add one galaxy; return whether it reaches the images at all."""
-        where = box(light_bhw, place, self._convolver.margin)
-        height, width = self.images_bhw.shape[1:]
-        x0, x1 = max(where.left, 0), min(where.left + where.side, width)
-        y0, y1 = max(where.low, 0), min(where.low + where.side, height)
-        if x0 >= x1 or y0 >= y1:
+        margin, whole = self._convolver.margin, box(light_bhw, place)
+        seen = whole.grown(margin).within(self._frame)
+        if seen.empty:
             return False
-        drawn_bss = self._convolver(resample(light_bhw, place, where)).numpy()
-        rows, columns = (
-            slice(y0 - where.low, y1 - where.low),
-            slice(x0 - where.left, x1 - where.left),
-        )
-        self.images_bhw[:, y0:y1, x0:x1] += flux_b[:, None, None] * drawn_bss[:, rows, columns]
+        if max(whole.right - whole.left, whole.top - whole.low) <= MAX_WHOLE:
+            where = whole
+            drawn_bhw = resample(light_bhw, place, where)
+            drawn_bhw /= drawn_bhw.sum((1, 2), keepdim=True)
+        else:
+            where = whole.within(self._frame.grown(margin))
+            drawn_bhw = resample(light_bhw, place, where)
+        drawn_bhw, where = self._convolver(drawn_bhw), where.grown(margin)
+        rows, columns = seen.slices(where)
+        part_bhw = flux_b[:, None, None] * drawn_bhw[:, rows, columns].numpy()
+        rows, columns = seen.slices(self._frame)
+        self.images_bhw[:, rows, columns] += part_bhw
         return True

@@ -1,4 +1,4 @@
-"""Draw one galaxy: move, resize and turn it, keeping its flux and its centroid."""
+"""Draw one galaxy: move, resize and turn it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from galgen.errors import InvalidValueError
-
-MAX_REACH = 512  # pixels from the centre of a galaxy to its end
 
 
 class Placement(NamedTuple):
@@ -38,51 +34,62 @@ class Placement(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A square of the image: its first column and row, and its side, in pixels."""
+    """Part of an image: from column `left` and row `low` to before `right` and `top`."""
 
     left: int
     low: int
-    side: int
+    right: int
+    top: int
+
+    @property
+    def empty(self) -> bool:
+        return self.left >= self.right or self.low >= self.top
+
+    def grown(self, margin: int) -> Box:
+        """With `margin` more pixels on every side."""
+        return Box(self.left - margin, self.low - margin, self.right + margin, self.top + margin)
+
+    def within(self, other: Box) -> Box:
+        """What both have."""
+        return Box(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
+
+    def slices(self, origin: Box) -> tuple[slice, slice]:
+        """Rows and columns of this box in an array of the pixels of another."""
+        return (
+            slice(self.low - origin.low, self.top - origin.low),
+            slice(self.left - origin.left, self.right - origin.left),
+        )
 
 
-def box(light_bhw: Tensor, place: Placement, margin: int) -> Box:
-    """The square that holds a drawn galaxy and `margin` pixels around it.
-
-    Parameters
-    ----------
-    light_bhw : Tensor (B, H, W)
-        Its light ends on the circle that fits into the stamp.
-    place : Placement
-    margin : int
-
-    Raises
-    ------
-    InvalidValueError
-        If the galaxy is too large to draw.
-    """
+def box(light_bhw: Tensor, place: Placement) -> Box:
+    """The pixels of the image that a galaxy covers, whose light ends on its stamp's circle."""
     h, w = light_bhw.shape[-2:]
     off_centre = math.hypot(place.from_x - (w - 1) / 2, place.from_y - (h - 1) / 2)
-    reach = place.zoom * (min(h, w) / 2 + off_centre + 2)
-    if reach > MAX_REACH:
-        hint = "Give the source a smaller half-light radius, or the image larger pixels."
-        raise InvalidValueError("reach of a source", f"{reach:.0f} pixels", f"{MAX_REACH}", hint)
-    half = math.ceil(reach) + 1 + margin
-    return Box(round(place.x) - half, round(place.y) - half, 2 * half + 1)
+    half = math.ceil(place.zoom * (min(h, w) / 2 + off_centre + 2)) + 1
+    x, y = round(place.x), round(place.y)
+    return Box(x, y, x + 1, y + 1).grown(half)
 
 
 def resample(light_bhw: Tensor, place: Placement, where: Box) -> Tensor:
-    """Draw a galaxy on a square that holds it all, (B, side, side); each band keeps its sum of 1.
+    """Draw a galaxy on some pixels of the image, (B, h, w).
 
-    Cubic interpolation, averaged over the pixels of the image where they are the larger ones.
+    Cubic interpolation, averaged over the pixels of the image where they are the larger ones. The
+    sum over all of the galaxy is that of `light_bhw` but for the error of sampling, below 1e-6
+    where it is enlarged 15 times.
     """
     samples = max(1, math.ceil(1 / place.zoom))
-    ticks = (torch.arange(where.side * samples, dtype=torch.float64) + 0.5) / samples - 0.5
-    dx, dy = (where.left + ticks - place.x)[None, :], (where.low + ticks - place.y)[:, None]
+    dx = _ticks(where.left, where.right, samples) - place.x
+    dy = (_ticks(where.low, where.top, samples) - place.y)[:, None]
     angle = math.radians(place.turn)
     cos, sin = math.cos(angle) / place.zoom, math.sin(angle) / place.zoom
     x, y = place.from_x + dx * cos + dy * sin, place.from_y + dy * cos - dx * sin
-    drawn = F.avg_pool2d(interpolate(light_bhw, x, y), samples)
-    return drawn / drawn.sum((1, 2), keepdim=True)
+    return F.avg_pool2d(interpolate(light_bhw, x, y), samples) / place.zoom**2
+
+
+def _ticks(first: int, last: int, samples: int) -> Tensor:
+    """Positions of `samples` points in each pixel."""
+    ticks = torch.arange((last - first) * samples, dtype=torch.float64)
+    return first + (ticks + 0.5) / samples - 0.5
 
 
 def interpolate(image_bhw: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 
 from galgen.errors import InvalidValueError
 
-MAX_SIDE = 50_000  # pixels
+MAX_PIXELS = 1 << 29  # of one image: all bands are held in memory
 MAX_DEGREES = 10.0  # a TAN projection is not meant for more
 _NORTH_STEP = 1.0 / 3600  # deg
 
@@ -42,8 +42,11 @@ class Field:
         if not -90 <= self.dec <= 90:
             raise InvalidValueError("dec", self.dec, "-90 to 90 deg")
         for name in ("width", "height"):
-            if not 16 <= getattr(self, name) <= MAX_SIDE:
-                raise InvalidValueError(name, getattr(self, name), f"16 to {MAX_SIDE} pixels")
+            if getattr(self, name) < 16:
+                raise InvalidValueError(name, getattr(self, name), "16 pixels or more")
+        if self.width * self.height > MAX_PIXELS:
+            given, hint = f"{self.width} x {self.height}", "Make several fields."
+            raise InvalidValueError("size", given, f"up to {MAX_PIXELS:,} pixels", hint)
         if not (self.pixel_scale > 0 and math.isfinite(self.pixel_scale)):
             raise InvalidValueError("pixel scale", self.pixel_scale, "above 0 arcsec")
         side = max(self.width, self.height) * self.pixel_scale / 3600

@@ -78,6 +78,10 @@ class Imaging:
             for b, (band, psf, depth, sky) in enumerate(zip(bands, *settings, strict=True))
         ]
 
+    def margin(self, bands: Sequence[str], pixel_scale: float) -> int:
+        """Pixels by which PSFs carry light."""
+        return max(len(exposure.kernel) // 2 for exposure in self.exposures(bands, pixel_scale))
+
     def _exposure(
         self, band: str, b: int, psf: str, depth: float, sky: float, pixel_scale: float
     ) -> Exposure:

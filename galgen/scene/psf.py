@@ -106,25 +106,23 @@ class Convolver:
 
     def __init__(self, kernels: Sequence[np.ndarray]) -> None:
         self._kernels = [torch.from_numpy(kernel) for kernel in kernels]
-        self._transforms: dict[int, Tensor] = {}
+        self._transforms: dict[tuple[int, int], Tensor] = {}
         self.margin = max(len(kernel) // 2 for kernel in kernels)
 
-    def __call__(self, image_bss: Tensor) -> Tensor:
-        """Convolve squares (B, S, S) that are 0 within `margin` of their border."""
+    def __call__(self, image_bhw: Tensor) -> Tensor:
+        """Convolve; the result has `margin` more pixels on every side."""
         if self.margin == 0:
-            return image_bss
-        side = image_bss.shape[-1]
-        # No room for what wraps round: the border is empty.
-        size = -(-side // _PAD) * _PAD
-        if size not in self._transforms:
-            self._transforms[size] = self._transform(size)
-        product = torch.fft.rfft2(image_bss, s=(size, size)) * self._transforms[size]
-        return torch.fft.irfft2(product, s=(size, size))[:, :side, :side]
+            return image_bhw
+        sides = [side + 2 * self.margin for side in image_bhw.shape[1:]]
+        h, w = (-(-side // _PAD) * _PAD for side in sides)
+        if (h, w) not in self._transforms:
+            self._transforms[h, w] = self._transform(h, w)
+        product = torch.fft.rfft2(image_bhw, s=(h, w)) * self._transforms[h, w]
+        return torch.fft.irfft2(product, s=(h, w))[:, : sides[0], : sides[1]]
 
-    def _transform(self, size: int) -> Tensor:
-        planes = torch.zeros(len(self._kernels), size, size, dtype=torch.float64)
+    def _transform(self, h: int, w: int) -> Tensor:
+        planes = torch.zeros(len(self._kernels), h, w, dtype=torch.float64)
         for plane, kernel in zip(planes, self._kernels, strict=True):
-            side = len(kernel)
-            plane[:side, :side] = kernel
-            plane.copy_(plane.roll((-(side // 2),) * 2, (0, 1)))
+            first, side = self.margin - len(kernel) // 2, len(kernel)
+            plane[first : first + side, first : first + side] = kernel
         return torch.fft.rfft2(planes)

@@ -97,6 +97,7 @@ def _primary_header(bands: tuple[str, ...], n: int, info: RunInfo, seed: int) ->
         [
             ("CREATOR", f"galgen {__version__}"),
             ("NOBJECT", n, f"galaxies in {TRUTH}"),
+            ("REQUEST", info.request),  # often too long for a comment
             ("SCENSEED", seed, "seed of positions, magnitudes, noise"),
             ("BANDS", ",".join(bands), "bluest first"),
             ("MODEL", info.model, "model that made the galaxies"),
