@@ -112,6 +112,7 @@ def _primary_header(bands: tuple[str, ...], n: int, info: RunInfo, seed: int) ->
 
 def _image_header(field: Field, imaging: Imaging, exposure: Exposure) -> fits.Header:
     header = field.wcs.to_header()
+    del header["MJDREF"]  # of a time, and there is none
     header["EXTNAME"] = image_name(exposure.band)
     header["FILTER"] = (exposure.band, "band")
     header["BUNIT"] = (imaging.unit, "flux per pixel")
@@ -130,7 +131,6 @@ def _table_hdu(bands: tuple[str, ...], unit: str, table: np.ndarray) -> fits.Bin
     for i, column in enumerate(_columns(bands, unit), 1):
         if column.unit:
             # By hand: nanomaggies, which many surveys write, are no unit of the FITS standard.
-            hdu.header.set(f"TUNIT{i}", column.unit, after=f"TFORM{i}")
-        after = f"TUNIT{i}" if column.unit else f"TFORM{i}"
-        hdu.header.set(f"TCOMM{i}", column.description, after=after)
+            hdu.header[f"TUNIT{i}"] = column.unit
+        hdu.header[f"TCOMM{i}"] = column.description
     return hdu
