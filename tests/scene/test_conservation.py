@@ -9,7 +9,7 @@ from astropy import units as u
 from galgen.scene import Field, Imaging, canvas
 from tests.scene.looking import image, moments
 
-STEP = 160  # pixels between galaxies of a grid
+STEP = 240  # pixels between galaxies of a grid
 
 
 def grid(field: Field, seed: int = 0) -> dict[str, np.ndarray]:
