@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
 
 from galgen.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from galgen.scene.galaxies import Galaxies
+
+MIXTURE = "smooth,spiral,edge-on"
+# What goes without an option, and says so when it does not.
+_MEANINGLESS = {
+    "galaxies": "a file only where no option of how to make galaxies",
+    "catalog": "a table only where neither --mag nor --n",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +34,7 @@ def scene(
     ] = None,
     category: Annotated[
         str | None,
-        Option(help="What to make: a category or a mixture.  [default: smooth,spiral,edge-on]"),
+        Option(help=f"What to make: a category or a mixture.  [default: {MIXTURE}]"),
     ] = None,
     catalog: Annotated[
         Path | None,
@@ -36,7 +46,10 @@ def scene(
     map: Annotated[
         list[str] | None, Option(help="Column names of the table: ours=theirs. Repeatable.")
     ] = None,
-    mag: Annotated[str, Option(help="Limits of the number counts, bright:faint.")] = "19:24",
+    mag: Annotated[
+        str | None,
+        Option(help="Limits of the number counts, bright:faint.  [default: 19:24]"),
+    ] = None,
     n: Annotated[
         int | None, Option(help="How many galaxies, if not what the counts give for the area.")
     ] = None,
@@ -75,64 +88,77 @@ def scene(
     from galgen.cli.progress import ProgressLine, human_bytes
     from galgen.inputs import InputTable, parse_map
     from galgen.output import check_output
-    from galgen.scene import (
-        CatalogGalaxies,
-        Field,
-        GeneratedGalaxies,
-        Imaging,
-        make_scene,
-        random_sources,
-        read_sources,
-    )
+    from galgen.scene import Field, Imaging, make_scene, random_sources, read_sources
 
     # What can be refused without galaxies is refused before there are any.
     check_output(out, overwrite)
-    width, _, height = size.partition("x")
-    field = Field(
-        ra, dec, _number("size", width, int), _number("size", height or width, int), pixscale
-    )
-    imaging = Imaging(
-        mag_zero, tuple(psf.split(",")), _numbers("depth", depth), _numbers("sky", sky)
-    )
-    bright, _, faint = mag.partition(":")
-    limits = _number("mag", bright, float), _number("mag", faint, float)
+    field = Field(ra, dec, *_sides(size), pixscale)
+    sky_level, limit = _numbers("sky", sky), _numbers("depth", depth)
+    imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
+    _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
+    _alone("catalog", catalog, mag, n)
+    if map and not catalog:
+        raise InvalidValueError("map", map, "with --catalog only")
     table = InputTable(catalog, parse_map(map or [])) if catalog else None
-    if table and n is not None:
-        raise InvalidValueError("n", n, "nothing where --catalog lists the galaxies")
+    limits = _limits(mag or "19:24")
 
     if galaxies:
-        making = (category, weights, steps, sampler, batch, device)
-        if any(value is not None for value in making):
-            raise InvalidValueError("galaxies", str(galaxies), "alone: none are made then")
-        source = CatalogGalaxies(galaxies, seed)
+        source = _read(galaxies, seed)
     else:
-        from galgen.generate import load_model
-        from galgen.sampling import Sampling
-
-        model = load_model(weights, device)
-        chosen = {"sampler": sampler, "steps": steps, "micro_batch": batch}
-        chosen = {name: value for name, value in chosen.items() if value is not None}
-        mixture = category or "smooth,spiral,edge-on"
-        source = GeneratedGalaxies(model, mixture, seed, Sampling.on(model.device, **chosen))
+        source = _generated(category or MIXTURE, seed, steps, sampler, weights, batch, device)
+    given = {"band": mag_band, "seed": seed}
     if table:
         margin = imaging.margin(source.bands, pixscale)
-        sources = read_sources(table, field, source.bands, band=mag_band, margin=margin, seed=seed)
+        sources = read_sources(table, field, source.bands, margin=margin, **given)
     else:
-        sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)
+        sources = random_sources(field, source.bands, limits=limits, n=n, **given)
     with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
-        drawn = make_scene(
-            out,
-            source,
-            sources,
-            field,
-            imaging,
-            seed=seed,
-            overwrite=overwrite,
-            progress=line.update,
-        )
+        options = {"seed": seed, "overwrite": overwrite, "progress": line.update}
+        drawn = make_scene(out, source, sources, field, imaging, **options)
     if not quiet:
         left_out = f" ({len(sources) - drawn} left out)" if drawn < len(sources) else ""
         typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {human_bytes(out.stat().st_size)}")
+
+
+def _read(path: Path, seed: int) -> Galaxies:
+    from galgen.scene import CatalogGalaxies
+
+    return CatalogGalaxies(path, seed)
+
+
+def _generated(
+    category: str,
+    seed: int,
+    steps: int | None,
+    sampler: str | None,
+    weights: Path | None,
+    batch: int | None,
+    device: str | None,
+) -> Galaxies:
+    from galgen.generate import load_model
+    from galgen.sampling import Sampling
+    from galgen.scene import GeneratedGalaxies
+
+    model = load_model(weights, device)
+    given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return GeneratedGalaxies(model, category, seed, Sampling.on(model.device, **chosen))
+
+
+def _alone(name: str, value: Path | None, *others: object) -> None:
+    """Refuse options that mean nothing beside another."""
+    if value is not None and any(other is not None for other in others):
+        raise InvalidValueError(name, str(value), f"{_MEANINGLESS[name]} is given beside it")
+
+
+def _sides(text: str) -> list[int]:
+    width, cross, height = text.partition("x")
+    return [_number("size", side, int) for side in (width, height if cross else width)]
+
+
+def _limits(text: str) -> tuple[float, float]:
+    bright, _, faint = text.partition(":")
+    return _number("mag", bright, float), _number("mag", faint, float)
 
 
 def _number(name: str, text: str, kind: type) -> float:

@@ -142,7 +142,7 @@ class GeneratedGalaxies:
     def __init__(
         self,
         model: GalaxyModel,
-        category: str = "smooth,spiral,edge-on",
+        category: str = "galaxy",
         seed: int = 0,
         sampling: Sampling | None = None,
     ) -> None:

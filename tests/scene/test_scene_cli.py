@@ -85,8 +85,8 @@ def test_from_a_table(scene, tmp_path):
         (("--depth", "24,25"), "one for each of g, r, i"),
         (("--seed", -1), "seed is -1"),
         (("--catalog", "missing.fits"), "missing.fits"),
-        (("--map", "ra"), "ours=theirs"),
-        (("--category", "spiral"), "none are made"),
+        (("--category", "spiral"), "no option of how to make galaxies"),
+        (("--map", "mag=m"), "with --catalog only"),
         (("--out", "no-such-folder/scene.fits"), "no-such-folder"),
     ],
 )
@@ -103,7 +103,8 @@ def test_other_bad_input(scene, tmp_path):
     text = tmp_path / "table.csv"
     text.write_text("ra,dec,mag\n150,2,20\n")
     for arguments, says in (
-        (("--catalog", text, "--n", 3), "n is 3"),
+        (("--catalog", text, "--n", 3), "neither --mag nor --n"),
+        (("--catalog", text, "--map", "mag"), "ours=theirs"),
         (("--catalog", text, "--map", "mag=nothing"), "nothing"),
     ):
         code, _, err, path = scene(*arguments)
