@@ -13,11 +13,11 @@ from galgen.errors import InvalidValueError
 if TYPE_CHECKING:
     from galgen.scene.galaxies import Galaxies
 
-MIXTURE = "smooth,spiral,edge-on"
+MIXTURE, LIMITS = "smooth,spiral,edge-on", "19:24"
 # What goes without an option, and says so when it does not.
 _MEANINGLESS = {
-    "galaxies": "a file only where no option of how to make galaxies",
-    "catalog": "a table only where neither --mag nor --n",
+    "galaxies": "a file where no option of how to make galaxies",
+    "catalog": "a table where neither --mag nor --n",
 }
 
 
@@ -34,7 +34,7 @@ def scene(
     ] = None,
     category: Annotated[
         str | None,
-        Option(help=f"What to make: a category or a mixture.  [default: {MIXTURE}]"),
+        Option(help=f"What to make: a category or a mixture; else {MIXTURE}."),
     ] = None,
     catalog: Annotated[
         Path | None,
@@ -48,13 +48,13 @@ def scene(
     ] = None,
     mag: Annotated[
         str | None,
-        Option(help="Limits of the number counts, bright:faint.  [default: 19:24]"),
+        Option(help=f"Limits of the number counts, bright:faint; else {LIMITS}."),
     ] = None,
     n: Annotated[
         int | None, Option(help="How many galaxies, if not what the counts give for the area.")
     ] = None,
     mag_band: Annotated[
-        str | None, Option(help="Band of the magnitudes; the others follow colours.  [default: i]")
+        str | None, Option(help="Band of the magnitudes, else i; the others follow from colours.")
     ] = None,
     ra: Annotated[float, Option(help="Centre, deg.")] = 150.0,
     dec: Annotated[float, Option(help="Centre, deg.")] = 2.0,
@@ -88,7 +88,14 @@ def scene(
     from galgen.cli.progress import ProgressLine, human_bytes
     from galgen.inputs import InputTable, parse_map
     from galgen.output import check_output
-    from galgen.scene import Field, Imaging, make_scene, random_sources, read_sources
+    from galgen.scene import (
+        CatalogGalaxies,
+        Field,
+        Imaging,
+        make_scene,
+        random_sources,
+        read_sources,
+    )
 
     # What can be refused without galaxies is refused before there are any.
     check_output(out, overwrite)
@@ -100,10 +107,10 @@ def scene(
     if map and not catalog:
         raise InvalidValueError("map", map, "with --catalog only")
     table = InputTable(catalog, parse_map(map or [])) if catalog else None
-    limits = _limits(mag or "19:24")
+    limits = _limits(mag or LIMITS)
 
     if galaxies:
-        source = _read(galaxies, seed)
+        source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category or MIXTURE, seed, steps, sampler, weights, batch, device)
     given = {"band": mag_band, "seed": seed}
@@ -118,12 +125,6 @@ def scene(
     if not quiet:
         left_out = f" ({len(sources) - drawn} left out)" if drawn < len(sources) else ""
         typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {human_bytes(out.stat().st_size)}")
-
-
-def _read(path: Path, seed: int) -> Galaxies:
-    from galgen.scene import CatalogGalaxies
-
-    return CatalogGalaxies(path, seed)
 
 
 def _generated(

@@ -50,7 +50,7 @@ def make_scene(
     imaging : Imaging, optional
         Zero point, PSF, sky and noise.
     seed : int
-        Of the noise.
+        Of the noise, which is the same in every field of a seed.
     overwrite : bool
         Replace an existing file.
     progress : callable, optional

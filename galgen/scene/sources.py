@@ -16,7 +16,7 @@ from galgen.scene import population
 from galgen.scene.field import Field
 
 MAX_SOURCES = 10_000_000
-REACH = 8.0  # half-light radii; SDSS's own model profiles end there (Stoughton et al. 2002)
+REACH = 8.0  # half-light radii, where SDSS's de Vaucouleurs models end (Stoughton et al. 2002)
 _X, _Y, _MAG, _ANGLE = range(4)  # uniform numbers of a source
 _UNIFORM, _NORMAL = Stream.SCENE.at(0), Stream.SCENE.at(1)
 
