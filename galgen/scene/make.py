@@ -76,7 +76,7 @@ def make_scene(
     >>> galaxies = GeneratedGalaxies(galgen.load_model(), "spiral")
     >>> sources = random_sources(field, galaxies.bands, limits=(19, 23))
     >>> make_scene("field.fits", galaxies, sources, field)  # doctest: +SKIP
-    29
+    30
     """
     out, imaging = Path(out), imaging or Imaging()
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
