@@ -28,6 +28,7 @@ _PUBLIC = {
     "Observing": "galgen.observe",
     "Sampling": "galgen.sampling",
     "load_model": "galgen.generate",
+    "make_scene": "galgen.scene",
     "preview": "galgen.sheet",
     "train": "galgen.training",
 }

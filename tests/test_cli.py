@@ -65,7 +65,7 @@ def test_help_needs_no_heavy_import():
         "assert not heavy, heavy\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    for command in ("mass", "train", "preview", "export", "evaluate", "verify", "info"):
+    for command in ("mass", "scene", "train", "preview", "export", "evaluate", "verify", "info"):
         assert command in shown.stdout
 
 

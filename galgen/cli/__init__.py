@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from galgen.cli import catalog, export, files, info, mass, train, unfinished
+from galgen.cli import catalog, export, files, info, mass, scene, train, unfinished
 from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ train.register(app)
 files.register(app)
 catalog.register(app)
 export.register(app)
+scene.register(app)
 info.register(app)
 
 

@@ -1,0 +1,174 @@
+"""``galgen scene``: an image of a field of galaxies, and the truth about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Option
+
+from galgen.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from galgen.scene.galaxies import Galaxies
+
+MIXTURE, LIMITS = "smooth,spiral,edge-on", "19:24"
+# What goes without an option, and says so when it does not.
+_MEANINGLESS = {
+    "galaxies": "a file where no option of how to make galaxies",
+    "catalog": "a table where neither --mag nor --n",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(scene)
+
+
+def scene(
+    out: Annotated[Path, Option(help="FITS file to write.")],
+    galaxies: Annotated[
+        Path | None,
+        Option(help="Catalogue of 'galgen mass' to take galaxies from, instead of making them."),
+    ] = None,
+    category: Annotated[
+        str | None,
+        Option(help=f"What to make: a category or a mixture; else {MIXTURE}."),
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        Option(
+            help="Table (FITS, CSV, ECSV) of what to draw, instead of number counts: ra, dec, mag "
+            "or mag_<band>; where wanted half_light_radius, position_angle, category."
+        ),
+    ] = None,
+    map: Annotated[
+        list[str] | None, Option(help="Column names of the table: ours=theirs. Repeatable.")
+    ] = None,
+    mag: Annotated[
+        str | None,
+        Option(help=f"Limits of the number counts, bright:faint; else {LIMITS}."),
+    ] = None,
+    n: Annotated[
+        int | None, Option(help="How many galaxies, if not what the counts give for the area.")
+    ] = None,
+    mag_band: Annotated[
+        str | None, Option(help="Band of the magnitudes, else i; the others follow from colours.")
+    ] = None,
+    ra: Annotated[float, Option(help="Centre, deg.")] = 150.0,
+    dec: Annotated[float, Option(help="Centre, deg.")] = 2.0,
+    size: Annotated[str, Option(help="Pixels: 1024, or WIDTHxHEIGHT.")] = "1024",
+    pixscale: Annotated[float, Option(help="Arcsec per pixel.")] = 0.2,
+    psf: Annotated[
+        str, Option(help="none, gaussian:FWHM, moffat:FWHM[:BETA] or FITS image; or one per band.")
+    ] = "moffat:0.7",
+    depth: Annotated[
+        str, Option(help="Noise: mag of a point source at 5 sigma, inf for none; or one per band.")
+    ] = "25",
+    sky: Annotated[str, Option(help="Background, flux per pixel; or one per band.")] = "0",
+    mag_zero: Annotated[
+        float, Option(help="AB magnitude of one flux unit: 22.5 nanomaggy, 31.4 nJy.")
+    ] = 22.5,
+    seed: Annotated[int, Option(help="Equal seeds and options make equal files.")] = 0,
+    steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
+    sampler: Annotated[str | None, Option(help="As for 'galgen mass'.")] = None,
+    weights: Annotated[Path | None, Option(help="Weights folder, if not the shipped one.")] = None,
+    batch: Annotated[
+        int | None, Option(help="Galaxies that go through the network together.")
+    ] = None,
+    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
+    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Make an image of a field in every band, with WCS, PSF and noise, and a table of the truth.
+
+    Galaxies have random positions and magnitudes from number counts, or those of a table.
+    """
+    from galgen.cli.progress import ProgressLine, human_bytes
+    from galgen.inputs import InputTable, parse_map
+    from galgen.output import check_output
+    from galgen.scene import (
+        CatalogGalaxies,
+        Field,
+        Imaging,
+        make_scene,
+        random_sources,
+        read_sources,
+    )
+
+    # What can be refused without galaxies is refused before there are any.
+    check_output(out, overwrite)
+    field = Field(ra, dec, *_sides(size), pixscale)
+    sky_level, limit = _numbers("sky", sky), _numbers("depth", depth)
+    imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
+    _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
+    _alone("catalog", catalog, mag, n)
+    if map and not catalog:
+        raise InvalidValueError("map", map, "with --catalog only")
+    table = InputTable(catalog, parse_map(map or [])) if catalog else None
+    limits = _limits(mag or LIMITS)
+
+    if galaxies:
+        source: Galaxies = CatalogGalaxies(galaxies, seed)
+    else:
+        source = _generated(category or MIXTURE, seed, steps, sampler, weights, batch, device)
+    given = {"band": mag_band, "seed": seed}
+    if table:
+        margin = imaging.margin(source.bands, pixscale)
+        sources = read_sources(table, field, source.bands, margin=margin, **given)
+    else:
+        sources = random_sources(field, source.bands, limits=limits, n=n, **given)
+    with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
+        options = {"seed": seed, "overwrite": overwrite, "progress": line.update}
+        drawn = make_scene(out, source, sources, field, imaging, **options)
+    if not quiet:
+        left_out = f" ({len(sources) - drawn} left out)" if drawn < len(sources) else ""
+        typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {human_bytes(out.stat().st_size)}")
+
+
+def _generated(
+    category: str,
+    seed: int,
+    steps: int | None,
+    sampler: str | None,
+    weights: Path | None,
+    batch: int | None,
+    device: str | None,
+) -> Galaxies:
+    from galgen.generate import load_model
+    from galgen.sampling import Sampling
+    from galgen.scene import GeneratedGalaxies
+
+    model = load_model(weights, device)
+    given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return GeneratedGalaxies(model, category, seed, Sampling.on(model.device, **chosen))
+
+
+def _alone(name: str, value: Path | None, *others: object) -> None:
+    """Refuse options that mean nothing beside another."""
+    if value is not None and any(other is not None for other in others):
+        raise InvalidValueError(name, str(value), f"{_MEANINGLESS[name]} is given beside it")
+
+
+def _sides(text: str) -> list[int]:
+    width, cross, height = text.partition("x")
+    return [_number("size", side, int) for side in (width, height if cross else width)]
+
+
+def _limits(text: str) -> tuple[float, float]:
+    bright, _, faint = text.partition(":")
+    return _number("mag", bright, float), _number("mag", faint, float)
+
+
+def _number(name: str, text: str, kind: type) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise InvalidValueError(name, text, what) from None
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...]:
+    return tuple(_number(name, part, float) for part in text.split(","))

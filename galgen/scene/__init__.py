@@ -1,0 +1,18 @@
+"""Fields of galaxies: an image per band with WCS, PSF and noise, and the truth about them."""
+
+from galgen.scene.field import Field
+from galgen.scene.galaxies import CatalogGalaxies, GeneratedGalaxies
+from galgen.scene.imaging import Imaging
+from galgen.scene.make import make_scene
+from galgen.scene.sources import Sources, random_sources, read_sources
+
+__all__ = [
+    "CatalogGalaxies",
+    "Field",
+    "GeneratedGalaxies",
+    "Imaging",
+    "Sources",
+    "make_scene",
+    "random_sources",
+    "read_sources",
+]

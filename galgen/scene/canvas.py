@@ -1,0 +1,122 @@
+"""The images of a field while galaxies are added to them."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from galgen.scene import truth
+from galgen.scene.cutout import cut_out
+from galgen.scene.draw import Box, Placement, box, resample
+from galgen.scene.field import Field
+from galgen.scene.galaxies import Stamps
+from galgen.scene.psf import Convolver
+from galgen.scene.sources import Sources
+
+# Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
+# sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
+MAX_WHOLE = 1024
+
+
+class Canvas:
+    """Images without sky and noise.
+
+    Parameters
+    ----------
+    field : Field
+    convolver : Convolver
+        PSF of each band.
+    bands : tuple of str
+    zero_point : float
+        AB magnitude of one unit of flux.
+
+    Attributes
+    ----------
+    images_bhw : ndarray (B, H, W) float32
+        Flux per pixel.
+    """
+
+    def __init__(
+        self, field: Field, convolver: Convolver, bands: tuple[str, ...], zero_point: float
+    ) -> None:
+        self.images_bhw = np.zeros((len(bands), field.height, field.width), np.float32)
+        self._frame = Box(0, 0, field.width, field.height)
+        self._field, self._convolver = field, convolver
+        self._bands, self._zero_point = bands, zero_point
+
+    def add(self, sources: Sources, stamps: Stamps, seed: int) -> np.ndarray:
+        """Draw galaxies, in order.
+
+        Parameters
+        ----------
+        sources : Sources
+        stamps : Stamps
+            Of as many galaxies.
+        seed : int
+            Of the run that made them.
+
+        Returns
+        -------
+        ndarray
+            Rows of the table of truth, of those that are on the images.
+        """
+        cutouts = cut_out(stamps.stamps_nbhw, self._bands)
+        sources = sources[cutouts.index]
+        flux_nb = self._fluxes(sources.mag_nb, cutouts.flux_nb)
+        theta = (self._field.north(sources.ra, sources.dec) + sources.position_angle) % 180
+        zoom = sources.radius / self._field.pixel_scale / cutouts.radius
+        drawn = np.zeros(len(sources), bool)
+        for i, light_bhw in enumerate(cutouts.light_nbhw):
+            place = Placement(
+                from_x=float(cutouts.x[i]),
+                from_y=float(cutouts.y[i]),
+                x=float(sources.x[i]),
+                y=float(sources.y[i]),
+                zoom=float(zoom[i]),
+                turn=float(theta[i] - cutouts.angle[i]),
+            )
+            drawn[i] = self._draw(light_bhw, place, flux_nb[i])
+        rows = truth.rows(
+            self._bands,
+            ID=sources.id,
+            RA=sources.ra,
+            DEC=sources.dec,
+            X=sources.x + 1,
+            Y=sources.y + 1,
+            FLUX=flux_nb,
+            MAG=self._zero_point - 2.5 * np.log10(flux_nb),
+            CATEGORY=stamps.category_n[cutouts.index],
+            HALF_LIGHT_RADIUS=sources.radius,
+            AXIS_RATIO=cutouts.axis_ratio,
+            POSITION_ANGLE=sources.position_angle,
+            THETA=theta,
+            GALAXY_ID=stamps.galaxy_id_n[cutouts.index],
+            SEED=np.full(len(sources), seed),
+        )
+        return rows[drawn]
+
+    def _fluxes(self, mag_nb: np.ndarray, stamp_flux_nb: np.ndarray) -> np.ndarray:
+        """Fluxes from magnitudes, those without one by the colours of the stamp."""
+        flux_nb = 10 ** (0.4 * (self._zero_point - mag_nb))
+        scale_n = np.exp(np.nanmean(np.log(flux_nb / stamp_flux_nb), axis=1, keepdims=True))
+        return np.where(np.isnan(mag_nb), scale_n * stamp_flux_nb, flux_nb)
+
+    def _draw(self, light_bhw: Tensor, place: Placement, flux_b: np.ndarray) -> bool:
+        """Add one galaxy; return whether it reaches the images at all."""
+        margin, whole = self._convolver.margin, box(light_bhw, place)
+        seen = whole.grown(margin).within(self._frame)
+        if seen.empty:
+            return False
+        if max(whole.right - whole.left, whole.top - whole.low) <= MAX_WHOLE:
+            where = whole
+            drawn_bhw = resample(light_bhw, place, where)
+            drawn_bhw /= drawn_bhw.sum((1, 2), keepdim=True)
+        else:
+            where = whole.within(self._frame.grown(margin))
+            drawn_bhw = resample(light_bhw, place, where)
+        drawn_bhw, where = self._convolver(drawn_bhw), where.grown(margin)
+        rows, columns = seen.slices(where)
+        part_bhw = flux_b[:, None, None] * drawn_bhw[:, rows, columns].numpy()
+        rows, columns = seen.slices(self._frame)
+        self.images_bhw[:, rows, columns] += part_bhw
+        return True

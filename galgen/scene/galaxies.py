@@ -1,0 +1,177 @@
+"""Where the galaxies of a scene come from: a catalogue file, or the model itself.
+
+Either hands out stamps for sources in order, a batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from galgen import categories, noise
+from galgen.batch import RunInfo
+from galgen.catalog import CatalogFile
+from galgen.errors import CatalogError, DataError
+from galgen.generate import GalaxyModel, Run
+from galgen.noise import Stream
+from galgen.request import Request, parse_mixture
+from galgen.sampling import Sampling
+from galgen.scene.sources import Sources
+
+_BATCH = 64  # stamps read from a file at a time
+_PICK = Stream.SCENE.at(2)
+
+
+class Stamps(NamedTuple):
+    """Galaxies for consecutive sources.
+
+    Attributes
+    ----------
+    stamps_nbhw : ndarray (N, B, H, W), float32
+        Flux per pixel.
+    galaxy_id_n : ndarray (N,) int64
+        Their number in the run that made them.
+    category_n : ndarray (N,)
+        Category codes.
+    """
+
+    stamps_nbhw: np.ndarray
+    galaxy_id_n: np.ndarray
+    category_n: np.ndarray
+
+
+class Galaxies(Protocol):
+    """Anything that gives stamps to sources.
+
+    Attributes
+    ----------
+    bands : tuple of str
+        Bluest first.
+    """
+
+    bands: tuple[str, ...]
+
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+        """Provenance, and stamps of the sources' categories, in their order."""
+        ...
+
+
+class CatalogGalaxies:
+    """Galaxies of a catalogue file, one at random for each source, any of them more than once.
+
+    A source gets the same galaxy in every field, by `Sources.id` and `seed`.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written by ``galgen mass``.
+    seed : int
+
+    Raises
+    ------
+    DataError, CatalogError
+        If the file cannot be read.
+    """
+
+    def __init__(self, path: str | Path, seed: int = 0) -> None:
+        self._path, self._seed = path, seed
+        with CatalogFile(path) as catalog:
+            self.bands = catalog.bands
+            # What could not be measured shows no galaxy.
+            self._usable = np.isfinite(catalog.column("HALF_LIGHT_RADIUS"))
+            self._category = catalog.column("CATEGORY")
+
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+        """See `Galaxies`.
+
+        Raises
+        ------
+        DataError
+            If there is no galaxy of a category.
+        """
+        with CatalogFile(self._path) as catalog:
+            info = catalog.info
+        return info, self._read(self._pick(sources))
+
+    def _pick(self, sources: Sources) -> np.ndarray:
+        index = torch.from_numpy(sources.id)
+        u_n = noise.uniform(self._seed, index, _PICK, 1)[:, 0].numpy()
+        row_n = np.empty(len(sources), np.int64)
+        for code in np.unique(sources.category):
+            category = categories.get(int(code))
+            below = [node.code for node in categories.descendants(category)]
+            rows = np.flatnonzero(self._usable & np.isin(self._category, below))
+            if len(rows) == 0:
+                raise DataError(f"{self._path}: has no galaxy of category {category.name} to draw.")
+            some = sources.category == code
+            row_n[some] = rows[np.minimum((u_n[some] * len(rows)).astype(int), len(rows) - 1)]
+        return row_n
+
+    def _read(self, row_n: np.ndarray) -> Iterator[Stamps]:
+        with CatalogFile(self._path) as catalog:
+            ids = catalog.column("GALAXY_ID")
+            for start in range(0, len(row_n), _BATCH):
+                rows = row_n[start : start + _BATCH]
+                stamps_nbhw = catalog.stamps(rows)
+                if not np.isfinite(stamps_nbhw).all():
+                    raise CatalogError(f"{self._path}: a stamp has pixels that are not finite.")
+                yield Stamps(stamps_nbhw, ids[rows], self._category[rows])
+
+
+class GeneratedGalaxies:
+    """Galaxies made for the scene: galaxy i of a run goes to source i, and none is used twice.
+
+    Where all categories are left open these are the galaxies that `GalaxyModel.generate` makes of
+    the same mixture and seed.
+
+    Parameters
+    ----------
+    model : GalaxyModel
+    category : str
+        Category, or mixture, of sources that have none of their own.
+    seed : int
+    sampling : Sampling, optional
+        By default what suits the device.
+    """
+
+    def __init__(
+        self,
+        model: GalaxyModel,
+        category: str = "galaxy",
+        seed: int = 0,
+        sampling: Sampling | None = None,
+    ) -> None:
+        self._model, self._mixture, self._seed = model, parse_mixture(category), seed
+        self._sampling = sampling or Sampling.on(model.device)
+        self.bands = model.checkpoint.space.bands
+
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+        """See `Galaxies`."""
+        request = _Listed(self._mixture, seed=self._seed, category_n=sources.category)
+        run = Run(self._model, request, max(1, len(sources)), self._sampling)
+        ranges = [(0, len(sources))]
+        stamps = (
+            Stamps(batch.stamps_nbhw.astype(np.float32), batch.galaxy_id_n, batch.category_n)
+            for batch in run.batches(ranges)
+        )
+        return run.info, stamps
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed(Request):
+    """A request in which some galaxies have a category of their own."""
+
+    category_n: np.ndarray
+
+    def _codes(self, index_n: torch.Tensor) -> np.ndarray:
+        drawn_n = super()._codes(index_n)
+        if len(self.category_n) == 0:
+            return drawn_n
+        # A micro-batch may reach beyond the last galaxy.
+        own_n = self.category_n[np.minimum(index_n.numpy(), len(self.category_n) - 1)]
+        return np.where(own_n > 0, own_n, drawn_n)

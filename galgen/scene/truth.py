@@ -1,0 +1,136 @@
+"""The FITS file of a scene: an image per band, and the table of what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from galgen import __version__, categories
+from galgen.batch import RunInfo
+from galgen.catalog.schema import CatalogColumn
+from galgen.scene.field import Field
+from galgen.scene.imaging import Exposure, Imaging
+
+TRUTH = "TRUTH"
+_NAMES = np.array([category.name for category in categories.CATEGORIES], dtype="S18")
+
+
+def image_name(band: str) -> str:
+    """Name of the extension with the image of a band."""
+    return f"SCI_{band.upper()}"
+
+
+def rows(bands: tuple[str, ...], **columns: np.ndarray) -> np.ndarray:
+    """Rows of the table ``TRUTH`` as they are stored; none without columns.
+
+    Parameters
+    ----------
+    bands : tuple of str
+    columns : ndarray (N,)
+        By name; ``FLUX`` and ``MAG`` are (N, B). Names of categories are added.
+    """
+    dtype = [(column.name, column.dtype) for column in _columns(bands)]
+    table = np.empty(len(columns["ID"]) if columns else 0, dtype)
+    if not columns:
+        return table
+    for name in ("FLUX", "MAG"):
+        values_nb = columns.pop(name)
+        columns |= {f"{name}_{band.upper()}": values_nb[:, b] for b, band in enumerate(bands)}
+    columns["CATEGORY_NAME"] = _NAMES[columns["CATEGORY"]]
+    for name in table.dtype.names:
+        table[name] = columns[name]
+    return table
+
+
+def scene_file(
+    field: Field,
+    imaging: Imaging,
+    exposures: Sequence[Exposure],
+    images_bhw: np.ndarray,
+    table: np.ndarray,
+    info: RunInfo,
+    seed: int,
+) -> fits.HDUList:
+    """The whole file, with checksums; equal arguments make equal bytes."""
+    bands = tuple(exposure.band for exposure in exposures)
+    primary = fits.PrimaryHDU(header=_primary_header(bands, len(table), info, seed))
+    images = [
+        fits.ImageHDU(image_hw, _image_header(field, imaging, exposure))
+        for exposure, image_hw in zip(exposures, images_bhw, strict=True)
+    ]
+    hdus = fits.HDUList([primary, *images, _table_hdu(bands, imaging.unit, table)])
+    hdus.update_extend()
+    for hdu in hdus:
+        hdu.add_checksum(when="of this HDU")  # by default it says the time of day
+    return hdus
+
+
+def _columns(bands: tuple[str, ...], unit: str = "") -> list[CatalogColumn]:
+    each = [(band, band.upper()) for band in bands]
+    return [
+        CatalogColumn("ID", ">i8", "", "number of the source; row of an input table, from 0"),
+        CatalogColumn("RA", ">f8", "deg", "centroid, ICRS"),
+        CatalogColumn("DEC", ">f8", "deg", "centroid, ICRS"),
+        CatalogColumn("X", ">f8", "pix", "centroid, 1 is the centre of the first pixel of a row"),
+        CatalogColumn("Y", ">f8", "pix", "centroid, 1 is the centre of the first row"),
+        *(CatalogColumn(f"MAG_{up}", ">f4", "mag", f"{band}, AB") for band, up in each),
+        *(
+            CatalogColumn(f"FLUX_{up}", ">f4", unit, f"{band}, all of it, on the image or not")
+            for band, up in each
+        ),
+        CatalogColumn("CATEGORY", ">i2", "", "morphology, code of galgen's taxonomy"),
+        CatalogColumn("CATEGORY_NAME", "S18", "", "morphology"),
+        CatalogColumn("HALF_LIGHT_RADIUS", ">f4", "arcsec", "circularised, before the PSF"),
+        CatalogColumn("AXIS_RATIO", ">f4", "", "minor over major axis, before the PSF"),
+        CatalogColumn("POSITION_ANGLE", ">f4", "deg", "major axis, from north through east"),
+        CatalogColumn("THETA", ">f4", "deg", "major axis, counter-clockwise from +x"),
+        CatalogColumn("GALAXY_ID", ">i8", "", "galaxy of the run that made it"),
+        CatalogColumn("SEED", ">i8", "", "seed of that run; with GALAXY_ID, one galaxy"),
+    ]
+
+
+def _primary_header(bands: tuple[str, ...], n: int, info: RunInfo, seed: int) -> fits.Header:
+    return fits.Header(
+        [
+            ("CREATOR", f"galgen {__version__}"),
+            ("NOBJECT", n, f"galaxies in {TRUTH}"),
+            ("REQUEST", info.request),  # often too long for a comment
+            ("SCENSEED", seed, "seed of positions, magnitudes, noise"),
+            ("BANDS", ",".join(bands), "bluest first"),
+            ("MODEL", info.model, "model that made the galaxies"),
+            ("MODELVER", info.model_version, "version of its weights"),
+            ("WTSHA256", info.weights_sha256),
+            ("SAMPLER", info.sampler, "diffusion sampler"),
+            ("NSTEPS", info.steps, "sampler steps"),
+            ("FLUXCAL", info.flux_calibration, "LINEAR, or RGBINV: from colour images"),
+        ]
+    )
+
+
+def _image_header(field: Field, imaging: Imaging, exposure: Exposure) -> fits.Header:
+    header = field.wcs.to_header()
+    del header["MJDREF"]  # of a time, and there is none
+    header["EXTNAME"] = image_name(exposure.band)
+    header["FILTER"] = (exposure.band, "band")
+    header["BUNIT"] = (imaging.unit, "flux per pixel")
+    header["MAGZERO"] = (imaging.zero_point, "[mag] AB magnitude of one unit of flux")
+    header["PIXSCALE"] = (field.pixel_scale, "[arcsec] pixel side")
+    header["PSF"] = (Path(exposure.psf).name, "point-spread function")
+    header["SKYLEVEL"] = (exposure.sky, "background per pixel")
+    header["SKYSIGMA"] = (exposure.sigma, "Gaussian noise per pixel, everywhere")
+    if np.isfinite(exposure.depth):
+        header["DEPTH"] = (exposure.depth, "[mag] AB, point source at 5 sigma")
+    return header
+
+
+def _table_hdu(bands: tuple[str, ...], unit: str, table: np.ndarray) -> fits.BinTableHDU:
+    hdu = fits.BinTableHDU(table, name=TRUTH)
+    for i, column in enumerate(_columns(bands, unit), 1):
+        if column.unit:
+            # By hand: nanomaggies, which many surveys write, are no unit of the FITS standard.
+            hdu.header[f"TUNIT{i}"] = column.unit
+        hdu.header[f"TCOMM{i}"] = column.description
+    return hdu

@@ -1,0 +1,67 @@
+"""Catalogues to draw from, and a command to draw with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from galgen.data import StampSet
+from galgen.inputs import InputTable
+from galgen.scene import CatalogGalaxies, Field, Imaging, make_scene, read_sources
+from tests.real import fixture_stamps, population, write_real
+
+CLEAN = Imaging(psf=("none",), depth=(np.inf,))
+
+
+@pytest.fixture(scope="session")
+def real_catalog(tmp_path_factory) -> Path:
+    """32 real galaxies with their sky, noise and neighbours; no two alike."""
+    path = tmp_path_factory.mktemp("real") / "cat.fits"
+    return write_real(path, population(32, seed=1))
+
+
+@pytest.fixture(scope="session")
+def ellipse_catalog(tmp_path_factory) -> Path:
+    """One galaxy: an elliptical Gaussian with its major axis along +x."""
+    x = np.arange(64) - 30.3  # off the centre of the stamp, and between pixels
+    y = np.arange(64)[:, None] - 32.6
+    image = np.exp(-0.5 * (x**2 / 6**2 + y**2 / 3**2)).astype(np.float32)
+    real = fixture_stamps()
+    pixels = np.stack([image, 2 * image, 3 * image], -1)[None]
+    stamps = StampSet(
+        pixels=pixels,
+        native="flux",
+        bands=real.bands,
+        category=np.zeros(1, np.int16),
+        ids=np.array(["ellipse"]),
+        lupton="sdss",
+        source="formula",
+    )
+    return write_real(tmp_path_factory.mktemp("ellipse") / "cat.fits", stamps)
+
+
+@pytest.fixture
+def draw(tmp_path) -> Callable[..., fits.HDUList]:
+    """Draw listed galaxies of a catalogue; columns as arrays, the file as it is read back."""
+
+    def call(catalog: Path, field: Field, imaging: Imaging = CLEAN, seed=0, **columns: object):
+        listed, out = tmp_path / "listed.ecsv", tmp_path / "scene.fits"
+        columns = {"mag": 18.0, "half_light_radius": 1.0} | columns
+        n = len(np.atleast_1d(columns["ra"]))
+        columns = {name: np.broadcast_to(values, n) for name, values in columns.items()}
+        Table(columns).write(listed, overwrite=True)
+        galaxies = CatalogGalaxies(catalog, seed)
+        margin = imaging.margin(galaxies.bands, field.pixel_scale)
+        sources = read_sources(InputTable(listed), field, galaxies.bands, margin=margin, seed=seed)
+        make_scene(out, galaxies, sources, field, imaging, seed=seed, overwrite=True)
+        with fits.open(out, memmap=False) as hdus:
+            for hdu in hdus:
+                hdu.data  # noqa: B018  read before the file is closed
+        return hdus
+
+    return call
