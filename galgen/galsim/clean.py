@@ -43,7 +43,7 @@ class CleanStamp:
 
 @torch.no_grad()
 def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
-    """Take galaxies out of their stamps; None where none can be seen.
+    """Take galaxies out of their stamps; None where one cannot be seen in every band.
 
     Sky is subtracted and neighbours are replaced as in `galgen.measure`.
     """
@@ -60,7 +60,7 @@ def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
     aperture = shape.aperture_radius(shape.curve_of_growth(image, radius))
     beyond = (radius.r / aperture[:, None, None] - 1) / (_OUTER - 1)
     flux = flux * (_fade(beyond) * _border(h, w))[:, None]
-    found &= galaxy[:n].flatten(1).any(1) & flux[:n].sum((1, 2, 3)).isfinite()
+    found &= galaxy[:n].flatten(1).any(1) & (flux[:n].sum((2, 3)) > 0).all(1)
     columns = torch.stack([x, y, ellipse.axis_ratio, ellipse.angle], 1).tolist()
     return [CleanStamp(flux[i].numpy(), *columns[i]) if found[i] else None for i in range(n)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,8 @@ import galsim
 from galsim import config as gsc
 
 from galgen.errors import GalgenError
-from galgen.galsim.galaxies import GalgenCatalog, GalgenModel, make_galaxy
+from galgen.galsim.galaxies import GalgenCatalog, GalgenModel
+from galgen.galsim.profile import profile
 
 INPUTS = {"galgen_catalog": GalgenCatalog, "galgen_model": GalgenModel}
 GALAXY = "GalgenGalaxy"
@@ -41,9 +43,9 @@ def register() -> None:
 
 
 def _build(
-    config: Config, base: Config, ignore: list[str], gsparams: Config, logger: object
+    config: Config, base: Config, ignore: list[str], gsparams: Config, logger: logging.Logger
 ) -> tuple[galsim.GSObject, bool]:
-    """Build a ``GalgenGalaxy``."""
+    """Build a ``GalgenGalaxy``; a galaxy that cannot be seen is left out of the scene."""
     with _context(GALAXY, base):
         galaxies = _input(config, base, GALAXY)
         category = (
@@ -51,13 +53,20 @@ def _build(
         )
         gsc.SetDefaultIndex(config, galaxies.count(category))
         index = gsc.ParseValue(config, "index", base, int)[0]
+        row = galaxies.row(index, category)
         # Before the other parameters, which may be values of this galaxy.
-        base[_DRAWN] = base.get("obj_num"), galaxies, galaxies.row(index, category)
+        base[_DRAWN] = base.get("obj_num"), galaxies, row
         options, _ = gsc.GetAllParams(config, base, opt=_WHICH | _OPTIONS, ignore=[*ignore, "num"])
+        options = {name: options[name] for name in _OPTIONS if name in options}
         if gsparams:
             options["gsparams"] = galsim.GSParams(**gsparams)
+        stamp = galaxies.stamp(row)
+        if stamp is None:
+            message = f"{GALAXY} {row} cannot be seen in its stamp."
+            logger.warning("Object left out: %s", message)
+            raise gsc.SkipThisObject(message)
         # Never safe to be used again without coming here, or values would be of another galaxy.
-        return make_galaxy(galaxies, **options), False
+        return profile(stamp, galaxies.bands, galaxies.pixel_scale, **options), False
 
 
 def _value(config: Config, base: Config, value_type: type | None) -> tuple[float | int | str, bool]:

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
+from weakref import finalize
 
 import galsim
 import numpy as np
@@ -19,7 +20,7 @@ import torch
 from galgen import categories
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
-from galgen.errors import InvalidValueError, NonFiniteOutputError
+from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp, clean
 from galgen.galsim.profile import profile
 from galgen.generate import Run, load_model
@@ -95,22 +96,11 @@ class _Galaxies:
         value = columns[key][row % self._size].item()
         return value.decode() if isinstance(value, bytes) else value
 
-    def stamp(self, row: int) -> CleanStamp:
-        """One galaxy without sky, neighbours and edges.
-
-        Raises
-        ------
-        NonFiniteOutputError
-            If no galaxy can be seen in that stamp.
-        """
+    def stamp(self, row: int) -> CleanStamp | None:
+        """One galaxy without sky, neighbours and edges; None if it cannot be seen in its stamp."""
         with self._lock:
             cleaned, _ = self._block(row // self._size)
-        if (found := cleaned[row % self._size]) is None:
-            raise NonFiniteOutputError(
-                f"No galaxy can be seen in stamp {row} of {self._name}. Leave it out; in a scene, "
-                "'skip_failures' in the field 'stamp' does."
-            )
-        return found
+        return cleaned[row % self._size]
 
     def _load(self, block: int) -> tuple[list[CleanStamp | None], Columns]:
         start = block * self._size
@@ -169,6 +159,7 @@ class GalgenCatalog(_Galaxies):
     def __init__(self, file_name: str | Path, dir: str | Path = "") -> None:
         path = Path(dir) / file_name
         self._file = CatalogFile(path)
+        finalize(self, self._file.close)  # GalSim closes no input object
         options = {"file_name": str(path.absolute())}
         super().__init__(str(path), self._file.info, len(self._file), _BLOCK, options)
 
@@ -298,15 +289,12 @@ def make_galaxy(
     Raises
     ------
     InvalidValueError
-        If there is no such galaxy, or a value is not allowed.
-    NonFiniteOutputError
-        If no galaxy can be seen in that stamp.
+        If there is no such galaxy, it cannot be seen in its stamp, or a value is not allowed.
     """
-    if None not in (options.get("half_light_radius"), options.get("pixel_scale")):
-        allowed = "either half_light_radius or pixel_scale, not both"
-        raise InvalidValueError("pixel_scale", options["pixel_scale"], allowed)
-    options.setdefault("pixel_scale", galaxies.pixel_scale)
-    return profile(galaxies.stamp(galaxies.row(index, category)), galaxies.bands, **options)
+    stamp = galaxies.stamp(galaxies.row(index, category))
+    if stamp is None:
+        raise InvalidValueError("index", index, "a galaxy that can be seen in its stamp")
+    return profile(stamp, galaxies.bands, galaxies.pixel_scale, **options)
 
 
 def _range(name: str, ends: float | list[float]) -> tuple[float, float]:

@@ -20,6 +20,7 @@ _FINE, _RING = 8, 0.25
 def profile(
     stamp: CleanStamp,
     bands: tuple[str, ...],
+    own_scale: float | None,
     *,
     band: str | None = None,
     ref_band: str | None = None,
@@ -35,9 +36,6 @@ def profile(
     drawn = stamp.flux_bhw[_find("band", band, bands)]
     reference = stamp.flux_bhw[_find("ref_band", ref_band or band, bands)]
     total, total_ref = float(drawn.sum(dtype=float)), float(reference.sum(dtype=float))
-    if not min(total, total_ref) > 0:
-        hint = "The galaxy is too faint in this band."
-        raise InvalidValueError("flux of the stamp", min(total, total_ref), "above 0", hint)
     if mag is not None:
         if flux is not None:
             raise InvalidValueError("mag", mag, "either mag or flux, not both")
@@ -45,18 +43,20 @@ def profile(
             hint = "It is the magnitude of flux 1 in the image that is drawn."
             raise InvalidValueError("zeropoint", None, "a magnitude, where mag is given", hint)
         flux = 10 ** (-0.4 * (mag - zeropoint))
+    scale = own_scale if pixel_scale is None else pixel_scale
     if half_light_radius is not None:
-        if not (math.isfinite(half_light_radius) and half_light_radius > 0):
-            raise InvalidValueError("half_light_radius", half_light_radius, "above 0, in arcsec")
-        pixel_scale = half_light_radius / measure_half_light_radius(stamp, reference)
-    if pixel_scale is None:
+        if pixel_scale is not None:
+            allowed = "either pixel_scale or half_light_radius, not both"
+            raise InvalidValueError("pixel_scale", pixel_scale, allowed)
+        _check_positive("half_light_radius", half_light_radius)
+        scale = half_light_radius / measure_half_light_radius(stamp, reference)
+    if scale is None:
         allowed = "a radius in arcsec, since the stamps have no pixel scale of their own"
         raise InvalidValueError("half_light_radius", None, allowed, "Or give a pixel_scale.")
-    if not (math.isfinite(pixel_scale) and pixel_scale > 0):
-        raise InvalidValueError("pixel_scale", pixel_scale, "above 0, in arcsec per pixel")
+    _check_positive("pixel_scale", scale)
     h, w = drawn.shape
     return galsim.InterpolatedImage(
-        galsim.Image(np.ascontiguousarray(drawn), scale=pixel_scale),
+        galsim.Image(np.ascontiguousarray(drawn), scale=scale),
         x_interpolant=_INTERPOLANT,
         flux=total if flux is None else flux * total / total_ref,
         offset=(stamp.x - (w - 1) / 2, stamp.y - (h - 1) / 2),
@@ -94,3 +94,8 @@ def _find(name: str, band: str, bands: tuple[str, ...]) -> int:
     if band not in bands:
         raise InvalidValueError(name, band, ", ".join(bands))
     return bands.index(band)
+
+
+def _check_positive(name: str, arcsec: float) -> None:
+    if not (math.isfinite(arcsec) and arcsec > 0):
+        raise InvalidValueError(name, arcsec, "above 0, in arcsec")
