@@ -29,6 +29,7 @@ _OPTIONS = {
     "half_light_radius": float,
     "pixel_scale": float,
 }
+_NUMBERS = {"file_num": "file", "image_num": "image", "obj_num": "object"}
 
 Config = dict[str, Any]
 
@@ -100,10 +101,6 @@ def _context(user: str, base: Config) -> Iterator[None]:
     try:
         yield
     except GalgenError as error:
-        where = ", ".join(
-            f"{key.removesuffix('_num')} {base[key]}"
-            for key in ("file_num", "image_num", "obj_num")
-            if key in base
-        )
+        where = ", ".join(f"{n} {base[key]}" for key, n in _NUMBERS.items() if key in base)
         error.add_note(f"In the GalSim configuration: type {user} ({where}).")
         raise

@@ -43,6 +43,9 @@ def profile(
             hint = "It is the magnitude of flux 1 in the image that is drawn."
             raise InvalidValueError("zeropoint", None, "a magnitude, where mag is given", hint)
         flux = 10 ** (-0.4 * (mag - zeropoint))
+    if flux is not None and not math.isfinite(flux):
+        name, value = ("flux", flux) if mag is None else ("mag", mag)
+        raise InvalidValueError(name, value, "a finite number")
     scale = own_scale if pixel_scale is None else pixel_scale
     if half_light_radius is not None:
         if pixel_scale is not None:

@@ -178,6 +178,8 @@ def test_pickled_catalogues_draw_the_same(catalog):
         (0, {"ref_band": "z"}, r"ref_band is 'z'; allowed: g, r, i"),
         (0, {"mag": 18.0}, r"zeropoint is None"),
         (0, {"mag": 18.0, "zeropoint": 25.0, "flux": 1.0}, r"either mag or flux"),
+        (0, {"mag": float("nan"), "zeropoint": 25.0}, r"mag is nan; allowed: a finite number"),
+        (0, {"flux": float("inf")}, r"flux is inf; allowed: a finite number"),
         (0, {"half_light_radius": 0.0}, r"half_light_radius is 0.0; allowed: above 0"),
         (0, {"half_light_radius": float("nan")}, r"half_light_radius is nan"),
         (0, {"half_light_radius": None}, r"half_light_radius is None.*pixel_scale"),
