@@ -22,6 +22,7 @@ _PUBLIC = {
     "write_catalog": "galgen.catalog",
     "evaluate": "galgen.evaluation",
     "export_imagefolder": "galgen.export",
+    "export_realgalaxy": "galgen.realgalaxy",
     "Sampling": "galgen.sampling",
     "load_model": "galgen.generate",
     "preview": "galgen.sheet",

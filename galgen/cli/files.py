@@ -55,6 +55,45 @@ def export_imagefolder(
         typer.echo(f"{out}: {count:,} images")
 
 
+@export_app.command("realgalaxy")
+def export_realgalaxy(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="FITS file to write.", metavar="OUT")],
+    band: Annotated[str | None, Option(help="Band, if not the middle one.")] = None,
+    category: Annotated[str | None, Option(help="Only galaxies of this category.")] = None,
+    n: Annotated[int | None, Option(help="Only the first n of them.")] = None,
+    pixel_scale: Annotated[
+        float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
+    ] = None,
+    psf_fwhm: Annotated[
+        float | None, Option(help="PSF of the training images (arcsec), for GalSim to deconvolve.")
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+) -> None:
+    """Write a subset as a RealGalaxyCatalog of GalSim: one image extension per galaxy."""
+    from galgen.catalog import CatalogFile
+    from galgen.cli.progress import ProgressLine
+    from galgen.realgalaxy import export_realgalaxy as export
+
+    with CatalogFile(catalog) as opened:
+        total = len(opened) if n is None else min(n, len(opened))
+    with ProgressLine(total, "galaxies", quiet=quiet) as line:
+        count = export(
+            catalog,
+            out,
+            band=band,
+            category=category,
+            n=n,
+            pixel_scale=pixel_scale,
+            psf_fwhm=psf_fwhm,
+            overwrite=overwrite,
+            progress=line.update,
+        )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
 def evaluate(
     catalog: Catalog,
     reference: Annotated[

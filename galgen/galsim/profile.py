@@ -79,7 +79,7 @@ def measure_half_light_radius(stamp: CleanStamp, flux_hw: np.ndarray) -> float:
     cos, sin, q = math.cos(stamp.angle), math.sin(stamp.angle), stamp.axis_ratio
     major, minor = dx * cos + dy * sin, dy * cos - dx * sin
     r = np.sqrt(q * major**2 + minor**2 / q)
-    # Each sample spread over its own width in radius: the samples themselves fall into rings by luck.
+    # Each sample is spread over its own width: which ring its middle falls into is chance.
     rings = np.bincount((r * (_FINE * _RINGS)).astype(np.intp).ravel(), fine.ravel())
     growth = np.convolve(rings, np.full(_RINGS, 1 / _RINGS)).cumsum()
     edge = (np.arange(len(growth)) - (_RINGS - 3) / 2) / (_FINE * _RINGS)
