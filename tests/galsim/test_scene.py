@@ -275,3 +275,9 @@ def test_the_example_runs(folder, tmp_path):
     with fits.open(tmp_path / "field.fits") as hdus:
         assert WCS(hdus[0].header).wcs.ctype[0].startswith("RA---TAN")
     assert len(Table.read(tmp_path / "truth.fits")) == 5
+
+
+def test_without_galsim_the_extra_is_named():
+    code = "import sys; sys.modules['galsim'] = None; import galgen.galsim"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "pip install 'galgen-astro[galsim]'" in done.stderr.splitlines()[-1]
