@@ -79,7 +79,7 @@ class _Galaxies:
         Raises
         ------
         InvalidValueError
-            If there are less.
+            If there are fewer.
         """
         n = self.count(category)
         if not 0 <= index < n:

@@ -21,6 +21,7 @@ from galgen.errors import InvalidValueError, UnknownCategoryError, WeightsError
 from galgen.galsim import galaxies
 from tests.galsim import gaussians
 from tests.galsim.gaussians import DARK
+from tests.real import write_real
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "galsim.yaml"
@@ -163,6 +164,17 @@ def test_values_of_the_galaxy_in_its_own_parameters(folder, monkeypatch):
     np.testing.assert_array_equal(truth["given"], truth["wanted"])
     assert len(set(truth["given"])) > 4
     assert set(truth["third"]) == {2}
+
+
+def test_several_catalogues(folder, tmp_path, monkeypatch):
+    write_real(folder / "b.fits", gaussians.stamps().select([3, 1]))
+    inputs = [{"file_name": "a.fits"}, {"file_name": "b.fits"}]
+    num = {"type": "Sequence", "nitems": 2}
+    _, truth = run(folder, monkeypatch, input__galgen_catalog=inputs, gal__num=num)
+    category = dict(zip(truth["object"].tolist(), truth["category"].tolist(), strict=True))
+    assert [category[i] for i in (0, 2, 4)] == ["barred-spiral", "spiral", "loose-spiral"]
+    # Of two galaxies, an object of an odd number gets the second one.
+    assert {category[i] for i in (1, 3, 5, 7)} == {"round-smooth"}
 
 
 def in_turn(*rows: int) -> dict[str, object]:
