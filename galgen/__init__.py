@@ -25,6 +25,7 @@ _PUBLIC = {
     "export_hdf5": "galgen.export.hdf5",
     "export_imagefolder": "galgen.export.imagefolder",
     "export_meds": "galgen.export.meds",
+    "export_realgalaxy": "galgen.export.realgalaxy",
     "Observing": "galgen.observe",
     "Sampling": "galgen.sampling",
     "load_model": "galgen.generate",

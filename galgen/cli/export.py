@@ -75,6 +75,34 @@ def meds(
         typer.echo("\n".join(map(str, paths)))
 
 
+@export_app.command("realgalaxy")
+def realgalaxy(
+    catalog: Catalog,
+    out: Annotated[Path, Argument(help="FITS file to write.", metavar="OUT")],
+    band: Annotated[str | None, Option(help="Band, if not the middle one.")] = None,
+    category: Annotated[str | None, Option(help="Only galaxies of this category.")] = None,
+    n: Annotated[int | None, Option(help="Only the first n of them.")] = None,
+    pixel_scale: Annotated[
+        float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
+    ] = None,
+    psf_fwhm: Annotated[
+        float | None, Option(help="PSF of the training images (arcsec), for GalSim to deconvolve.")
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a subset as a RealGalaxyCatalog of GalSim: one image extension per galaxy."""
+    from galgen.export.realgalaxy import export_realgalaxy
+
+    options = {"band": band, "category": category, "n": n, "pixel_scale": pixel_scale}
+    options |= {"psf_fwhm": psf_fwhm, "overwrite": overwrite}
+    count = _with_progress(
+        catalog, quiet, lambda update: export_realgalaxy(catalog, out, **options, progress=update)
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
 @export_app.command("hats")
 def hats(
     catalog: Catalog,

@@ -1,0 +1,79 @@
+"""One galaxy per stamp: without sky, neighbours, or the edges of a box."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from galgen.measure import shape
+from galgen.measure.isolate import isolate
+
+_PACK = 8  # stamps in a batch are a multiple of this, see galgen.measure.detect.pack
+# Light fades out between the aperture of the catalogue's fluxes, 1.5 Petrosian radii, and 2 of
+# them, and over the last pixels of the stamp: what is further out is noise of a square shape.
+_OUTER = 2 / shape.APERTURE
+_EDGE = 4
+
+
+@dataclass(frozen=True)
+class CleanStamp:
+    """One galaxy on a background of zero.
+
+    Attributes
+    ----------
+    flux_bhw : ndarray (B, H, W) float32
+        Flux per pixel, zero around the galaxy.
+    x, y : float
+        Centroid (pix); 0 is the centre of the first pixel.
+    axis_ratio, angle : float
+        Ellipse of its second moments; angle in radian, from +x to +y.
+    """
+
+    flux_bhw: np.ndarray
+    x: float
+    y: float
+    axis_ratio: float
+    angle: float
+
+
+@torch.no_grad()
+def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
+    """Take galaxies out of their stamps; None where one cannot be seen in every band.
+
+    Sky is subtracted and neighbours are replaced as in `galgen.measure`.
+    """
+    n, _, h, w = flux_nbhw.shape
+    flux = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
+    found = flux.sum((1, 2, 3)).isfinite()
+    flux = F.pad(flux.nan_to_num(0, 0, 0), (0, 0, 0, 0, 0, 0, 0, -n % _PACK))
+    flux, galaxy, _ = isolate(flux)
+    image = flux.mean(1)
+    ellipse = shape.moments(image, galaxy)
+    x, y = shape.windowed_centroid(image, ellipse)
+    ellipse = ellipse._replace(x=x, y=y)
+    radius = shape.Radius(ellipse, h, w)
+    aperture = shape.aperture_radius(shape.curve_of_growth(image, radius))
+    beyond = (radius.r / aperture[:, None, None] - 1) / (_OUTER - 1)
+    flux = flux * (_fade(beyond) * _border(h, w))[:, None]
+    found &= galaxy[:n].flatten(1).any(1) & (flux[:n].sum((2, 3)) > 0).all(1)
+    columns = torch.stack([x, y, ellipse.axis_ratio, ellipse.angle], 1).tolist()
+    return [CleanStamp(flux[i].numpy(), *columns[i]) if found[i] else None for i in range(n)]
+
+
+def _fade(t: Tensor) -> Tensor:
+    """From 1 at t = 0 to 0 at t = 1, half a period of a cosine."""
+    return 0.5 + 0.5 * torch.cos(math.pi * t.clamp(0, 1))
+
+
+def _border(h: int, w: int) -> Tensor:
+    """Window (H, W), 1 but for the last pixels."""
+    rows, columns = (
+        1 - _fade((torch.minimum(i, n - 1 - i) + 0.5) / _EDGE)
+        for n, i in ((n, torch.arange(n)) for n in (h, w))
+    )
+    return rows[:, None] * columns
