@@ -111,7 +111,7 @@ class Ledger:
         """
         folder = part_folder(catalog)
         body = {"version": VERSION, "info": info.to_json(), "overwrite": overwrite}
-        aside = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
+        aside = _aside(folder)
         try:
             aside.mkdir()
             _write_durably(aside / _RUN, body | {"recipe": recipe})
@@ -212,9 +212,15 @@ class Ledger:
                 kept.append(record)
         return kept, problems
 
+    def sweep(self) -> None:
+        """Remove what kills have left beside a ledger that is locked alone."""
+        for path in self.folder.parent.iterdir():
+            if path.name.startswith(f".{self.folder.name}."):
+                shutil.rmtree(path, ignore_errors=True)
+
     def remove(self) -> None:
         """Remove the ledger and what is with it, in one step as far as others can see."""
-        aside = self.folder.with_name(f".{self.folder.name}.{secrets.token_hex(6)}")
+        aside = _aside(self.folder)
         self.folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
         self.close()
@@ -268,9 +274,13 @@ def refuse_other(ledger: Ledger, info: RunInfo) -> None:
         )
 
 
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+
+
 def _write_durably(path: Path, body: dict[str, Any]) -> None:
     """Write JSON with its digest aside, flush it to disk and rename it."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    aside = _aside(path)
     try:
         with open(aside, "xb") as file:
             file.write(json.dumps(body | {"sha256": _digest(body)}).encode() + b"\n")

@@ -49,6 +49,8 @@ def open_ledger(
         ledger = Ledger(path)
     ledger.lock(exclusive=not shared)
     try:
+        if not shared:
+            ledger.sweep()
         refuse_other(ledger, info)
     except BaseException:
         ledger.close()

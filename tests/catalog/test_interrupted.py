@@ -310,6 +310,17 @@ def test_a_kill_while_finishing_can_be_repaired(tmp_path: Path, per_file: int | 
         assert not (tmp_path / "cat.fits.part").exists()
 
 
+def test_what_kills_leave_beside_is_removed(interrupted):
+    """Of a kill while a ledger was created or removed."""
+    info = run_info(200)
+    path = interrupted(info)
+    for name in (".cat.fits.part.0123abcd", ".other.fits.part.0123abcd"):
+        (path.parent / name).mkdir()
+        (path.parent / name / "0.data").write_bytes(b"left")
+    resume(path, info)
+    assert sorted(os.listdir(path.parent)) == [".other.fits.part.0123abcd", "cat.fits"]
+
+
 def test_a_read_only_folder_is_refused(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(OutputError, match="not writable"):

@@ -1,0 +1,118 @@
+"""Kill `galgen mass` at random moments, resume it, and compare the bytes.
+
+    python -m bench.kill_test FOLDER --kills 100 --out bench/results/kills.json
+
+Each round starts a run of random weights, kills it with SIGKILL (the process alone, or its workers
+too) at a moment drawn between its start and its expected end, and resumes it with another number of
+workers; every third run is killed a second time while it is resumed. The finished file must be that
+of a run that was left alone, byte for byte. Exit code 1 if any is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from bench.record import save
+from galgen.checkpoint import export
+from tests.tiny import make_checkpoint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where to write, on a real disk")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--galaxies", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    options = parser.parse_args()
+    random.seed(options.seed)
+    folder = options.folder / "kills"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    export(make_checkpoint(), folder / "tiny", "# tiny\n")
+    asked = ["--category", "spiral:1,smooth:1", "--n", str(options.galaxies), "--steps", "1"]
+    asked += ["--weights", str(folder / "tiny"), "--batch", "16", "--quiet"]
+
+    start = time.monotonic()
+    subprocess.run(mass(folder / "expected.fits", asked, 1), check=True)
+    seconds = time.monotonic() - start
+    expected = digest(folder / "expected.fits")
+
+    rounds = []
+    for number in range(options.kills):
+        path = folder / "cat.fits"
+        rounds.append(one_round(path, asked, seconds, number))
+        rounds[-1]["same"] = digest(path) == expected
+        path.unlink()
+        summary = {
+            "galaxies": options.galaxies,
+            "kills": sum(len(done["kills"]) for done in rounds),
+            "runs": len(rounds),
+            "identical": sum(done["same"] for done in rounds),
+            "while_unfinished": sum(any(k["left"] for k in done["kills"]) for done in rounds),
+            "rounds": rounds,
+        }
+        save(options.out, summary)
+        print({key: value for key, value in summary.items() if key != "rounds"}, flush=True)
+    sys.exit(summary["identical"] < len(rounds))
+
+
+def one_round(path: Path, asked: list[str], seconds: float, number: int) -> dict:
+    """Kill a run once or twice, and resume it to its end."""
+    workers, kills = 1 + number % 2, []
+    command = mass(path, asked, workers)
+    for _ in range(2 if number % 3 == 2 else 1):
+        kills.append(kill(command, path, random.uniform(0.0, 1.1) * seconds, number % 4 < 2))
+        workers = 3 - workers
+        # Killed before it began, or after its end, there is nothing to resume.
+        begun = path.with_name(f"{path.name}.part").exists() or path.exists()
+        command = mass(path, asked, workers)
+        if begun:
+            command = galgen("resume", path, "--workers", workers, "--quiet")
+    subprocess.run(command, check=True)
+    return {"kills": kills, "workers_at_end": workers}
+
+
+def kill(command: list[str], path: Path, after: float, with_workers: bool) -> dict:
+    """Kill a command after some seconds; what is recorded then."""
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        if with_workers:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+    code = process.wait()
+    names = path.with_name(f"{path.name}.part").glob("0*-*.json")
+    spans = [name.stem.split("-") for name in names]
+    return {
+        "after_s": round(after, 2),
+        "killed": code == -signal.SIGKILL,
+        "left": path.with_name(f"{path.name}.part").exists(),
+        "recorded": sum(int(stop) - int(start) for start, stop in spans),
+    }
+
+
+def mass(path: Path, asked: list[str], workers: int) -> list[str]:
+    return galgen("mass", *asked, "--out", path, "--workers", workers)
+
+
+def galgen(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "galgen", *map(str, arguments)]
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    main()
