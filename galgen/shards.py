@@ -12,7 +12,8 @@ from pathlib import Path
 
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogWriter
-from galgen.catalog.ledger import Ledger, refuse_other
+from galgen.catalog.ledger import Ledger
+from galgen.catalog.opening import refuse_other
 from galgen.errors import OutputError, UnfinishedError, WorkerLostError
 from galgen.generate import Run
 from galgen.produce import Progress, Ranges, count, finished_before, pieces, report, within

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 
 from galgen.batch import RunInfo
 from galgen.catalog import checksum
 from galgen.catalog.headers import INDEX, index_header, primary_header
 from galgen.catalog.layout import BLOCK, Layout
+from galgen.errors import CatalogError
 from galgen.output import write_atomically
+
+_CARD = f"EXTNAME = '{INDEX:8}'".encode()
+_HEADERS = 1 << 18  # bytes; more than the headers of an index take
 
 
 def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, Layout]]) -> None:
@@ -45,11 +51,23 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
 
 
 def read_index(path: Path) -> list[Path] | None:
-    """Files of a catalogue of several; None if `path` is no index."""
+    """Files of a catalogue of several; None if `path` is no index, or nothing at all.
+
+    Raises
+    ------
+    CatalogError
+        If it is damaged.
+    """
     try:
-        with fits.open(path) as hdus:
-            if len(hdus) < 2 or hdus[1].name != INDEX:
+        with path.open("rb") as file:
+            if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds
                 return None
-            return [path.with_name(name) for name in hdus[1].data["FILE"]]
-    except OSError:
+            file.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
+                hdus = fits.open(file, memmap=False)
+                return [path.with_name(name) for name in hdus[INDEX].data["FILE"]]
+    except FileNotFoundError:
         return None
+    except (OSError, LookupError, ValueError, TypeError, AstropyWarning) as error:
+        raise CatalogError(f"{path}: cannot be read as an index of files ({error}).") from error

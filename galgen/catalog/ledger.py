@@ -23,7 +23,7 @@ from galgen.batch import RunInfo
 from galgen.catalog.disk import lock, sync_folder
 from galgen.catalog.layout import Layout, plan_files
 from galgen.catalog.written import Sums, Written
-from galgen.errors import CatalogError, InvalidValueError, LedgerError, OutputError, UnfinishedError
+from galgen.errors import LedgerError, OutputError, UnfinishedError
 
 VERSION = 1
 _RUN = "run.json"
@@ -238,40 +238,6 @@ def written(records: list[Record], hdus: int) -> Written:
     for record in records:
         union = union.add(*record)
     return union
-
-
-def discard(catalog: Path) -> None:
-    """Remove an unfinished catalogue, damaged or not, unless a process is alive that makes it.
-
-    Raises
-    ------
-    OutputError
-        If one is.
-    """
-    folder = part_folder(catalog)
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        folder.unlink()
-        return
-    try:
-        ledger = Ledger(catalog)
-    except CatalogError:
-        shutil.rmtree(folder)
-        return
-    ledger.lock(exclusive=True)
-    ledger.remove()
-
-
-def refuse_other(ledger: Ledger, info: RunInfo) -> None:
-    """Raise InvalidValueError, with each difference, if a ledger is not of the run `info`."""
-    if differences := ledger.differences(info):
-        raise InvalidValueError(
-            f"unfinished run of {ledger.catalog}",
-            "; ".join(differences),
-            "the same settings",
-            "Give the same ones, choose another name, or start afresh with --overwrite.",
-        )
 
 
 def _aside(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import Any
 from galgen.batch import RunInfo
 from galgen.catalog.disk import check_room, open_allocated
 from galgen.catalog.layout import Layout, file_path, plan_files
-from galgen.catalog.ledger import Ledger, discard, part_folder, refuse_other
+from galgen.catalog.ledger import Ledger, part_folder
 from galgen.catalog.written import Written
-from galgen.errors import CatalogError, LedgerError, OutputError
+from galgen.errors import CatalogError, InvalidValueError, LedgerError, OutputError
 from galgen.output import check_folder, check_output
 
 
@@ -100,3 +101,37 @@ def leave(path: Path) -> str:
         f"{ledger.folder} keeps {done} of {ledger.info.n} galaxies. {go_on}. "
         f"Or make do with them: galgen finish --partial {name}"
     )
+
+
+def discard(catalog: Path) -> None:
+    """Remove an unfinished catalogue, damaged or not, unless a process is alive that makes it.
+
+    Raises
+    ------
+    OutputError
+        If one is.
+    """
+    folder = part_folder(catalog)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        folder.unlink()
+        return
+    try:
+        ledger = Ledger(catalog)
+    except CatalogError:
+        shutil.rmtree(folder)
+        return
+    ledger.lock(exclusive=True)
+    ledger.remove()
+
+
+def refuse_other(ledger: Ledger, info: RunInfo) -> None:
+    """Raise InvalidValueError, with each difference, if a ledger is not of the run `info`."""
+    if differences := ledger.differences(info):
+        raise InvalidValueError(
+            f"unfinished run of {ledger.catalog}",
+            "; ".join(differences),
+            "the same settings",
+            "Give the same ones, choose another name, or start afresh with --overwrite.",
+        )

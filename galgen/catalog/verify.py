@@ -30,7 +30,7 @@ class Report:
     ----------
     path : Path
     galaxies, asked : int
-        In the file, and what its run was asked for.
+        In it, and what its run was asked for.
     categories : mapping of str to int
         Galaxies of each category present.
     not_measured : mapping of str to int
@@ -62,8 +62,8 @@ class Report:
         return "\n".join(lines)
 
 
-def verify(path: str | Path) -> Report:
-    """Read a whole catalogue and check it.
+def verify_file(path: str | Path) -> Report:
+    """Read a whole file and check it.
 
     Checksums of every HDU; the same number of galaxies everywhere; consecutive GALAXY_ID and one
     SEED, in each part of catalogues put together; known categories under their own names; finite
@@ -105,7 +105,13 @@ def verify(path: str | Path) -> Report:
         names = {c.code: c.name for c in categories.CATEGORIES}
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
         not_measured = {name: n for name, n in table.nans.items() if n}
-        return Report(file.path, len(file), file.info.n, counts, not_measured, tuple(problems))
+        return Report(file.path, len(file), _asked(file), counts, not_measured, tuple(problems))
+
+
+def _asked(file: CatalogFile) -> int:
+    """Galaxies that the file was to have."""
+    info, header = file.info, file.hdus[0].header
+    return info.n if info.per_file is None else min(info.per_file, info.n - header["FIRSTGAL"])
 
 
 def _check_bytes(file: CatalogFile) -> Iterator[str]:

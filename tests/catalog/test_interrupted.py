@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,8 @@ def test_a_failing_disk_keeps_what_was_written(tmp_path: Path, monkeypatch):
         for start in range(0, 200, 20):
             writer.write(make_batch(info, start, start + 20))
         writer.close()
-    writer.close()
+    with suppress(OSError):  # again, if it was `write` that met it
+        writer.close()
     with pytest.raises(InvalidValueError, match="closed"):
         writer.finish()
     assert not path.exists()

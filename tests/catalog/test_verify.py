@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.catalog import verify, write_catalog
+from galgen.catalog import CatalogWriter, verify, write_catalog
 from galgen.errors import DataError
 from tests.catalog.synthetic import make_batch, run_info
 
@@ -123,3 +124,65 @@ def test_a_file_without_checksums(tmp_path: Path, path: Path):
         hdus.writeto(tmp_path / "changed.fits")
     problems = verify(tmp_path / "changed.fits").problems
     assert [problem.split(": ")[1] for problem in problems] == ["has no checksums."] * 5
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Path:
+    info = run_info(25, per_file=10)
+    return write_catalog(tmp_path / "cat.fits", [make_batch(info)], info)
+
+
+def test_several_files_are_checked_together(several: Path):
+    report = verify(several)
+    assert (report.ok, report.galaxies, report.asked) == (True, 25, 25)
+    assert sum(report.categories.values()) == 25
+    last = verify(several.with_name("cat.0002.fits"))
+    assert (last.ok, last.galaxies, last.asked) == (True, 5, 5)
+
+
+def test_a_wrong_file_of_several_is_named(several: Path):
+    damaged = several.with_name("cat.0001.fits")
+    data = bytearray(damaged.read_bytes())
+    data[-3000] ^= 1
+    damaged.write_bytes(data)
+    several.with_name("cat.0002.fits").unlink()
+    problems = verify(several).problems
+    assert any("cat.0001.fits: STAMPS_I" in problem for problem in problems)
+    assert any("cat.0002.fits: cannot be opened" in problem for problem in problems)
+
+
+def test_an_unfinished_catalogue_is_compared_with_its_ledger(tmp_path: Path):
+    path, info = tmp_path / "cat.fits", run_info(50, per_file=20)
+    writer = CatalogWriter(path, info)
+    for start, stop in ((0, 10), (25, 45)):
+        writer.write(make_batch(info, start, stop))
+    writer.close()
+    report = verify(path)
+    assert (report.ok, report.galaxies, report.asked) == (False, 30, 50)
+    assert len(report.problems) == 1
+    assert f"(10..24, 45..49). It is unfinished: galgen resume {path}" in report.problems[0]
+    # A bit of the last stamp of galaxy 39 turns over.
+    data = tmp_path / "cat.fits.part" / "1.data"
+    *_, stamps = writer.files[1].hdus
+    with data.open("r+b") as file:
+        file.seek(stamps.data_start + 20 * stamps.stride - 1)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    problems = verify(path).problems
+    assert len(problems) == 2
+    record = tmp_path / "cat.fits.part" / "000000000025-000000000040.json"
+    assert "galaxies 25 to 39 have changed since they were recorded" in problems[1]
+    assert f"To make them again, remove {record} first" in problems[1]
+    record.unlink()
+    with CatalogWriter(path, info, resume=True) as writer:
+        for start, stop in writer.missing:
+            writer.write(make_batch(info, start, stop))
+    assert verify(path).ok
+    with pytest.raises(DataError):
+        verify(tmp_path / "other.fits")
+
+
+def test_a_damaged_index(several: Path):
+    os.truncate(several, several.stat().st_size - 2880)
+    assert "index" in verify(several).problems[0]
