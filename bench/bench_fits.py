@@ -4,7 +4,8 @@
 
 Every round writes plainly first and then with the writer in question, both to an fsync, so that
 ratios hold on a disk that others use too. Galaxies are 1024 random ones, again and again.
-``GALGEN_BENCH_GALAXIES`` (4096) and ``GALGEN_BENCH_SIZE`` (32 pixels) say how many and how large.
+``GALGEN_BENCH_GALAXIES`` (16384, of 0.8 GB) and ``GALGEN_BENCH_SIZE`` (64 pixels) say how many and
+how large.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from galgen.catalog.layout import plan
 from galgen.catalog.schema import catalog_columns, pack_rows, row_dtype
 from galgen.measure.columns import measured_columns
 
-GALAXIES = int(os.environ.get("GALGEN_BENCH_GALAXIES", 4096))
-SIZE = int(os.environ.get("GALGEN_BENCH_SIZE", 32))
+GALAXIES = int(os.environ.get("GALGEN_BENCH_GALAXIES", 16384))
+SIZE = int(os.environ.get("GALGEN_BENCH_SIZE", 64))
 BATCH = min(GALAXIES, 1024)
 BANDS = ("g", "r", "i")
 ROUNDS = 7
@@ -73,6 +74,11 @@ class Galaxies:
 
 @pytest.fixture(scope="module")
 def galaxies() -> Galaxies:
+    return make_galaxies()
+
+
+def make_galaxies() -> Galaxies:
+    """Random ones."""
     generator = np.random.default_rng(0)
     names = [column.name for column in measured_columns(BANDS)]
     stamps_nbhw = generator.normal(size=(BATCH, len(BANDS), SIZE, SIZE)).astype(np.float32)

@@ -10,7 +10,6 @@ of a run that was left alone, byte for byte. Exit code 1 if any is not.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -20,26 +19,30 @@ import sys
 import time
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
 
 from bench.record import save
 from galgen.checkpoint import export
 from tests.tiny import make_checkpoint
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where to write, on a real disk")
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--galaxies", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="JSON to write")
-    options = parser.parse_args()
-    random.seed(options.seed)
-    folder = options.folder / "kills"
+def main(
+    folder: Annotated[Path, Argument(help="Where to write, on a real disk.")],
+    kills: int = 100,
+    galaxies: int = 2000,
+    seed: int = 0,
+    out: Annotated[Path | None, Option(help="JSON to write.")] = None,
+) -> None:
+    """Kill runs at random moments and compare what becomes of them."""
+    random.seed(seed)
+    folder = folder / "kills"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     export(make_checkpoint(), folder / "tiny", "# tiny\n")
-    asked = ["--category", "spiral:1,smooth:1", "--n", str(options.galaxies), "--steps", "1"]
+    asked = ["--category", "spiral:1,smooth:1", "--n", str(galaxies), "--steps", "1"]
     asked += ["--weights", str(folder / "tiny"), "--batch", "16", "--quiet"]
 
     start = time.monotonic()
@@ -48,22 +51,24 @@ def main() -> None:
     expected = digest(folder / "expected.fits")
 
     rounds = []
-    for number in range(options.kills):
+    for number in range(kills):
         path = folder / "cat.fits"
         rounds.append(one_round(path, asked, seconds, number))
         rounds[-1]["same"] = digest(path) == expected
         path.unlink()
         summary = {
-            "galaxies": options.galaxies,
+            "galaxies": galaxies,
             "kills": sum(len(done["kills"]) for done in rounds),
             "runs": len(rounds),
             "identical": sum(done["same"] for done in rounds),
             "while_unfinished": sum(any(k["left"] for k in done["kills"]) for done in rounds),
             "rounds": rounds,
         }
-        save(options.out, summary)
+        save(out, summary)
         print({key: value for key, value in summary.items() if key != "rounds"}, flush=True)
-    sys.exit(summary["identical"] < len(rounds))
+    shutil.rmtree(folder)
+    if summary["identical"] < len(rounds):
+        raise typer.Exit(1)
 
 
 def one_round(path: Path, asked: list[str], seconds: float, number: int) -> dict:
@@ -115,4 +120,4 @@ def digest(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -24,6 +24,8 @@ from bench import (
     bench_mass,
     cases,
     ceilings,
+    kill_test,
+    large_file,
     measure_compression,
     numerics,
     tune_kernels,
@@ -238,3 +240,19 @@ def test_compression(tmp_path) -> None:
     assert found["lossless"]["rms_error_over_sky_noise"] == {"g": 0, "r": 0, "i": 0}
     assert set(found["lossless"]["changes"]["COLOR_G_R"].values()) == {0}
     assert found["q = 4"]["changes"]["FLUX_R"]["median"] > 0
+
+
+def test_large_file(tmp_path) -> None:
+    """Small here."""
+    out = tmp_path / "large.json"
+    large_file.main(tmp_path, galaxies=1100, out=out)
+    found = json.loads(out.read_text())
+    assert found["last_stamp_is_right"]
+    assert found["accepted_by"]["fitsio"]
+    assert not (tmp_path / "large.fits").exists()
+
+
+def test_kill_test(tmp_path) -> None:
+    kill_test.main(tmp_path, kills=1, galaxies=40, out=tmp_path / "kills.json")
+    found = json.loads((tmp_path / "kills.json").read_text())
+    assert found["identical"] == found["runs"] == 1
