@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 
 from galgen.errors import InvalidValueError, MissingPackageError, OutputError
+from galgen.signals import InterruptedRun
 
 _RETRIES = 3
+_POLL_S = 0.2
 
 
 @contextmanager
 def dask_workers(
-    scheduler: str | None = None, slurm_jobs: int | None = None
+    scheduler: str | None = None,
+    slurm_jobs: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Executor, int]]:
     """Processes for `galgen.shards.produce_on`. The shards of a lost worker are made by others.
 
@@ -24,6 +29,8 @@ def dask_workers(
     slurm_jobs : int, optional
         Instead, how many Slurm jobs to start workers in; partition, cores, memory and the like come
         from dask-jobqueue's configuration (``~/.config/dask/jobqueue.yaml``).
+    stop : callable
+        Asked whether to stop, while there is no worker yet.
 
     Yields
     ------
@@ -38,6 +45,8 @@ def dask_workers(
         If Dask is not installed.
     OutputError
         If the scheduler does not answer.
+    InterruptedRun
+        If stopped.
     """
     if slurm_jobs is not None and slurm_jobs < 1:
         raise InvalidValueError("slurm", slurm_jobs, "1 job or more")
@@ -58,6 +67,9 @@ def dask_workers(
             client = stack.enter_context(Client(where))
         except (OSError, ValueError) as error:
             raise OutputError(f"Dask scheduler {scheduler}: {error}") from error
-        client.wait_for_workers(1)
+        while not client.nthreads():  # Slurm's queue may be long
+            if stop():
+                raise InterruptedRun("stopped before there was a worker.")
+            time.sleep(_POLL_S)
         workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), slurm_jobs or 1)
         yield client.get_executor(pure=False, retries=_RETRIES), workers

@@ -243,12 +243,38 @@ def test_the_date_of_reproducible_builds(galgen, asked, tmp_path, monkeypatch):
 def test_a_dask_cluster_one_of_whose_workers_is_killed(start, asked, expected, tmp_path):
     distributed = pytest.importorskip("distributed")
     path = tmp_path / "cat.fits"
-    options = {"processes": True, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"processes": True, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(n_workers=2, silence_logs=50, **options) as cluster:
         process = start("mass", *asked, "--out", path, "--scheduler", cluster.scheduler_address)
         wait_for_records(path, process, 8)
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
         _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert sha256(path) == expected
+
+
+SBATCH = """#!/bin/sh
+job=$(mktemp) && cp "$1" "$job"  # the caller removes its own
+bash "$job" >"$job.log" 2>&1 &
+echo "Submitted batch job $!"
+"""
+
+
+def test_dask_workers_in_slurm_jobs(start, asked, expected, tmp_path):
+    """With Slurm's commands replaced by a shell, which is what Slurm runs jobs in."""
+    pytest.importorskip("dask_jobqueue")
+    path, commands = tmp_path / "out" / "cat.fits", tmp_path / "bin"
+    path.parent.mkdir()
+    commands.mkdir()
+    for name, text in (("sbatch", SBATCH), ("scancel", "#!/bin/sh\nkill $1\n")):
+        (commands / name).write_text(text)
+        (commands / name).chmod(0o755)
+    settings = {"CORES": "1", "PROCESSES": "1", "MEMORY": "2GB", "LOCAL_DIRECTORY": str(tmp_path)}
+    environment = {f"DASK_JOBQUEUE__SLURM__{key}": value for key, value in settings.items()}
+    environment["TMPDIR"] = str(tmp_path)
+    environment["PATH"] = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    process = start("mass", *asked, "--out", path, "--slurm", 2, **environment)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert sha256(path) == expected
 

@@ -132,7 +132,9 @@ def _make(recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: di
         from galgen.cluster import dask_workers
         from galgen.shards import produce_on
 
-        executor, workers = stack.enter_context(dask_workers(route.scheduler, route.slurm))
+        executor, workers = stack.enter_context(
+            dask_workers(route.scheduler, route.slurm, options["stop"])
+        )
         produce_on(executor, workers, recipe, out, **options)
         return
     from galgen.pool import default_workers, local_pool
