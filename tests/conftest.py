@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from galgen.checkpoint import export
+from galgen.cli import main
 from tests.tiny import make_checkpoint
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores
@@ -31,3 +33,17 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def galaxies() -> Path:
     """24 real galaxies, 64 x 64 pixels (tests/fixtures/README.md)."""
     return FIXTURES / "galaxies64.zip"
+
+
+@pytest.fixture
+def galgen(monkeypatch, capsys):
+    """Call the command line in this process; returns (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["galgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        return end.value.code or 0, out, err
+
+    return call

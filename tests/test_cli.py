@@ -12,25 +12,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.cli import main
 from galgen.cli.progress import human_bytes
 from galgen.cli.values import parse_duration
 from galgen.data import open_stamps
 from galgen.errors import InvalidValueError
-
-
-@pytest.fixture
-def galgen(monkeypatch, capsys):
-    """Call the command line in this process; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["galgen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture

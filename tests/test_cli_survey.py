@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-
-from galgen.cli import main
 
 
 @pytest.fixture
@@ -30,17 +27,13 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def mass(monkeypatch, capsys, tiny_weights, tmp_path):
+def mass(galgen, tiny_weights, tmp_path):
     """Call ``galgen mass`` with tiny weights; returns (exit code, stdout, stderr, output)."""
 
     def call(*arguments: object) -> tuple[int, str, str, Path]:
         out = tmp_path / "mock.fits"
-        asked = ("mass", "--out", out, "--weights", tiny_weights, "--steps", 1, "--batch", 4)
-        monkeypatch.setattr(sys, "argv", ["galgen", *map(str, (*asked, *arguments))])
-        with pytest.raises(SystemExit) as end:
-            main()
-        said, err = capsys.readouterr()
-        return end.value.code or 0, said, err, out
+        asked = ("--out", out, "--weights", tiny_weights, "--steps", 1, "--batch", 4)
+        return *galgen("mass", *asked, *arguments), out
 
     return call
 

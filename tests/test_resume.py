@@ -15,7 +15,6 @@ import pytest
 from astropy.io import fits
 
 from galgen.catalog import verify
-from galgen.cli import main
 from tests.catalog.synthetic import accept, sha256
 
 N = 240
@@ -46,20 +45,6 @@ def expected(asked: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run(words, check=True)
     accept(path)
     return sha256(path)
-
-
-@pytest.fixture
-def galgen(monkeypatch, capsys):
-    """Call the command line in this process; returns (exit code, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["galgen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

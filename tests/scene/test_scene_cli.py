@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,23 +9,17 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from galgen.cli import main
 from tests.catalog.synthetic import accept
 
 
 @pytest.fixture
-def scene(monkeypatch, capsys, tmp_path, real_catalog):
-    """Call the command line; returns (exit code, stdout, stderr, path)."""
+def scene(galgen, tmp_path, real_catalog):
+    """Call ``galgen scene``; returns (exit code, stdout, stderr, path)."""
 
     def call(*arguments: object, galaxies: Path | None = real_catalog, size="128"):
         path = tmp_path / "scene.fits"
-        asked = ["galgen", "scene", "--out", path, "--size", size, *arguments]
-        asked += ["--galaxies", galaxies] if galaxies else []
-        monkeypatch.setattr(sys, "argv", [*map(str, asked)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        return end.value.code or 0, out, err, path
+        given = ("--galaxies", galaxies) if galaxies else ()
+        return *galgen("scene", "--out", path, "--size", size, *arguments, *given), path
 
     return call
 
