@@ -20,6 +20,7 @@ _PUBLIC = {
     "RunInfo": "galgen.batch",
     "CatalogFile": "galgen.catalog",
     "write_catalog": "galgen.catalog",
+    "Recipe": "galgen.recipe",
     "evaluate": "galgen.evaluation",
     "export_hats": "galgen.export.hats",
     "export_hdf5": "galgen.export.hdf5",

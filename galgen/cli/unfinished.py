@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
+from galgen.cli.drive import (
+    Job,
+    NJobs,
+    Route,
+    Scheduler,
+    Slurm,
+    Workers,
+    catalog_files,
+    make_catalog,
+)
 
 Unfinished = Annotated[
     Path, Argument(help="The --out of a 'galgen mass' that was interrupted.", metavar="CATALOG")
@@ -40,10 +49,7 @@ def resume(
     from galgen.recipe import Recipe
 
     if not part_folder(catalog).exists() and catalog.exists():
-        from galgen.cli.drive import catalog_files
-
-        for path in catalog_files(catalog)[-1:]:
-            CatalogFile(path).close()
+        CatalogFile(catalog_files(catalog)[-1]).close()  # unless it is none of ours
         if not quiet:
             typer.echo(f"{catalog}: is finished.")
         return
