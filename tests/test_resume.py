@@ -274,8 +274,8 @@ def test_a_scheduler_that_is_not_there(galgen, asked, tmp_path):
     assert "tcp://127.0.0.1:9" in err
 
 
-def test_a_full_file_system(script, asked, expected, tmp_path):
-    """A real one, small, in a namespace of this test."""
+def test_file_systems_that_are_full_or_read_only(script, asked, expected, tmp_path):
+    """Real ones, small, in a namespace of this test."""
     if shutil.which("unshare") is None or not can_mount():
         pytest.skip("this system does not let tests mount file systems")
     disk = tmp_path / "disk"
@@ -284,6 +284,8 @@ def test_a_full_file_system(script, asked, expected, tmp_path):
     run = f"{galgen} mass {shlex.join(asked)} --out {disk}/cat.fits"
     # The catalogue fits; something else then takes what is left, so that no record can be written.
     commands = f"""
+        mount -t tmpfs -o ro none {disk}
+        {run}; echo "read-only $?"
         mount -t tmpfs -o size=4m none {disk}
         {run} --n 1000000; echo "too large $?"
         ls {disk}
@@ -295,6 +297,8 @@ def test_a_full_file_system(script, asked, expected, tmp_path):
     """
     mounted = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-c", commands]
     done = subprocess.run(mounted, capture_output=True, text=True)
+    assert "read-only 2\n" in done.stdout, done
+    assert "is not writable" in done.stderr
     assert "too large 2\n" in done.stdout, done
     assert "bytes" in done.stderr
     assert "full 1\n" in done.stdout, done
