@@ -109,20 +109,17 @@ def make_catalog(
 
         watch = {"stop": lambda: stop.requested, "progress": progress}
         start = {"overwrite": overwrite, "resume": resume}
-        if route.njobs is not None:
+        if route.njobs is None:
+            _make(recipe, out, route, stack, start | watch)
+            size = sum(path.stat().st_size for path in catalog_files(out))
+            said = f"{out}: {line.done:,} galaxies, {human_bytes(size)}"
+        else:
             from galgen.produce import produce_job
 
             first, last = produce_job(recipe, out, route.array_job(), route.njobs, **watch)
-            said = (
-                f"{out}: galaxies {first} to {last - 1} are made. After the last job: "
-                f"galgen finish {shlex.quote(str(out))}"
-            )
-        else:
-            _make(recipe, out, route, stack, start | watch)
-            said = None
-    if said is None:
-        size = sum(path.stat().st_size for path in catalog_files(out))
-        said = f"{out}: {line.done:,} galaxies, {human_bytes(size)}"
+            made = f"galaxies {first} to {last - 1}" if first < last else "no galaxies"
+            name = shlex.quote(str(out))
+            said = f"{out}: {made} of this job. After the last job: galgen finish {name}"
     if not quiet:
         typer.echo(said)
 
