@@ -140,12 +140,39 @@ def with_astropy(path: Path, galaxies: Galaxies) -> None:
     sync(path)
 
 
+def with_astropy_table(path: Path, galaxies: Galaxies) -> None:
+    """All in one BinTableHDU, stamps as vectors; a table of `BATCH` galaxies again and again."""
+    columns = [
+        fits.Column(name, rows_format(galaxies.rows.dtype[name]), array=galaxies.rows[name])
+        for name in galaxies.rows.dtype.names
+    ]
+    columns += [
+        fits.Column(f"STAMPS_{band}", f"{SIZE * SIZE}E", dim=f"({SIZE},{SIZE})", array=cube)
+        for band, cube in zip(BANDS, galaxies.cubes_bnhw, strict=True)
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    fits.HDUList([fits.PrimaryHDU(), *(table.copy() for _ in STARTS)]).writeto(path)
+    sync(path)
+
+
+def rows_format(dtype: np.dtype) -> str:
+    """FITS type of a column of the table."""
+    return (
+        f"{dtype.itemsize}A"
+        if dtype.kind == "S"
+        else {"i8": "K", "i2": "I", "f4": "E"}[dtype.str[1:]]
+    )
+
+
 def sync(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file)
 
 
-@pytest.mark.parametrize("writer", [with_galgen, with_fitsio, with_fitsio_checksums, with_astropy])
+@pytest.mark.parametrize(
+    "writer",
+    [with_galgen, with_fitsio, with_fitsio_checksums, with_astropy, with_astropy_table],
+)
 def test_write(
     benchmark,
     galaxies: Galaxies,
