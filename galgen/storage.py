@@ -12,14 +12,18 @@ from galgen.generate import Run
 
 PROBED = 64  # galaxies at least, if there are as many
 UP, DOWN = 4.0, 2.0  # times the brightest and the most negative of their pixels
+_BELOW = (
+    1 / 64
+)  # of what is above 0, at least: noise-free stamps may have hardly any negative pixel
 
 
 def stored_as(run: Run, form: str) -> RunInfo:
     """Provenance of a run whose stamps are stored in a form.
 
-    For 'int16' the first galaxies, 64 or a micro-batch, are made for the range of each band: from
-    twice the most negative of their pixels (or 0) to four times the brightest. Whoever asks gets
-    the same range, as it depends on the run only. What is beyond it will be clipped.
+    For 'int16' the first galaxies, 64 or a micro-batch, are made for the range of each band: up to
+    four times the brightest of their pixels, and down to twice the most negative, or to a 64th of
+    what is above 0 if that is more. Whoever asks gets the same range, as it depends on the run
+    only. What is beyond it will be clipped.
 
     Parameters
     ----------
@@ -53,5 +57,7 @@ def stored_as(run: Run, form: str) -> RunInfo:
         )
         low_b, high_b = np.minimum(np.min(lows, 0), 0), np.maximum(np.max(highs, 0), 0)
         pairs = zip(low_b.tolist(), high_b.tolist(), strict=True)
-        ranges = tuple(scaling(DOWN * low, UP * high) for low, high in pairs)
+        ranges = tuple(
+            scaling(min(DOWN * low, -UP * high * _BELOW), UP * high) for low, high in pairs
+        )
     return replace(info, stamps=form, scaling=ranges)
