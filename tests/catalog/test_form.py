@@ -35,7 +35,7 @@ STEPS = {"g": 1e-3, "r": 2.5e-4, "i": 0.03, "z": 1.0}
 def int16(n: int = 7, bands: tuple[str, ...] = ("g", "r", "i"), **changed) -> RunInfo:
     """Synthetic stamps have unit variance: nothing is clipped."""
     scales = tuple((STEPS[band], 12 * STEPS[band]) for band in bands)
-    return run_info(n, bands, stamps="int16", scaling=scales, **changed)
+    return run_info(n, bands, stamps="int16", scaling=scales, lupton=None, **changed)
 
 
 OTHER_SCALE = replace(
@@ -297,9 +297,14 @@ def test_a_stopped_table_and_several_files(tmp_path: Path):
         assert verify(path).galaxies == n
 
 
+def _open_and(path: Path, use: Callable[[CatalogFile], object]) -> None:
+    with CatalogFile(path) as file:
+        use(file)
+
+
 NEEDS_STAMPS: dict[str, Callable[[Path, Path], object]] = {
-    "stamps": lambda path, out: CatalogFile(path).stamps(),
-    "batches": lambda path, out: next(CatalogFile(path).batches()),
+    "stamps": lambda path, out: _open_and(path, lambda file: file.stamps()),
+    "batches": lambda path, out: _open_and(path, lambda file: next(file.batches())),
     "preview": lambda path, out: preview(path, out / "x.png"),
     "compress": lambda path, out: compress(path, out / "x.fz"),
     "hdf5": lambda path, out: export_hdf5(path, out / "x.h5"),
