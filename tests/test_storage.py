@@ -170,18 +170,32 @@ def test_forms_that_cannot_be_are_refused(galgen, recipe, tmp_path: Path, option
     assert os.listdir(tmp_path) == []
 
 
+def test_a_table_may_have_its_brightest_last(recipe: Recipe, tmp_path: Path):
+    flux = np.ones(N)
+    flux[-1] = 1e4
+    table, path = tmp_path / "survey.csv", tmp_path / "cat.fits"
+    table.write_text("\n".join(["flux_g", *map(str, flux)]))
+    asked = {"n": None, "like": str(table), "stamps": "int16"}
+    run = replace(recipe, **asked).run()
+    table.write_text("\n".join(["flux_g", *["1"] * N]))
+    alike = replace(recipe, **asked).run()
+    for (scale, zero), (other, _) in zip(run.info.scaling, alike.info.scaling, strict=True):
+        assert scale == pytest.approx(1e4 * other, rel=0.01)
+        assert zero / scale == pytest.approx(-LOWEST * (1 - 2 / 65), rel=0.1)
+    produce(replace(recipe, **asked), path)
+
+
 @pytest.mark.parametrize("form", ["int16", "none"])
 def test_a_table_gives_galaxies_in_any_form(recipe: Recipe, tmp_path: Path, form: str):
     table, path = tmp_path / "survey.csv", tmp_path / "cat.fits"
     lines = [f"{name},{flux}" for name, flux in (("spiral", 30.0), ("smooth", 70.0)) * 5]
     table.write_text("\n".join(["category,flux_r", *lines]))
-    produce(
-        replace(recipe, category=None, n=None, like=str(table), properties=(), stamps=form), path
-    )
+    asked = replace(recipe, category=None, n=None, like=str(table))
+    produce(replace(asked, stamps=form), path)
+    produce(replace(asked, stamps="float32"), tmp_path / "full.fits")
     accept(path)
     assert verify(path).ok
-    with CatalogFile(path) as file:
-        assert np.allclose(file.column("TRUE_FLUX_R"), [30, 70] * 5, rtol=0.02)
-        if form == "int16":
-            assert verify(path).at_ends == {}
-            assert file.stamps().shape[0] == 10
+    with CatalogFile(path) as file, CatalogFile(tmp_path / "full.fits") as full:
+        assert file.rows.tobytes() == full.rows.tobytes()
+        for i, (scale, _) in enumerate(file.info.scaling):
+            assert np.abs(file.stamps() - full.stamps())[:, i].max() < 0.501 * scale
