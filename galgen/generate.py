@@ -59,8 +59,7 @@ class Run:
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self.request, self._n, self._sampling = model, request, n, sampling
         self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
-        observation = observation or Observation.of(Observing(), space)
-        self._observation = observation
+        self._observation = observation = observation or Observation.of(Observing(), space)
         self.info = run_info(model.checkpoint, model.device, request, n, sampling, observation)
         # Their names in the table, in the catalogue's order.
         self._carried = [column.name for column in request.columns]

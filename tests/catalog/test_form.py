@@ -322,6 +322,14 @@ def test_what_needs_stamps_says_so_and_writes_nothing(tmp_path: Path, table_only
     assert not any((tmp_path / "out").iterdir())
 
 
+def test_a_table_needs_no_stamps_for_hats(tmp_path: Path, table_only: Path):
+    pytest.importorskip("hats")
+    from galgen.export.hats import export_hats
+
+    export_hats(table_only, tmp_path / "sky", ra=(150, 152), dec=(1, 3))
+    assert list((tmp_path / "sky").rglob("*.parquet"))
+
+
 def test_galsim_needs_stamps(table_only: Path):
     pytest.importorskip("galsim")
     from galgen.galsim import GalgenCatalog
