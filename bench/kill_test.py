@@ -3,9 +3,9 @@
     python -m bench.kill_test FOLDER --kills 100 --out bench/results/kills.json
 
 Each round starts a run of random weights, kills it with SIGKILL (the process alone, or its workers
-too) at a moment drawn between its start and its expected end, and resumes it with another number of
-workers; every third run is killed a second time while it is resumed. The finished file must be that
-of a run that was left alone, byte for byte. Exit code 1 if any is not.
+too) at a random moment, mostly while it writes, and resumes it with another number of workers; every
+third run is killed a second time while it is resumed. The finished file must be that of a run that
+was left alone, byte for byte. Exit code 1 if any is not.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def one_round(path: Path, asked: list[str], seconds: float, number: int) -> dict
     workers, kills = 1 + number % 2, []
     command = mass(path, asked, workers)
     for _ in range(2 if number % 3 == 2 else 1):
-        kills.append(kill(command, path, random.uniform(0.0, 1.1) * seconds, number % 4 < 2))
+        kills.append(kill(command, path, random.uniform(0.25, 1.05) * seconds, number % 4 < 2))
         workers = 3 - workers
         # Killed before it began, or after its end, there is nothing to resume.
         begun = path.with_name(f"{path.name}.part").exists() or path.exists()

@@ -144,6 +144,10 @@ class RunInfo:
         Name, digest and length of the table that galaxies were made after.
     carried : tuple of FitsColumn
         Columns carried over from it, under the names they have here.
+    stamps : str
+        How they are stored: 'float32', 'int16' or 'none'.
+    scaling : tuple of (scale, zero)
+        Of each band where stamps are int16: flux is ``zero + scale * number``.
     """
 
     n: int
@@ -182,6 +186,8 @@ class RunInfo:
     like_sha256: str | None = None
     like_rows: int | None = None
     carried: tuple[FitsColumn, ...] = ()
+    stamps: str = "float32"
+    scaling: tuple[tuple[float, float], ...] = ()
 
     @property
     def has_truth(self) -> bool:

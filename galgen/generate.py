@@ -39,6 +39,7 @@ class Run:
     ----------
     info : RunInfo
         Provenance, what a catalogue's header records.
+    request : Request or Like
     """
 
     def __init__(
@@ -56,10 +57,9 @@ class Run:
         visited_sigmas(model.checkpoint.denoiser.config, sampling)
         space = model.checkpoint.space
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
-        self._model, self._request, self._n, self._sampling = model, request, n, sampling
+        self._model, self.request, self._n, self._sampling = model, request, n, sampling
         self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
-        observation = observation or Observation.of(Observing(), space)
-        self._observation = observation
+        self._observation = observation = observation or Observation.of(Observing(), space)
         self.info = run_info(model.checkpoint, model.device, request, n, sampling, observation)
         # Their names in the table, in the catalogue's order.
         self._carried = [column.name for column in request.columns]
@@ -93,7 +93,7 @@ class Run:
             If the network returns NaN or infinity.
         """
         size = self._sampling.micro_batch
-        denoiser, seed = self._model.checkpoint.denoiser, self._request.seed
+        denoiser, seed = self._model.checkpoint.denoiser, self.request.seed
         draw = Engine(denoiser, self._shape, seed, self._sampling)
         # A GPU makes one micro-batch at a time; a core does, too.
         lanes = torch.get_num_threads() if self._model.device.type == "cpu" else 1
@@ -101,8 +101,8 @@ class Run:
         def cut() -> Iterator[tuple[int, int, int]]:
             for start, stop in ranges:
                 if not 0 <= start <= stop <= self._n:
-                    allowed = f"within 0..{self._n}"
-                    raise InvalidValueError("range of galaxies", (start, stop), allowed)
+                    given = "range of galaxies", (start, stop)
+                    raise InvalidValueError(*given, f"within 0..{self._n}")
                 for first in range(start - start % size, stop, size):
                     yield first, max(start - first, 0), min(stop - first, size)
 
@@ -113,7 +113,7 @@ class Run:
 
     def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
-        model, request, device = self._model, self._request, self._model.device
+        model, request, device = self._model, self.request, self._model.device
         index_n = torch.arange(first, first + self._sampling.micro_batch)
         code_n, z_np = request.draw(model.checkpoint.population, index_n)
         condition = Condition(code_n.to(device), z_np.to(device))

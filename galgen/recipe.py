@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from galgen.catalog.form import check_name
 from galgen.catalog.layout import galaxies_per_file
 from galgen.errors import InvalidValueError, LedgerError
 from galgen.generate import Run, load_model
@@ -14,6 +15,7 @@ from galgen.inputs import InputTable, parse_map
 from galgen.observe import Observing
 from galgen.request import Request, parse_mixture, parse_properties
 from galgen.sampling import Sampling
+from galgen.storage import stored_as
 
 _TUPLES = ("properties", "columns", "drop")
 
@@ -52,6 +54,8 @@ class Recipe:
         See `galgen.batch.RunInfo`.
     max_file_bytes : int or None
         Size that no file of the catalogue exceeds.
+    stamps : str
+        How stamps are stored, see `galgen.storage.stored_as`.
     """
 
     category: str | None
@@ -69,6 +73,7 @@ class Recipe:
     strict: bool = False
     date: str | None = None
     max_file_bytes: int | None = None
+    stamps: str = "float32"
 
     def check(self) -> None:
         """Refuse what can be refused without weights.
@@ -89,6 +94,7 @@ class Recipe:
                     raise InvalidValueError(f"--{name}", value, "with a table only (--like)")
         else:
             self._table()
+        check_name(self.stamps)
         Observing(**self.observing)
         properties = parse_properties(self.properties)
         Request(parse_mixture(self.category or "galaxy"), properties, self.seed, self.population)
@@ -115,7 +121,7 @@ class Recipe:
         else:
             asked |= {"category": self.category, "n": self.n}
             run = model.like(self._table(), strict=self.strict, drop=self.drop, **asked)
-        run.info = replace(run.info, date=self.date)
+        run.info = replace(stored_as(run, self.stamps), date=self.date)
         if self.max_file_bytes is not None:
             run.info = replace(run.info, per_file=galaxies_per_file(run.info, self.max_file_bytes))
         return run

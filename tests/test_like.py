@@ -265,9 +265,9 @@ def test_rows_do_not_depend_on_others(model: GalaxyModel, path: Path, whole, tmp
 def test_another_process_makes_the_same(model: GalaxyModel, path: Path, whole):
     """What is asked travels without the table, which is opened again there."""
     run = like(model, path)
-    sent = pickle.dumps(run._request)
+    sent = pickle.dumps(run.request)
     assert len(sent) < 10_000
-    run._request = pickle.loads(sent)
+    run.request = pickle.loads(sent)
     part = columns(run, [(2, 4)])
     for name, column in part.items():
         np.testing.assert_array_equal(column, whole[name][2:4], err_msg=name)

@@ -13,13 +13,14 @@ from concurrent.futures import Executor
 import numpy as np
 
 from galgen.batch import GalaxyBatch
-from galgen.catalog import checksum
+from galgen.catalog import checksum, form
 from galgen.catalog.disk import pwrite_all, start_writeback
 from galgen.catalog.layout import Hdu, Layout
 from galgen.catalog.written import Sums
 
 # Summed, swapped and handed to the kernel while still in a core's second-level cache.
 _BLOCK_BYTES = 1 << 19
+_CODES_BLOCK_BYTES = _BLOCK_BYTES >> 2  # made in float64
 _PIECE_BYTES = 1 << 21  # what one thread writes before it looks for more
 _COPY_BYTES = 1 << 23
 _ON_DISK = np.dtype(">f4")
@@ -58,6 +59,9 @@ def write_batch(
 
     def write(piece: tuple[int, slice], place: tuple[int, int]) -> int:
         band, part = piece
+        if layout.info.scaling:
+            scaling = layout.info.scaling[band]
+            return _write_codes(fd, batch.stamps_nbhw[part, band], scaling, *place)
         known = None if batch.stamp_sums_nb is None else batch.stamp_sums_nb[part, band]
         return _write_stamps(fd, batch.stamps_nbhw[part, band], known, *place)
 
@@ -97,6 +101,18 @@ def _write_stamps(
             np.copyto(swapped[: len(block)], block)
             block = swapped[: len(block)]
         pwrite_all(fd, block.view(np.uint8), offset + start * stride)
+    return total
+
+
+def _write_codes(
+    fd: int, stamps_nhw: np.ndarray, scaling: tuple[float, float], offset: int, stride: int
+) -> int:
+    """Write stamps of one band as int16; return their sum."""
+    count, total = max(1, _CODES_BLOCK_BYTES // stride), 0
+    for start in range(0, len(stamps_nhw), count):
+        codes = form.encode(stamps_nhw[start : start + count], *scaling).view(np.uint8)
+        total = checksum.add(total, checksum.sum_bytes(codes))
+        pwrite_all(fd, codes, offset + start * stride)
     return total
 
 

@@ -48,6 +48,7 @@ def _verify_all(path: Path, files: list[Path]) -> Report:
     galaxies = asked = 0
     categories: Counter[str] = Counter()
     not_measured: Counter[str] = Counter()
+    at_ends: Counter[str] = Counter()
     for file in files:
         try:
             report = verify_file(file)
@@ -58,7 +59,9 @@ def _verify_all(path: Path, files: list[Path]) -> Report:
         galaxies, asked = galaxies + report.galaxies, asked + report.asked
         categories.update(report.categories)
         not_measured.update(report.not_measured)
-    return Report(path, galaxies, asked, categories, not_measured, tuple(problems))
+        at_ends.update(report.at_ends)
+    found = galaxies, asked, categories, not_measured, tuple(problems), at_ends
+    return Report(path, *found)
 
 
 def _verify_unfinished(path: Path) -> Report:

@@ -97,7 +97,7 @@ def compress(
     OutputError
         If `out` cannot be written; nothing has been then.
     InvalidValueError
-        If `quantize` is out of range, or the catalogue is compressed.
+        If `quantize` is out of range, or the catalogue is compressed or has no stamps.
     CatalogError, DataError
         If the catalogue is missing, damaged or not one, or has pixels that are not finite.
 
@@ -111,6 +111,7 @@ def compress(
         raise InvalidValueError("quantize", quantize, "1 to 1000 steps per sigma of noise")
     check_output(out, overwrite)
     with CatalogFile(path) as catalog:
+        catalog.check_stamps()
         if catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "one that is not compressed")
         unit = catalog.info.flux_unit

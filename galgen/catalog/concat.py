@@ -20,7 +20,10 @@ from galgen.errors import CatalogError, InvalidValueError
 from galgen.output import check_output, written_aside
 
 # What numbers mean must agree; who made the galaxies, and how, is kept per part.
-_SAME = ("FMTVERS", "RNGALG", "BANDS", "PIXSCALE", "ZPT_AB", "FLUXCAL", "LUPTON")
+_SAME = (
+    *("FMTVERS", "RNGALG", "BANDS", "STAMPS", "NPIXX", "NPIXY", "FLUXUNIT"),
+    *("PIXSCALE", "ZPT_AB", "FLUXCAL", "LUPTON"),
+)
 _COUNTS = ("NAXIS2", "NAXIS3", "CHECKSUM", "DATASUM")
 _REMARKS = ("COMMENT", "HISTORY", "")
 _MAX_NAMED = 3  # texts of parts in a card of the primary header
@@ -140,7 +143,8 @@ def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> N
     for path, source in zip(paths[1:], sources[1:], strict=True):
         here = _layout(source)
         # One line says it where everything after it differs too.
-        keys = ["BANDS"] if first["BANDS"] != here["BANDS"] else sorted({*first, *here})
+        telling = [key for key in ("BANDS", "STAMPS") if first[key] != here[key]]
+        keys = telling or sorted({*first, *here})
         lines = [
             f"  {key}: {here.get(key)!r}, but {first.get(key)!r}"
             for key in keys

@@ -31,7 +31,7 @@ _MEANINGS = {
     "CREATOR": "galgen, and its version",
     "WTSHA256": "SHA-256 of the weights",
     "LONGSTRN": "long texts go on in CONTINUE cards",
-    "BITPIX": "bits per number; -32 is float32",
+    "BITPIX": "bits per number; -32 is float32, 16 is int16",
     "NAXIS": "axes",
     "NAXIS1": "length of the first axis",
     "NAXIS2": "length of the second axis",
@@ -95,9 +95,8 @@ def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
     check_bands(bands)
     example = {"int": 1, "str": "text", "float": 1.0, "bool": True}
     values = {f.name: example.get(f.type.removesuffix(" | None"), {}) for f in fields(RunInfo)}
-    info = RunInfo(
-        **values | {"bands": tuple(bands), "flux_unit": flux_unit, "flux_source": "INPUT"}
-    )
+    values |= {"bands": tuple(bands), "flux_unit": flux_unit, "flux_source": "INPUT"}
+    info = RunInfo(**values | {"stamps": "int16", "scaling": ((1.0, 0.0),) * len(bands)})
     primary = headers.primary_header(info, 0, 1)
     primary["DEPNAM00"], primary["DEPVER00"] = "text", "text"
     primary["LONGSTRN"], primary["NPARTS"] = "text", 1

@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from galgen import categories
 from galgen.batch import SPARE, RunInfo
+from galgen.catalog.form import BITPIX
 from galgen.catalog.schema import CatalogColumn, row_dtype, run_columns
 from galgen.fitscolumn import read_columns
 
@@ -39,6 +40,10 @@ _CARDS = (
     ("DTYPE", "dtype", str, "arithmetic of the network"),
     ("KERNELS", "kernels", str, "what computed the network"),
     ("DEVICE", "device", str, "kind of device"),
+    ("STAMPS", "stamps", str, "stored as float32, int16 or none"),
+    ("NPIXX", "width", int, "stamp width"),
+    ("NPIXY", "height", int, "stamp height"),
+    ("FLUXUNIT", "flux_unit", str, "of fluxes"),
     ("PIXSCALE", "pixel_scale", float, "[arcsec] pixel side"),
     ("ZPT_AB", "zero_point", float, "[mag] AB magnitude of one flux unit"),
     ("FLUXCAL", "flux_calibration", str, "LINEAR, or RGBINV: from colour images"),
@@ -81,6 +86,7 @@ _OBSERVED = (
     "PSF, HOOK and noise were applied, in this order, to stamps whose flux TRUE_FLUX_* gives. The "
     "other columns are measured on the result."
 )
+_NO_STAMPS = "Written without stamps: columns were measured on stamps of NPIXX x NPIXY pixels."
 _NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
 
 
@@ -131,6 +137,8 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
         scaled = info.flux_source == "INPUT"  # the totals are then right
         what = "profiles are" if scaled else "total fluxes and magnitudes are"
         _comment(header, _FROM_IMAGES.format(what=what))
+    if info.stamps == "none":
+        _comment(header, _NO_STAMPS)
     if info.pixel_scale is None:
         _comment(header, _NO_PIXEL_SCALE)
     _put(header, "NCAT", len(categories.CATEGORIES), "categories of the taxonomy")
@@ -194,7 +202,7 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
     """Header of the image extension with `n` stamps of one band, (N, H, W) in NumPy's order."""
     header = fits.Header()
     _put(header, "XTENSION", "IMAGE", "one stamp per galaxy")
-    _put(header, "BITPIX", -32, "")
+    _put(header, "BITPIX", BITPIX[info.stamps], "")
     _put(header, "NAXIS", 3, "")
     _put(header, "NAXIS1", info.width, "stamp width")
     _put(header, "NAXIS2", info.height, "stamp height")
@@ -204,6 +212,10 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
     _put(header, "EXTNAME", stamps_name(band), "")
     _put(header, "BUNIT", info.flux_unit, "flux per pixel")
     _put(header, "BAND", band, "")
+    if info.scaling:
+        scale, zero = info.scaling[info.bands.index(band)]
+        _put(header, "BSCALE", scale, "quantisation step; flux = BZERO + BSCALE * n")
+        _put(header, "BZERO", zero, "flux of n = 0")
     return _with_checksum_cards(header)
 
 
@@ -212,17 +224,15 @@ def card_attributes() -> dict[str, tuple[str, str]]:
     return {key: (attribute, comment) for key, attribute, _, comment in _CARDS}
 
 
-def read_info(
-    primary: fits.Header, stamps: fits.Header, table: fits.Header | None = None
-) -> RunInfo:
+def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo:
     """The `RunInfo` a catalogue was written with.
 
     Parameters
     ----------
-    primary, stamps : Header
-        Of the primary HDU and of the stamps of any band.
-    table : Header, optional
-        Of the table, where the columns carried over are to be known.
+    hdus : HDUList
+        The catalogue, its stamps not scaled by astropy.
+    primary : Header, optional
+        In place of its own: that of a part.
 
     Raises
     ------
@@ -231,6 +241,7 @@ def read_info(
     ValueError
         If a card has a value of another type.
     """
+    primary = hdus[0].header if primary is None else primary
     values = {
         attribute: None if key in _OPTIONAL and key not in primary else kind(primary[key])
         for key, attribute, kind, _ in _CARDS
@@ -239,18 +250,18 @@ def read_info(
     info = RunInfo(
         n=int(primary["NASKED"]),
         bands=tuple(primary["BANDS"].split(",")),
-        height=stamps["NAXIS2"],
-        width=stamps["NAXIS1"],
-        flux_unit=stamps["BUNIT"],
         date=primary.get("DATE"),
         per_file=primary.get("PERFILE"),
         versions={primary[key]: primary[key.replace("NAM", "VER")] for key in packages},
         **values,
     )
-    if table is None:
-        return info
-    behind = read_columns(table)[len(run_columns(info)) :]
-    return replace(info, carried=tuple(column for column in behind if column.name != SPARE))
+    scaled = [hdus[stamps_name(b)].header for b in info.bands if info.stamps == "int16"]
+    behind = read_columns(hdus[CATALOG].header)[len(run_columns(info)) :]
+    return replace(
+        info,
+        scaling=tuple((float(header["BSCALE"]), float(header["BZERO"])) for header in scaled),
+        carried=tuple(column for column in behind if column.name != SPARE),
+    )
 
 
 def _put(header: fits.Header, key: str, value: str | bool | int | float, comment: str) -> None:

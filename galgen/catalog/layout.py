@@ -18,6 +18,7 @@ from astropy.io import fits
 
 from galgen.batch import RunInfo
 from galgen.catalog import headers
+from galgen.catalog.form import STORED_AS, check_form
 from galgen.catalog.schema import row_dtype, run_columns
 from galgen.errors import InvalidValueError
 
@@ -69,7 +70,7 @@ class Layout:
     row : dtype
         One row of the table.
     hdus : tuple of Hdu
-        Primary, table, and stamps of each band, in file order.
+        Primary, table, and stamps of each band unless there are none, in file order.
     """
 
     info: RunInfo
@@ -116,11 +117,13 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     n = info.n if n is None else n
     columns = run_columns(info)
     row = row_dtype(columns)
-    stamp_bytes = prod((info.height, info.width, np.dtype(np.float32).itemsize))
+    pixel = STORED_AS[info.stamps]
+    bands = info.bands if pixel else ()
+    stamp_bytes = prod((info.height, info.width, pixel.itemsize)) if pixel else 0
     parts = [
         (headers.primary_header(info, first, n, stopped), 0),
         (headers.table_header(columns, n), row.itemsize),
-        *((headers.stamps_header(info, band, n), stamp_bytes) for band in info.bands),
+        *((headers.stamps_header(info, band, n), stamp_bytes) for band in bands),
     ]
     hdus, start = [], 0
     for header, stride in parts:
@@ -150,6 +153,7 @@ def _check(info: RunInfo) -> None:
     if not -(2**63) <= info.seed < 2**63:
         raise InvalidValueError("seed", info.seed, "-2^63 to 2^63 - 1, what a FITS column holds")
     check_bands(info.bands)
+    check_form(info)
     names = [column.name.upper() for column in run_columns(info)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidValueError("names of carried columns", twice, "names that no other column has")

@@ -70,9 +70,9 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
     CatalogError
         If they do not cover all rows, or contradict their own headers.
     """
-    primary, table, stamps = (hdu.header for hdu in hdus[:3])
+    primary = hdus[0].header
     if "NPARTS" not in primary:
-        info = headers.read_info(primary, stamps, table)
+        info = headers.read_info(hdus)
         return (Part(info, 0, primary["NGAL"], first_id, primary),)
     if PARTS not in hdus or len(hdus[PARTS].data) != primary["NPARTS"]:
         raise CatalogError(f"card NPARTS is {primary['NPARTS']}; {PARTS} has not as many rows.")
@@ -81,7 +81,7 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
         text = line["HEADER"]  # without blanks at its end
         header = fits.Header.fromstring(text.ljust(-(-len(text) // _CARD) * _CARD))
         start, n, first_id, seed = (int(line[name]) for name in _NUMBERS)
-        info = headers.read_info(header, stamps, table)
+        info = headers.read_info(hdus, header)
         if (start, n) != (row, header["NGAL"]) or n < 1:
             raise CatalogError(f"{PARTS}: part {number} has rows {start} to {start + n - 1}.")
         if (seed, line["WTSHA256"]) != (info.seed, info.weights_sha256):

@@ -17,10 +17,11 @@ from astropy.utils.exceptions import AstropyWarning
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
 from galgen.catalog import headers
+from galgen.catalog.form import BITPIX, check_name, decode
 from galgen.catalog.parts import Part, read_parts
 from galgen.catalog.schema import catalog_columns
 from galgen.catalog.tiled import TiledCube
-from galgen.errors import CatalogError, DataError
+from galgen.errors import CatalogError, DataError, InvalidValueError
 
 # What astropy raises for files that are cut off, garbled or not FITS.
 _DAMAGE = (
@@ -50,7 +51,7 @@ class CatalogFile:
         Provenance. Text outside ASCII is not kept by FITS. Where catalogues were put together it
         names several runs or the first one; `parts` has each.
     hdus : astropy.io.fits.HDUList
-        The file itself.
+        The file itself; stamps as they are stored, int16 is not scaled.
 
     Raises
     ------
@@ -79,12 +80,11 @@ class CatalogFile:
             with warnings.catch_warnings():
                 # Of a truncated file astropy only warns.
                 warnings.simplefilter("error", AstropyWarning)
-                hdus = fits.open(self._file, memmap=True)
+                hdus = fits.open(self._file, memmap=True, do_not_scale_image_data=True)
                 for hdu in hdus:
                     tuple(hdu.header.items())  # astropy parses cards when they are looked at
                 self._check(hdus)
-                primary, table, stamps = (hdu.header for hdu in hdus[:3])
-                return hdus, headers.read_info(primary, stamps, table)
+                return hdus, headers.read_info(hdus)
         except CatalogError:
             raise
         except _DAMAGE as error:
@@ -99,8 +99,10 @@ class CatalogFile:
                 f"{self.path}: layout version {primary['FMTVERS']}, this galgen reads up to "
                 f"{headers.FORMAT_VERSION}. Update galgen."
             )
-        bands, n = primary["BANDS"].split(","), primary["NGAL"]
-        expected = ["PRIMARY", headers.CATALOG, *map(headers.stamps_name, bands)]
+        bands, n, form = primary["BANDS"].split(","), primary["NGAL"], primary["STAMPS"]
+        check_name(form)
+        cubes = [] if form == "none" else map(headers.stamps_name, bands)
+        expected = ["PRIMARY", headers.CATALOG, *cubes]
         names = [hdu.name for hdu in hdus]
         if names[: len(expected)] != expected:
             raise CatalogError(
@@ -112,13 +114,13 @@ class CatalogFile:
         wanted = [(column.name, column.tform) for column in catalog_columns(bands, "")]
         if missing := [name for name, form in wanted if (name, form) not in found]:
             raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
-        shape = (n, *images[0].shape[1:])
+        shape = (n, primary["NPIXY"], primary["NPIXX"])
         for hdu, size in ((table, table.header["NAXIS2"]), *((i, i.shape[0]) for i in images)):
             if size != n:
                 raise CatalogError(f"{self.path}: {hdu.name} has {size} galaxies; NGAL is {n}.")
         for image in images:
-            if image.shape != shape or image.header["BITPIX"] != -32:
-                raise CatalogError(f"{self.path}: {image.name} is not float32 of {shape}.")
+            if image.shape != shape or image.header["BITPIX"] != BITPIX[form]:
+                raise CatalogError(f"{self.path}: {image.name} is not {form} of {shape}.")
 
     def __len__(self) -> int:
         """Galaxies in the file; fewer than `info.n` if the run was stopped."""
@@ -184,12 +186,29 @@ class CatalogFile:
         -------
         ndarray (n, B, H, W) float32
             Flux per pixel in `info.flux_unit`; without the first axis for an int.
+
+        Raises
+        ------
+        InvalidValueError
+            If the catalogue was written without stamps.
         """
-        cubes = [self._cube(headers.stamps_name(band))[index] for band in self.bands]
+        self.check_stamps()
+        cubes = [self._flux(number, index) for number in range(len(self.bands))]
         return np.stack(cubes, axis=-3, dtype=np.float32)
 
-    def _cube(self, name: str) -> np.ndarray | TiledCube:
-        return TiledCube(self._tiles[name]) if self._tiles else self.hdus[name].data
+    def check_stamps(self) -> None:
+        """Raise InvalidValueError if the catalogue was written without stamps."""
+        if self.info.stamps == "none":
+            hint = "It was written with --no-stamps and has its table only."
+            allowed = "a catalogue that has them"
+            raise InvalidValueError(f"stamps of {self.path}", "none", allowed, hint)
+
+    def _flux(self, number: int, index: int | slice | np.ndarray) -> np.ndarray:
+        name = headers.stamps_name(self.bands[number])
+        if self._tiles:
+            return TiledCube(self._tiles[name])[index]  # scaled by CFITSIO
+        stored = self.hdus[name].data[index]
+        return decode(stored, *self.info.scaling[number]) if self.info.scaling else stored
 
     @cached_property
     def _tiles(self) -> fitsio.FITS | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from astropy.io import fits
 
 from galgen import categories
 from galgen.catalog import checksum
+from galgen.catalog.form import HIGHEST, LOWEST, STORED_AS, at_ends, decode
+from galgen.catalog.headers import stamps_name
 from galgen.catalog.raw import RawHdu, raw_hdus
 from galgen.catalog.reader import CatalogFile
 from galgen.errors import CatalogError
@@ -37,6 +39,8 @@ class Report:
         NaN values in each column that has some; they are no fault.
     problems : tuple of str
         What is wrong; empty in a good file.
+    at_ends : mapping of str to int
+        Pixels at the ends of the range of int16, where there are some: they may have been beyond.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Report:
     categories: Mapping[str, int]
     not_measured: Mapping[str, int]
     problems: tuple[str, ...]
+    at_ends: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -59,6 +64,9 @@ class Report:
             lines.append(f"  galaxies: {self.galaxies}{stopped}")
         lines += [f"    {name}: {count}" for name, count in self.categories.items()]
         lines += [f"  not measured: {name}: {n}" for name, n in self.not_measured.items()]
+        lines += [
+            f"  at the ends of its range: {name}: {n} pixels" for name, n in self.at_ends.items()
+        ]
         return "\n".join(lines)
 
 
@@ -87,9 +95,10 @@ def verify_file(path: str | Path) -> Report:
     except CatalogError as error:
         return Report(Path(path), 0, 0, {}, {}, (str(error),))
     with file:
-        problems = [*_check_bytes(file)]
+        at_ends: Counter[str] = Counter()
+        problems = [*_check_bytes(file, at_ends)]
         if file.compressed and not problems:  # CFITSIO may never end with damaged bytes
-            problems += _check_compressed(file)
+            problems += _check_compressed(file, at_ends)
         problems += _check_taxonomy(file.hdus[0].header)
         try:
             parts = file.parts
@@ -105,7 +114,9 @@ def verify_file(path: str | Path) -> Report:
         names = {c.code: c.name for c in categories.CATEGORIES}
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
         not_measured = {name: n for name, n in table.nans.items() if n}
-        return Report(file.path, len(file), _asked(file), counts, not_measured, tuple(problems))
+        clipped = {name: n for name, n in at_ends.items() if n}
+        found = len(file), _asked(file), counts, not_measured, tuple(problems), clipped
+        return Report(file.path, *found)
 
 
 def _asked(file: CatalogFile) -> int:
@@ -114,8 +125,9 @@ def _asked(file: CatalogFile) -> int:
     return info.n if info.per_file is None else min(info.per_file, info.n - header["FIRSTGAL"])
 
 
-def _check_bytes(file: CatalogFile) -> Iterator[str]:
-    """Everything that needs all bytes, in one pass."""
+def _check_bytes(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
+    """Everything that needs all bytes, in one pass; pixels at the ends of int16 are counted."""
+    stored = STORED_AS[file.info.stamps]
     with file.path.open("rb") as raw:
         for hdu in raw_hdus(file.path):
             pixels = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")
@@ -130,8 +142,10 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
                     return
                 left -= len(chunk)
                 datasum = checksum.add(datasum, checksum.sum_bytes(chunk))
-                if pixels:
-                    not_finite += int((~np.isfinite(np.frombuffer(chunk, ">f4"))).sum())
+                if pixels and file.info.scaling:
+                    ends[hdu.name] += at_ends(np.frombuffer(chunk, stored))
+                elif pixels:
+                    not_finite += int((~np.isfinite(np.frombuffer(chunk, stored))).sum())
             yield from _check_sums(hdu, header_sum, datasum)
             if not_finite:
                 yield f"{hdu.name}: {not_finite} pixels are not finite."
@@ -140,14 +154,16 @@ def _check_bytes(file: CatalogFile) -> Iterator[str]:
             yield f"{extra} bytes follow the last extension."
 
 
-def _check_compressed(file: CatalogFile) -> Iterator[str]:
+def _check_compressed(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
     """Whether every stamp can be decompressed, to finite pixels."""
-    not_finite = 0
+    not_finite, codes = 0, np.array([LOWEST, HIGHEST])
     for start in range(0, len(file), _CHUNK_STAMPS):
         try:
-            not_finite += int(
-                (~np.isfinite(file.stamps(slice(start, start + _CHUNK_STAMPS)))).sum()
-            )
+            stamps_nbhw = file.stamps(slice(start, start + _CHUNK_STAMPS))
+            not_finite += int((~np.isfinite(stamps_nbhw)).sum())
+            for i, scaling in enumerate(file.info.scaling):
+                of_band = np.isin(stamps_nbhw[:, i], decode(codes, *scaling))
+                ends[stamps_name(file.bands[i])] += int(of_band.sum())
         except OSError as error:
             yield f"stamps from {start} on cannot be decompressed: {error}"
             return

@@ -10,6 +10,7 @@ from typer import Option
 
 from galgen.cli import survey
 from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
+from galgen.errors import InvalidValueError
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +59,12 @@ def mass(
     max_file_size: Annotated[
         str | None, Option(help="Split into numbered files of at most this: 10GB, 500MB.")
     ] = None,
+    stamps: Annotated[
+        str | None, Option(help="Store stamps as float32 (default), int16 or none.")
+    ] = None,
+    no_stamps: Annotated[
+        bool, Option("--no-stamps", help="Write the table only, as --stamps none.")
+    ] = False,
     overwrite: Annotated[
         bool, Option("--overwrite", help="Replace an existing file, finished or not.")
     ] = False,
@@ -88,6 +95,8 @@ def mass(
     from galgen.cli.values import parse_bytes, utc_date
     from galgen.recipe import Recipe
 
+    if no_stamps and stamps not in (None, "none"):
+        raise InvalidValueError("--stamps", stamps, "none, or nothing, with --no-stamps")
     given = {"sampler": sampler, "steps": steps, "micro_batch": batch, "dtype": dtype}
     chosen = {name: value for name, value in given.items() if value is not None}
     recipe = Recipe(
@@ -106,6 +115,7 @@ def mass(
         strict=strict,
         date=utc_date(date),
         max_file_bytes=None if max_file_size is None else parse_bytes(max_file_size),
+        stamps=stamps or ("none" if no_stamps else "float32"),
     )
     route = Route(workers, scheduler, slurm, njobs, job)
     make_catalog(recipe, out, route, overwrite=overwrite, resume=resume, quiet=quiet)

@@ -60,7 +60,8 @@ def evaluate(
     splits : int
         Random halves to average over, 2 or more.
     neighbours : int
-        Generated stamps to look for nearest neighbours of; 0 for none.
+        Generated stamps to look for nearest neighbours of; 0 for none, as in a catalogue without
+        stamps.
 
     Returns
     -------
@@ -91,7 +92,9 @@ def evaluate(
     with CatalogFile(catalog_path) as catalog:
         stamps = _open(reference, catalog.info)
         _check(stamps, catalog.info)
-        stretch = display_stretch(catalog.info, catalog.stamps(_evenly(len(catalog), _SAMPLE)))
+        if catalog.info.stamps == "none":
+            neighbours = 0
+        stretch = display_stretch(catalog.info, _sample(catalog, neighbours))
         real = measure_reference(stamps, stretch)
         return Evaluation(
             catalog=_describe(catalog),
@@ -190,6 +193,13 @@ def _neighbours(
         real.stamps.group,
         alike,
     )
+
+
+def _sample(catalog: CatalogFile, neighbours: int) -> np.ndarray:
+    """Stamps to set display levels by."""
+    if neighbours == 0:  # nothing will be looked at
+        return np.ones((1, len(catalog.bands), 1, 1), np.float32)
+    return catalog.stamps(_evenly(len(catalog), _SAMPLE))
 
 
 def _evenly(n: int, most: int) -> np.ndarray:

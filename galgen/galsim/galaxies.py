@@ -160,6 +160,7 @@ class GalgenCatalog(_Galaxies):
         path = Path(dir) / file_name
         self._file = CatalogFile(path)
         finalize(self, self._file.close)  # GalSim closes no input object
+        self._file.check_stamps()
         options = {"file_name": str(path.absolute())}
         super().__init__(str(path), self._file.info, len(self._file), _BLOCK, options)
 

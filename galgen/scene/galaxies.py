@@ -81,6 +81,7 @@ class CatalogGalaxies:
     def __init__(self, path: str | Path, seed: int = 0) -> None:
         self._path, self._seed = path, seed
         with CatalogFile(path) as catalog:
+            catalog.check_stamps()
             self.bands = catalog.bands
             # What could not be measured shows no galaxy.
             self._usable = np.isfinite(catalog.column("HALF_LIGHT_RADIUS"))

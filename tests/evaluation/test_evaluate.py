@@ -272,3 +272,13 @@ def test_a_reference_joined_from_parts_is_the_whole(catalog, real):
         evaluate(catalog, joined, splits=2).to_json()["summary"]
         == (evaluate(catalog, real, splits=2).to_json()["summary"])
     )
+
+
+def test_a_catalogue_without_stamps_has_columns_to_compare(
+    generated, real, evaluation, tmp_path: Path
+):
+    info = replace(run_info(generated), stamps="none")
+    path = write_real(tmp_path / "catalog.fits", generated, info=info)
+    found = evaluate(path, real, splits=SPLITS)
+    assert found.neighbours is None
+    assert ratios(found) == ratios(evaluation)
