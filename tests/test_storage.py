@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from galgen.catalog.form import HIGHEST, LOWEST
 from galgen.catalog.ledger import Ledger
 from galgen.cli import main
 from galgen.errors import InvalidValueError
+from galgen.export.hdf5 import export_hdf5
 from galgen.produce import produce, produce_job
 from galgen.recipe import Recipe
 from galgen.signals import InterruptedRun
@@ -196,3 +198,14 @@ def test_a_table_gives_galaxies_in_any_form(recipe: Recipe, tmp_path: Path, form
         assert file.rows.tobytes() == full.rows.tobytes()
         for i, (scale, _) in enumerate(file.info.scaling):
             assert np.abs(file.stamps() - full.stamps())[:, i].max() < 0.501 * scale
+
+
+def test_hdf5_has_the_columns_of_a_table(recipe: Recipe, tmp_path: Path):
+    table, path = tmp_path / "survey.csv", tmp_path / "cat.fits"
+    table.write_text("category,flux_r,z\nspiral,30,0.1\nsmooth,20,0.2\n")
+    produce(replace(recipe, category=None, n=None, like=str(table)), path)
+    export_hdf5(path, tmp_path / "cat.h5")
+    with h5py.File(tmp_path / "cat.h5") as file, CatalogFile(path) as catalog:
+        assert file["catalog/z"][:].tolist() == [0.1, 0.2]
+        np.testing.assert_array_equal(file["flux"][:], catalog.stamps())
+        np.testing.assert_array_equal(file.attrs["scaling"], catalog.info.scaling)
