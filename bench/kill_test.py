@@ -3,9 +3,9 @@
     python -m bench.kill_test FOLDER --kills 100 --out bench/results/kills.json
 
 Each round starts a run of random weights, kills it with SIGKILL (the process alone, or its workers
-too) at a random moment, mostly while it writes, and resumes it with another number of workers; every
-third run is killed a second time while it is resumed. The finished file must be that of a run that
-was left alone, byte for byte. Exit code 1 if any is not.
+too) at a random moment, mostly while it writes, and resumes it with another number of workers.
+Every third one is killed a second time while it is resumed. The finished file must be that of a
+run that was left alone, byte for byte. Exit code 1 if any is not.
 """
 
 from __future__ import annotations
