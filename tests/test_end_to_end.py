@@ -20,6 +20,8 @@ from galgen.data import open_stamps
 from galgen.generate import SHIPPED_WEIGHTS
 from galgen.stretch import lupton_preset
 
+pytestmark = pytest.mark.xdist_group("end-to-end")  # one set of galaxies for all
+
 N = 33  # not a multiple of any micro-batch used here
 
 
