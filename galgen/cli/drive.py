@@ -105,6 +105,8 @@ def make_catalog(
         line = stack.enter_context(ProgressLine(recipe.n or 1, "galaxies", quiet=quiet))
 
         def progress(done: int, total: int) -> None:
+            if not line.done:
+                line.begin(done)
             line.update(done, total=total)
 
         watch = {"stop": lambda: stop.requested, "progress": progress}

@@ -52,7 +52,7 @@ class ProgressLine:
         )
         self._task = self._bar.add_task("", total=total, rate="", detail="")
         self._started = self._printed = time.monotonic()
-        self._before: int | None = None
+        self._before = 0
         self.done = 0
 
     def __enter__(self) -> Self:
@@ -62,16 +62,18 @@ class ProgressLine:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def begin(self, done: int) -> None:
+        """Begin now, with some of the total done before."""
+        self._before, self._started = done, time.monotonic()
+
     def update(
         self, done: int, detail: str = "", rate: float | None = None, total: int | None = None
     ) -> None:
-        """Report `done` of the total; the rate is measured from the first report if not given."""
+        """Report `done` of the total; the rate is measured from the beginning if not given."""
         now = time.monotonic()
         self.done = done
         if total is not None:
             self._total = total
-        if self._before is None:
-            self._before, self._started = done, now
         if rate is None:
             rate = (done - self._before) / max(now - self._started, 1e-9)
         text = f"{rate:,.1f} {self._unit}/s"

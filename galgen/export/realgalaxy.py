@@ -102,7 +102,9 @@ def export_realgalaxy(
             allowed = f"a category of which galaxies can be seen in {catalog.path}"
             raise InvalidValueError("category", category or "galaxy", allowed)
         table = _table(catalog, found, band, scale, out.name)
-        header = fits.Header([catalog.hdus[0].header.cards[key] for key in _PROVENANCE])
+        primary = catalog.hdus[0].header
+        long_texts = ["LONGSTRN"] if "LONGSTRN" in primary else []
+        header = fits.Header([primary.cards[key] for key in (*long_texts, *_PROVENANCE)])
     header["ORIGIN"] = "galgen export realgalaxy"
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
