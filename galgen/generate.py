@@ -7,6 +7,7 @@ always go through the network together, so their bits do not depend on how many 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -92,9 +93,7 @@ class Run:
         NonFiniteOutputError
             If the network returns NaN or infinity.
         """
-        size = self._sampling.micro_batch
-        denoiser, seed = self._model.checkpoint.denoiser, self.request.seed
-        draw = Engine(denoiser, self._shape, seed, self._sampling)
+        size, draw = self._sampling.micro_batch, self._draw
         # A GPU makes one micro-batch at a time; a core does, too.
         lanes = torch.get_num_threads() if self._model.device.type == "cpu" else 1
 
@@ -111,6 +110,12 @@ class Run:
 
         return in_lanes(make, cut(), lanes, first_alone=self._sampling.compile)
 
+    @cached_property
+    def _draw(self) -> Engine:
+        """Made once, as compiling and recording take their time."""
+        denoiser = self._model.checkpoint.denoiser
+        return Engine(denoiser, self._shape, self.request.seed, self._sampling)
+
     def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
         model, request, device = self._model, self.request, self._model.device
@@ -121,7 +126,12 @@ class Run:
         keep = slice(low, high)
         kept_n, asked_nb = index_n[keep], request.flux(index_n[keep])
         finished = finish(
-            draw(condition, index_n)[keep], space, self._observation, kept_n, request.seed, asked_nb
+            draw(condition, index_n)[keep],
+            space,
+            self._observation,
+            kept_n,
+            request.seed,
+            asked_nb,
         )
         if not finished.finite_n.all():
             bad = first + low + int(finished.finite_n.argmin())
