@@ -18,6 +18,7 @@ from galgen.catalog import verify
 from tests.catalog.synthetic import accept, sha256
 
 N = 240
+MANY = 20_000  # more than can be made before a test stops it
 
 # Records every batch, not every two seconds: these runs are shorter than that.
 SCRIPT = """
@@ -86,7 +87,7 @@ def wait_for_records(path: Path, process: subprocess.Popen[str], galaxies: int =
 
 def slow(asked: list[str]) -> list[str]:
     """The same run with more galaxies, so that it can be stopped."""
-    return [*asked, "--n", "1000000"]
+    return [*asked, "--n", str(MANY)]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_signal_stops_with_what_is_in_hand(galgen, start, asked, tmp_path, num
     assert process.returncode == 3, err
     assert "stopped after" in err
     assert f"galgen resume {path}" in err
-    assert f".part keeps {records(path)} of 1000000 galaxies" in err
+    assert f".part keeps {records(path)} of {MANY} galaxies" in err
     assert os.listdir(tmp_path) == ["cat.fits.part"]
     code, _, err = galgen("finish", path)
     assert code == 4
