@@ -107,7 +107,7 @@ def columns(run: Run, ranges=None) -> dict[str, np.ndarray]:
 
 
 def conditions(model: GalaxyModel, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Categories and standardised properties that the network is given."""
+    """Categories and standardised properties that the network of a new run is given."""
     asked: list[Condition] = []
     net = model.checkpoint.denoiser.net
     handle = net.register_forward_pre_hook(lambda _, args: asked.append(args[2]))
@@ -287,13 +287,13 @@ def test_order_of_rows(model: GalaxyModel, path: Path, whole, tmp_path: Path):
     order = np.random.default_rng(2).permutation(13)
     with fits.open(path) as hdus:
         fits.BinTableHDU(hdus[1].data[order], hdus[1].header).writeto(tmp_path / "b.fits")
-    one, other = like(model, path), like(model, tmp_path / "b.fits")
-    a, b = whole, columns(other)
+    a, b = whole, columns(like(model, tmp_path / "b.fits"))
     np.testing.assert_allclose(b["FLUX_G"], a["FLUX_G"][order], rtol=5e-6)
     assert np.array_equal(b["OBJID"], a["OBJID"][order])
     assert np.array_equal(b["CATEGORY"], a["CATEGORY"][order])
     np.testing.assert_array_equal(
-        conditions(model, other)[1][:, :2], conditions(model, one)[1][order, :2]
+        conditions(model, like(model, tmp_path / "b.fits"))[1][:, :2],
+        conditions(model, like(model, path))[1][order, :2],
     )
 
 
