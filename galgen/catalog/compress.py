@@ -11,7 +11,8 @@ import fitsio
 import numpy as np
 
 from galgen.catalog import checksum
-from galgen.catalog.raw import BLOCK, RawHdu, StreamSum, data_of, raw_hdus
+from galgen.catalog.layout import BLOCK
+from galgen.catalog.raw import RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.reader import CatalogFile
 from galgen.catalog.tiled import DITHER_PERIOD, STORED, Codec
 from galgen.errors import CatalogError, InvalidValueError

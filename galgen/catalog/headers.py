@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 from astropy.io import fits
 
 from galgen import categories
@@ -18,13 +17,6 @@ from galgen.fitscolumn import read_columns
 
 FORMAT_VERSION = 1
 CATALOG = "CATALOG"
-INDEX = "INDEX"
-_INDEX_COLUMNS = (
-    ("FILE", "name, in the folder of this index"),
-    ("FIRST", "GALAXY_ID of its first galaxy"),
-    ("NGAL", "galaxies in it"),
-    ("BYTES", "its size"),
-)
 
 # Card, attribute of RunInfo, its type, comment. None is not written.
 _CARDS = (
@@ -151,18 +143,24 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
     return _with_checksum_cards(header)
 
 
-def table_header(columns: Sequence[CatalogColumn], n: int) -> fits.Header:
-    """Header of the binary table ``CATALOG`` with `n` rows."""
+def table_header(
+    columns: Sequence[CatalogColumn],
+    n: int,
+    name: str = CATALOG,
+    row: str = "galaxy",
+    rows: str = "galaxies",
+) -> fits.Header:
+    """Header of a binary table with `n` rows, each of which is a `row`."""
     header = fits.Header()
-    _put(header, "XTENSION", "BINTABLE", "one row per galaxy")
+    _put(header, "XTENSION", "BINTABLE", f"one row per {row}")
     _put(header, "BITPIX", 8, "")
     _put(header, "NAXIS", 2, "")
     _put(header, "NAXIS1", row_dtype(columns).itemsize, "bytes per row")
-    _put(header, "NAXIS2", n, "galaxies")
+    _put(header, "NAXIS2", n, rows)
     _put(header, "PCOUNT", 0, "")
     _put(header, "GCOUNT", 1, "")
     _put(header, "TFIELDS", len(columns), "")
-    _put(header, "EXTNAME", CATALOG, "")
+    _put(header, "EXTNAME", name, "")
     for i, column in enumerate(columns, 1):
         _put(header, f"TTYPE{i}", column.name, "")
         _put(header, f"TFORM{i}", column.tform, "")
@@ -171,25 +169,6 @@ def table_header(columns: Sequence[CatalogColumn], n: int) -> fits.Header:
         _put(header, f"TCOMM{i}", column.description, "")
         for key, value in column.cards:
             _put(header, f"{key}{i}", value, "")
-    return _with_checksum_cards(header)
-
-
-def index_header(row: np.dtype, n: int) -> fits.Header:
-    """Header of the binary table ``INDEX`` of `n` files."""
-    header = fits.Header()
-    _put(header, "XTENSION", "BINTABLE", "one row per file")
-    _put(header, "BITPIX", 8, "")
-    _put(header, "NAXIS", 2, "")
-    _put(header, "NAXIS1", row.itemsize, "bytes per row")
-    _put(header, "NAXIS2", n, "files")
-    _put(header, "PCOUNT", 0, "")
-    _put(header, "GCOUNT", 1, "")
-    _put(header, "TFIELDS", len(row.names), "")
-    _put(header, "EXTNAME", INDEX, "")
-    for i, (name, comment) in enumerate(_INDEX_COLUMNS, 1):
-        _put(header, f"TTYPE{i}", name, "")
-        _put(header, f"TFORM{i}", f"{row[name].itemsize}A" if name == "FILE" else "K", "")
-        _put(header, f"TCOMM{i}", comment, "")
     return _with_checksum_cards(header)
 
 

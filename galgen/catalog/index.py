@@ -11,12 +11,14 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from galgen.batch import RunInfo
-from galgen.catalog import checksum
-from galgen.catalog.headers import INDEX, index_header, primary_header
-from galgen.catalog.layout import BLOCK, Layout
+from galgen.catalog.headers import primary_header, table_header
+from galgen.catalog.layout import Layout
+from galgen.catalog.raw import append_hdu
+from galgen.catalog.schema import CatalogColumn, row_dtype
 from galgen.errors import CatalogError
 from galgen.output import write_atomically
 
+INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
 _HEADERS = 1 << 18  # bytes; more than the headers of an index take
 
@@ -34,20 +36,23 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
         Name of each file, and what is in it.
     """
     width = -(-max(len(name.name) for name, _ in files) // 4) * 4  # rows of whole 4-byte words
-    row = np.dtype([("FILE", f"S{width}"), ("FIRST", ">i8"), ("NGAL", ">i8"), ("BYTES", ">i8")])
-    rows = np.array(
-        [(name.name, file.first, file.n, file.total_bytes) for name, file in files], row
-    ).tobytes()
+    columns = [
+        CatalogColumn("FILE", f"S{width}", "", "name, in the folder of this index", f"{width}A"),
+        CatalogColumn("FIRST", ">i8", "", "GALAXY_ID of its first galaxy"),
+        CatalogColumn("NGAL", ">i8", "", "galaxies in it"),
+        CatalogColumn("BYTES", ">i8", "", "its size"),
+    ]
+    rows = [(name.name, file.first, file.n, file.total_bytes) for name, file in files]
     stopped = None if n == info.n else f"Stopped after {n} of {info.n} galaxies."
     primary = primary_header(info, 0, n, stopped or f"Index of {len(files)} files.")
-    table = index_header(row, len(files))
-    parts = [
-        checksum.seal(primary, 0),
-        checksum.seal(table, checksum.sum_bytes(rows)),
-        rows,
-        bytes(-len(rows) % BLOCK),
-    ]
-    write_atomically(path, lambda aside: aside.write_bytes(b"".join(parts)))
+    table = table_header(columns, len(files), INDEX, "file", "files")
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as file:
+            append_hdu(file, primary, iter(()))
+            append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
+
+    write_atomically(path, write)
 
 
 def read_index(path: Path) -> list[Path] | None:

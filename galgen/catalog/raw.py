@@ -10,9 +10,9 @@ from typing import BinaryIO
 from astropy.io import fits
 
 from galgen.catalog import checksum
+from galgen.catalog.layout import BLOCK
 from galgen.errors import CatalogError
 
-BLOCK = 2880  # bytes; headers and data are padded to this
 _CHUNK_BYTES = 1 << 22
 
 

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from galgen.measure import shape
+from galgen.measure import detect, shape
 from galgen.measure.isolate import isolate
 
-_PACK = 8  # stamps in a batch are a multiple of this, see galgen.measure.detect.pack
 # Light fades out between the aperture of the catalogue's fluxes, 1.5 Petrosian radii, and 2 of
 # them, and over the last pixels of the stamp: what is further out is noise of a square shape.
 _OUTER = 2 / shape.APERTURE
@@ -50,7 +49,7 @@ def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
     n, _, h, w = flux_nbhw.shape
     flux = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
     found = flux.sum((1, 2, 3)).isfinite()
-    flux = F.pad(flux.nan_to_num(0, 0, 0), (0, 0, 0, 0, 0, 0, 0, -n % _PACK))
+    flux = F.pad(flux.nan_to_num(0, 0, 0), (0, 0, 0, 0, 0, 0, 0, -n % detect.PACK))
     flux, galaxy, _ = isolate(flux)
     image = flux.mean(1)
     ellipse = shape.moments(image, galaxy)

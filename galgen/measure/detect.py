@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 FRAME = 3  # width (pixels) of the border frame in which the sky is measured
 NSIGMA = 2.0  # isophote of the segment, in sky sigmas of the smoothed detection image
+PACK = 8  # stamps in a batch are a multiple of this, see `pack`
 # Least sky sigma, as a fraction of the central peak. 8-bit stamps can have no noise at all; the
 # isophote at 1/500 of the peak then still ends where the galaxy is too faint to matter.
 FLOOR = 1e-3
@@ -94,16 +95,16 @@ def dilate(mask: Tensor) -> Tensor:
 
 def pack(mask_nhw: Tensor) -> Tensor:
     """Bool masks of N = 8 k stamps as bits of (k, H, W) uint8: floods then cost an eighth."""
-    bits = mask_nhw.view(torch.uint8).view(8, -1, *mask_nhw.shape[1:])
+    bits = mask_nhw.view(torch.uint8).view(PACK, -1, *mask_nhw.shape[1:])
     packed = bits[0]
-    for i in range(1, 8):
+    for i in range(1, PACK):
         packed = packed | bits[i] << i
     return packed
 
 
 def unpack(packed_khw: Tensor) -> Tensor:
     """Inverse of :func:`pack`."""
-    return torch.cat([(packed_khw >> i) & 1 for i in range(8)]).bool()
+    return torch.cat([(packed_khw >> i) & 1 for i in range(PACK)]).bool()
 
 
 def central_peak(smoothed_nhw: Tensor) -> tuple[Tensor, Tensor]:

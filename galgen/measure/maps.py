@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 from galgen.measure import detect
 
-_LANES = 8  # `detect.segment` takes stamps by eight
-
 
 class Maps(NamedTuple):
     """Maps of stamps.
@@ -39,7 +37,7 @@ def maps(flux_nbhw: Tensor) -> Maps:
         Finite flux per pixel.
     """
     n = len(flux_nbhw)
-    flux = F.pad(flux_nbhw, (0, 0, 0, 0, 0, 0, 0, -n % _LANES))
+    flux = F.pad(flux_nbhw, (0, 0, 0, 0, 0, 0, 0, -n % detect.PACK))
     flux = flux - detect.sky_level(detect.frame_pixels(flux))[..., None, None]
     smoothed = detect.smooth(flux.mean(1))
     noise = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
