@@ -57,6 +57,8 @@ class ModelConfig(JsonConfig):
         What the Attention Fusion Unit mixes: both branches under a dynamic gate (the paper), one
         branch alone (ablations), or the convolution with global attention at the coarsest stage
         only, which makes each half-block the residual block of a DDPM U-Net (Ho et al. 2020).
+    detail_features, detail_width : int
+        Features per pixel and channels of the head at full resolution; 0 for none.
     properties : tuple of str
         Names of the physical properties the model can be conditioned on.
     """
@@ -70,6 +72,8 @@ class ModelConfig(JsonConfig):
     group_size: int = 16
     embedding: int = 256
     fusion: Fusion = "gated"
+    detail_features: int = 0
+    detail_width: int = 0
     properties: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -85,6 +89,9 @@ class ModelConfig(JsonConfig):
         _require(self.window >= 2, "window", self.window, "2 or more")
         even = self.embedding >= 2 and self.embedding % 2 == 0
         _require(even, "embedding", self.embedding, "an even number, 2 or more")
+        detail = self.detail_features, self.detail_width
+        ok = min(detail) > 0 or detail == (0, 0)
+        _require(ok, "detail_features, detail_width", detail, "both above 0, or both 0")
         unique = len(set(self.properties)) == len(self.properties)
         _require(unique, "properties", self.properties, "each name once")
         allowed = ("gated", "conv", "attention", "plain")
@@ -114,13 +121,31 @@ class ModelConfig(JsonConfig):
 class DiffusionConfig(JsonConfig):
     """Preconditioning, noise range and training noise distribution.
 
-    ``edm`` is Karras et al. 2022 (table 1, last column); ``vp`` is epsilon prediction over the
-    linear beta schedule of Ho et al. 2020 with `timesteps` steps, whose range of noise takes the
-    place of `sigma_min` and `sigma_max`.
+    ``edm`` is Karras et al. 2022 (table 1, last column), whose skip connection may be made to close
+    earlier and more steeply (`galgen.diffusion.preconditioning.EDM`); ``vp`` is epsilon prediction
+    over the linear beta schedule of Ho et al. 2020 with `timesteps` steps, whose range of noise
+    takes the place of `sigma_min` and `sigma_max`.
+
+    Attributes
+    ----------
+    sigma_data : float
+        Standard deviation of the data in model space.
+    sigma_skip : float or None
+        Noise level at which half of the noisy stamp passes by the network; None for `sigma_data`.
+    skip_power : float
+        How steeply that falls with the noise level.
+    sigma_min, sigma_max : float
+        Lowest and highest level that samplers visit.
+    log_sigma_mean, log_sigma_std : float
+        Of the log-normal distribution of the levels in training.
+    timesteps, beta_first, beta_last : int, float, float
+        Schedule of ``vp``.
     """
 
     preconditioning: Preconditioning = "edm"
     sigma_data: float = 0.5
+    sigma_skip: float | None = None
+    skip_power: float = 2.0
     sigma_min: float = 0.002
     sigma_max: float = 80.0
     log_sigma_mean: float = -1.2
@@ -137,9 +162,10 @@ class DiffusionConfig(JsonConfig):
             self.preconditioning,
             ", ".join(allowed),
         )
-        for name in ("sigma_data", "log_sigma_std"):
+        for name in ("sigma_data", "sigma_skip", "log_sigma_std"):
             value = getattr(self, name)
-            _require(0 < value < math.inf, name, value, "above 0")
+            _require(value is None or 0 < value < math.inf, name, value, "above 0")
+        _require(1 <= self.skip_power <= 8, "skip_power", self.skip_power, "1 to 8")
         mean = self.log_sigma_mean
         _require(math.isfinite(mean), "log_sigma_mean", mean, "a finite number")
         _require(

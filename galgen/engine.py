@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -37,8 +36,7 @@ class Engine:
     def __init__(
         self, denoiser: Denoiser, shape: tuple[int, int, int], seed: int, sampling: Sampling
     ) -> None:
-        cast = {id(denoiser.net): denoiser.net.cast(DTYPES[sampling.dtype])}
-        self._denoiser = copy.deepcopy(denoiser, cast)  # with the cast network in place of its own
+        self._denoiser = denoiser.cast(DTYPES[sampling.dtype])
         if sampling.compile:
             _keep_compiled_code()
             # Not "max-autotune": what it picks by timing, and so the bits, change between runs.

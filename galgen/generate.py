@@ -27,7 +27,7 @@ from galgen.model.embedding import Condition
 from galgen.observe import Observation, Observing
 from galgen.provenance import run_info
 from galgen.request import Request, as_ranges, parse_mixture
-from galgen.sampling import Sampling, visited_sigmas
+from galgen.sampling import Sampling
 from galgen.survey import Survey
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "sdss-small"
@@ -55,7 +55,7 @@ class Run:
             raise InvalidValueError("n", n, "a whole number, 1 or more")
         request.check(model.checkpoint.population)
         # What cannot work is refused here, before an output exists.
-        visited_sigmas(model.checkpoint.denoiser.config, sampling)
+        sampling.sigmas(model.checkpoint.denoiser)
         space = model.checkpoint.space
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._model, self.request, self._n, self._sampling = model, request, n, sampling

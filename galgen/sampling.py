@@ -9,12 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from galgen.config import DiffusionConfig
-from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
+from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.lazy import Combination, LazyDenoiser, Stamps
 from galgen.diffusion.samplers import get_sampler
-from galgen.diffusion.schedule import karras_sigmas, vp_sigmas
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
@@ -73,6 +71,17 @@ class Sampling:
             raise InvalidValueError("GALGEN_KERNELS", asked, allowed, str(error)) from None
         return ("triton" if triton else "reference") + ("+compiled" if self.compile else "")
 
+    def sigmas(self, denoiser: Denoiser) -> Tensor:
+        """Noise levels that are visited, within the range that the network was trained on.
+
+        Raises
+        ------
+        InvalidValueError
+            If there are more steps than the training schedule has, for ancestral sampling of `vp`.
+        """
+        ancestral = self.sampler == "ddpm"
+        return denoiser.preconditioning.sampling_sigmas(self.steps, ancestral=ancestral)
+
     def __post_init__(self) -> None:
         get_sampler(self.sampler)
         for name in ("steps", "micro_batch"):
@@ -82,23 +91,6 @@ class Sampling:
             raise InvalidValueError("guidance", self.guidance, "0 to 20 (1 is no guidance)")
         if self.dtype not in DTYPES:
             raise InvalidValueError("dtype", self.dtype, ", ".join(DTYPES))
-
-
-def visited_sigmas(config: DiffusionConfig, sampling: Sampling) -> Tensor:
-    """Levels that a sampler visits, within the range that the network was trained on.
-
-    Raises
-    ------
-    InvalidValueError
-        If there are more steps than the training schedule has, for ancestral sampling of `vp`.
-    """
-    if config.preconditioning == "edm":
-        return karras_sigmas(sampling.steps, config.sigma_min, config.sigma_max)
-    if sampling.sampler == "ddpm":
-        betas = config.beta_first, config.beta_last
-        return vp_sigmas(sampling.steps, config.timesteps, *betas)
-    trained = vp_training_sigmas(config).tolist()
-    return karras_sigmas(sampling.steps, trained[0], trained[-1])
 
 
 def sample(
@@ -131,7 +123,7 @@ def sample(
     Tensor
         (n, height, width, bands), float32.
     """
-    sigmas = visited_sigmas(denoiser.config, sampling)
+    sigmas = sampling.sigmas(denoiser)
     device, dtype = condition.category_b.device, DTYPES[sampling.dtype]
     stamps = Stamps(seed, index_n.to(device), shape, fused=runs_triton(device))
     denoise = LazyDenoiser(denoiser, stamps, dtype)

@@ -53,12 +53,16 @@ def test_json_is_strict(kind: type[JsonConfig]) -> None:
         ("embedding", 255),
         ("embedding", 0),
         ("embedding", -2),
+        ("detail_width", 8),  # without features
+        ("detail_features", 8),  # without a width
+        ("detail_width", -1),
         ("fusion", "gate"),
         ("properties", ("axis_ratio", "axis_ratio")),
     ],
 )
 def test_bad_model(name: str, value: object) -> None:
     expected = "widths" if name == "group_size" and value else name
+    expected = "detail_features, detail_width" if name.startswith("detail") else expected
     with pytest.raises(InvalidValueError, match=rf"^{expected} is"):
         ModelConfig(**{name: value})
 
@@ -69,6 +73,10 @@ def test_bad_model(name: str, value: object) -> None:
         ("preconditioning", "ddpm", "preconditioning"),
         ("sigma_data", 0.0, "sigma_data"),
         ("sigma_data", math.nan, "sigma_data"),
+        ("sigma_skip", 0.0, "sigma_skip"),
+        ("skip_power", 0.5, "skip_power"),
+        ("skip_power", 9.0, "skip_power"),
+        ("skip_power", math.nan, "skip_power"),
         ("sigma_min", 0.0, "sigma range"),
         ("sigma_min", 80.0, "sigma range"),
         ("sigma_max", 0.001, "sigma range"),

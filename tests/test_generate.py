@@ -24,7 +24,7 @@ from galgen.measure import measure
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
 from galgen.request import Request, parse_mixture
-from galgen.sampling import Sampling, sample, visited_sigmas
+from galgen.sampling import Sampling, sample
 from tests.tiny import BANDS, SIZE, make_checkpoint
 
 CPU = torch.device("cpu")
@@ -298,14 +298,14 @@ def test_measured_columns_are_those_of_the_stamps(model: GalaxyModel) -> None:
 
 
 def test_vp_model_visits_the_levels_it_was_trained_on() -> None:
-    config = make_checkpoint(preconditioning="vp").denoiser.config
-    ancestral = visited_sigmas(config, Sampling("ddpm", steps=1000))
+    denoiser = make_checkpoint(preconditioning="vp").denoiser
+    ancestral = Sampling("ddpm", steps=1000).sigmas(denoiser)
     assert len(ancestral) == 1001
     for name in ("ddim", "dpmpp-2m"):
-        sigmas = visited_sigmas(config, Sampling(name, steps=10))
+        sigmas = Sampling(name, steps=10).sigmas(denoiser)
         assert sigmas[0].item() == pytest.approx(ancestral[0].item())
         assert sigmas[-2].item() == pytest.approx(ancestral[-2].item())
-    edm = visited_sigmas(make_checkpoint().denoiser.config, Sampling("ddpm", steps=2000))
+    edm = Sampling("ddpm", steps=2000).sigmas(make_checkpoint().denoiser)
     assert (edm[0].item(), edm[-2].item()) == pytest.approx((80, 0.002))
 
 

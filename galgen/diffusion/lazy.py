@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from galgen import noise
-from galgen.diffusion.denoiser import Denoiser, preconditioning
+from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
 from galgen_kernels import solver_reference
 
@@ -156,16 +156,19 @@ class LazyDenoiser:
         self._given: tuple[Combination, float, Tensor, Tensor] | None = None
 
     def __call__(self, x: Combination, sigma: float, condition: Condition) -> Combination:
-        c = preconditioning(self._denoiser.config, sigma)
+        # A sampler's levels are known on the host: there, in float64, the coefficients of a step
+        # become one weight per tensor without waiting for an accelerator.
+        levels = self._denoiser.preconditioning.coefficients(torch.tensor([sigma]).double())
+        skip, out, scale, level = (c.item() for c in levels)
         # Guidance asks twice about the same state, one time after the other.
         if self._given is None or self._given[:2] != (x, sigma):
             self._given = None  # released before the next is made
-            x_bhwc, input_bhwc = x.scaled(c.network_in, self._dtype)
+            x_bhwc, input_bhwc = x.scaled(scale, self._dtype)
             self._given = x, sigma, x_bhwc, input_bhwc
         _, _, x_bhwc, input_bhwc = self._given
-        level_b = torch.full((len(x_bhwc),), c.noise_level, device=x_bhwc.device)
+        level_b = torch.full((len(x_bhwc),), level, device=x_bhwc.device)
         output_bhwc = self._denoiser.net(input_bhwc, level_b, condition).contiguous()
-        return Combination(self._stamps, {x_bhwc: c.skip, output_bhwc: c.out}, {})
+        return Combination(self._stamps, {x_bhwc: skip, output_bhwc: out}, {})
 
 
 def _merged(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:

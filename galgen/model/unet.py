@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from galgen.config import ModelConfig
 from galgen.model.block import AstroRAB
 from galgen.model.embedding import Condition, ConditionEmbedding
+from galgen.model.head import DetailHead
 from galgen.model.layers import (
     Conv3x3,
     GroupNormSiLU,
@@ -62,6 +63,7 @@ class UNet(nn.Module):
         self.up = nn.ModuleList([Stage(c1, config), Stage(c0, config)])
         self.norm_out = GroupNormSiLU(c0, config.group_size)
         self.head = Conv3x3(c0, cell, zero=True)
+        self.detail = DetailHead(config) if config.detail_width else None
 
     def cast(self, dtype: torch.dtype) -> Self:
         """A copy whose maps and weights are of `dtype`, for inference.
@@ -95,7 +97,8 @@ class UNet(nn.Module):
         self.config.check_size(height, width)
         dtype = self.stem.weight.dtype
         embedding_be = self.embedding(noise_level_b, condition).to(dtype)
-        cells = space_to_depth(x_bhwc, self.config.patch).to(dtype)
+        x_bhwc = x_bhwc.to(dtype)
+        cells = space_to_depth(x_bhwc, self.config.patch)
         where = centre_coordinates(cells.shape[1], cells.shape[2], x_bhwc.device)
         x = self.stem(torch.cat([cells, where.to(cells.dtype).expand(b, -1, -1, -1)], dim=-1))
         skips = []
@@ -108,4 +111,7 @@ class UNet(nn.Module):
             x = merge(torch.cat([depth_to_space(expand(x), 2), skips.pop()], dim=-1))
             x = stage(x, embedding_be)
         x, _ = self.norm_out(x)
-        return depth_to_space(self.head(x), self.config.patch).float()
+        output_bhwc = depth_to_space(self.head(x), self.config.patch)
+        if self.detail is not None:
+            output_bhwc = self.detail(x, x_bhwc, output_bhwc)
+        return output_bhwc.float()

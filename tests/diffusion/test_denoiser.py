@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from galgen.config import DiffusionConfig, ModelConfig
-from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
+from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.preconditioning import VP, make_preconditioning
 from galgen.model.embedding import Condition
 
 TINY = ModelConfig(bands=2, patch=4, widths=(32, 32, 32), blocks=1, embedding=32)
@@ -49,14 +50,15 @@ def levels(sigma: float, n: int) -> Tensor:
 
 @pytest.mark.parametrize("sigma", SIGMAS)
 @pytest.mark.parametrize("sigma_data", [0.5, 2.0])
-def test_edm_keeps_variances_at_one(sigma: float, sigma_data: float) -> None:
+@pytest.mark.parametrize("skip", [(None, 2.0), (0.1, 2.0), (0.25, 4.0), (3.0, 1.0)])
+def test_edm_keeps_variances_at_one(sigma: float, sigma_data: float, skip: tuple) -> None:
     """The requirements behind Karras et al. 2022, table 1 (app. B.6), by Monte Carlo.
 
     Data of standard deviation sigma_data give the network inputs of unit variance, and what it has
-    to predict for a perfect D has unit variance too, at every noise level.
+    to predict for a perfect D has unit variance too, at every noise level and for every skip law.
     """
     n = 200
-    config = DiffusionConfig(sigma_data=sigma_data)
+    config = DiffusionConfig(sigma_data=sigma_data, sigma_skip=skip[0], skip_power=skip[1])
     x_bhwc, noise_bhwc = sigma_data * normal(n, *SHAPE), normal(n, *SHAPE, seed=1)
     noisy = x_bhwc + sigma * noise_bhwc
     silent, recorder = recording(config, 0.0)
@@ -84,6 +86,26 @@ def test_edm_coefficients(sigma: float) -> None:
     torch.testing.assert_close(recorder.noise_level_b, levels(math.log(s) / 4, 2))
 
 
+@pytest.mark.parametrize(("sigma_skip", "power"), [(0.25, 4.0), (0.1, 2.0), (0.5, 2.0)])
+def test_skip_laws(sigma_skip: float, power: float) -> None:
+    """Half of the noisy stamp passes at sigma_skip, all of it far below, none far above."""
+    config = DiffusionConfig(sigma_skip=sigma_skip, skip_power=power)
+    sigma_b = sigma_skip * torch.tensor([1e-3, 1.0, 10.0, 1e3], dtype=torch.float64)
+    skip_b = make_preconditioning(config).coefficients(sigma_b).skip
+    expected = [1 / (1 + 1e-3**power), 0.5, 1 / (1 + 10**power), 1 / (1 + 1e3**power)]
+    assert skip_b.tolist() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("power", [1.0, 8.0])
+def test_coefficients_are_finite_everywhere(power: float) -> None:
+    """In float32, over any range of noise that makes sense."""
+    config = DiffusionConfig(sigma_skip=0.25, skip_power=power)
+    sigma_b = torch.tensor([1e-4, 0.002, 0.25, 80.0, 2000.0])
+    c = make_preconditioning(config).coefficients(sigma_b)
+    assert all(bool(t.isfinite().all()) for t in c)
+    assert bool((c.out > 0).all())
+
+
 def test_vp_training_sigmas() -> None:
     """sigma^2 = (1 - abar) / abar with abar the running product of 1 - beta."""
     config = DiffusionConfig(preconditioning="vp", timesteps=5, beta_first=0.1, beta_last=0.5)
@@ -91,14 +113,14 @@ def test_vp_training_sigmas() -> None:
     for beta in (0.1, 0.2, 0.3, 0.4, 0.5):
         alpha_bar *= 1 - beta
         expected.append(math.sqrt(1 / alpha_bar - 1))
-    assert vp_training_sigmas(config).tolist() == pytest.approx(expected, rel=1e-12)
+    assert VP(config).training_sigmas.tolist() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("t", [0, 1, 17, 500, 999])
 def test_vp_is_epsilon_prediction(t: int) -> None:
     """x0 = (x_t - sqrt(1 - abar) eps) / sqrt(abar) of the state x_t (Ho et al. 2020, eq. 4, 15)."""
     config = DiffusionConfig(preconditioning="vp")
-    sigma = vp_training_sigmas(config)[t].item()
+    sigma = VP(config).training_sigmas[t].item()
     alpha_bar = 1 / (1 + sigma**2)
     x0, eps = 0.5 * normal(2, *SHAPE), normal(2, *SHAPE, seed=1)
     state = math.sqrt(alpha_bar) * x0 + math.sqrt(1 - alpha_bar) * eps
@@ -114,7 +136,7 @@ def test_vp_is_epsilon_prediction(t: int) -> None:
 def test_vp_timesteps_between_and_beyond_training() -> None:
     """Fractional, linear in log sigma; levels outside the schedule take its first or last step."""
     config = DiffusionConfig(preconditioning="vp", timesteps=11)
-    sigmas = vp_training_sigmas(config).float()
+    sigmas = VP(config).training_sigmas.float()
     asked = torch.stack(
         [(sigmas[3] * sigmas[4]).sqrt(), sigmas[0] / 10, sigmas[0], sigmas[10], sigmas[10] * 10]
     )

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from galgen import noise
 from galgen.config import DiffusionConfig, ModelConfig
-from galgen.diffusion.denoiser import Denoiser, preconditioning
+from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.lazy import MAX_NOISES, MAX_TENSORS, Combination, LazyDenoiser, Stamps
+from galgen.diffusion.preconditioning import make_preconditioning
 from galgen.diffusion.samplers import SAMPLERS, evaluations
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.model.embedding import Condition
@@ -70,7 +71,7 @@ class Network:
     """
 
     def __init__(self, config: DiffusionConfig) -> None:
-        self.config = config
+        self.preconditioning = make_preconditioning(config)
         self.inputs: list[Tensor] = []
 
     def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
@@ -78,6 +79,13 @@ class Network:
         self.inputs.append(x_bhwc)
         level = level_b[:, None, None, None]
         return 0.7 * x_bhwc + 0.3 * torch.sin(2 * x_bhwc + level) + condition
+
+
+def coefficients(network: Network, sigma: float) -> tuple[float, ...]:
+    """In float64, of one level."""
+    return tuple(
+        c.item() for c in network.preconditioning.coefficients(torch.tensor([sigma]).double())
+    )
 
 
 def draw(stream: int) -> Tensor:
@@ -88,9 +96,9 @@ def sample_eagerly(network: Network, sampler: str, sigmas: Tensor, guidance: flo
     """In float64, by the formula of the denoiser."""
 
     def denoise(x_bhwc: Tensor, sigma: float, condition: float) -> Tensor:
-        c = preconditioning(network.config, sigma)
-        level_b = torch.full((len(x_bhwc),), c.noise_level)
-        return c.skip * x_bhwc + c.out * network.net(c.network_in * x_bhwc, level_b, condition)
+        skip, out, scale, level = coefficients(network, sigma)
+        level_b = torch.full((len(x_bhwc),), level)
+        return skip * x_bhwc + out * network.net(scale * x_bhwc, level_b, condition)
 
     def step_noise(step: int) -> Tensor:
         return draw(Stream.SAMPLER_STEP.at(step)).double()
@@ -194,8 +202,8 @@ def test_input_of_the_network(dtype: torch.dtype) -> None:
     denoiser = LazyDenoiser(network, Stamps(SEED, INDEX_N, SHAPE), dtype)
     x_bhwc = 3 * draw(0)
     denoised = denoiser(3 * Stamps(SEED, INDEX_N, SHAPE).noise(0), 2.0, 0.3)
-    c = preconditioning(network.config, 2.0)
-    assert torch.equal(network.inputs[0], (x_bhwc * c.network_in).to(dtype))
+    scale = coefficients(network, 2.0)[2]
+    assert torch.equal(network.inputs[0], (x_bhwc * scale).to(dtype))
     assert denoised.tensor().dtype == torch.float32
 
 

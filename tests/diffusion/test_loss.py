@@ -11,8 +11,9 @@ from scipy import stats
 from torch import Tensor, nn
 
 from galgen.config import DiffusionConfig, ModelConfig
-from galgen.diffusion.denoiser import Denoiser, vp_training_sigmas
-from galgen.diffusion.loss import denoising_loss, draw_sigmas
+from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.loss import denoising_loss
+from galgen.diffusion.preconditioning import make_preconditioning
 from galgen.model.embedding import Condition
 
 TINY = ModelConfig(bands=2, patch=4, widths=(32, 32, 32), blocks=1, embedding=32)
@@ -28,6 +29,10 @@ class Constant(nn.Module):
 
     def forward(self, x_bhwc: Tensor, *_: object) -> Tensor:
         return self.answer.expand_as(x_bhwc)
+
+
+def draw_sigmas(config: DiffusionConfig, n: int, generator: torch.Generator) -> Tensor:
+    return make_preconditioning(config).draw_sigmas(n, generator)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -56,7 +61,7 @@ def test_edm_levels_are_log_normal() -> None:
 
 def test_vp_levels_are_uniform_steps() -> None:
     """All levels are those of training; a batch as long as the schedule has each of them once."""
-    trained = vp_training_sigmas(VP).float()
+    trained = make_preconditioning(VP).training_sigmas.float()
     drawn = draw_sigmas(VP, 40, seeded()).sort().values
     assert torch.equal(drawn, trained)
     many = torch.cat([draw_sigmas(VP, 8, seeded(seed)) for seed in range(1000)])
@@ -90,7 +95,7 @@ def terms(
 def test_vp_loss_is_the_error_of_epsilon() -> None:
     """Ho et al. 2020, eq. 14, per galaxy."""
     answer = torch.randn(3, 16, 16, 2, generator=seeded())
-    sigma_b = vp_training_sigmas(VP).float()[[0, 20, 39]]
+    sigma_b = make_preconditioning(VP).training_sigmas.float()[[0, 20, 39]]
     loss_b, _, noise_bhwc = terms(VP, answer, sigma_b)
     expected = (noise_bhwc - answer).square().mean((1, 2, 3))
     torch.testing.assert_close(loss_b, expected, rtol=1e-4, atol=1e-4)

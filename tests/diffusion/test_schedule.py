@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from galgen.config import DiffusionConfig
-from galgen.diffusion.denoiser import vp_training_sigmas
+from galgen.diffusion.preconditioning import VP
 from galgen.diffusion.schedule import karras_sigmas, uniform_logsnr_sigmas, vp_sigmas
 from galgen.errors import InvalidValueError
 
@@ -72,7 +72,7 @@ def test_vp_visits_training_levels_evenly() -> None:
 
 def test_vp_agrees_with_training() -> None:
     config = DiffusionConfig(timesteps=50, beta_first=1e-3, beta_last=0.1)
-    expected = vp_training_sigmas(config).flip(0)
+    expected = VP(config).training_sigmas.flip(0)
     assert torch.equal(vp_sigmas(50, 50, 1e-3, 0.1)[:-1], expected)
 
 

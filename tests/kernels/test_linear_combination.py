@@ -16,6 +16,7 @@ from galgen import noise
 from galgen.config import DiffusionConfig
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.lazy import MAX_TENSORS, LazyDenoiser, Stamps
+from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.noise import Stream
@@ -123,7 +124,7 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
     """The same bits with the kernel as with PyTorch, from noise to stamps."""
 
     class Network:
-        config = DiffusionConfig()
+        preconditioning = EDM(DiffusionConfig())
 
         def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
             return torch.sin(x_bhwc + level_b[:, None, None, None]) + condition

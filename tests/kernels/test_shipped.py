@@ -12,6 +12,7 @@ import galgen_kernels
 from galgen.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.lazy import Stamps
+from galgen.diffusion.preconditioning import EDM
 from galgen.model.embedding import Condition
 from galgen.noise import normal_table
 from galgen.presets import get_preset
@@ -88,7 +89,7 @@ def test_solver(monkeypatch, names, settings) -> None:
 
     monkeypatch.setattr(Stamps, "combine", record)
     network = SimpleNamespace(
-        config=DiffusionConfig(),
+        preconditioning=EDM(DiffusionConfig()),
         net=lambda x_bhwc, *_: torch.zeros_like(x_bhwc, dtype=torch.float32),
     )
     condition = Condition(torch.zeros(1, dtype=torch.int64), torch.full((1, 1), torch.nan))

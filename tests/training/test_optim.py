@@ -15,7 +15,13 @@ FUSIONS = ("gated", "conv", "attention", "plain")
 def network(fusion: str = "gated") -> UNet:
     return UNet(
         ModelConfig(
-            widths=(32, 32, 32), blocks=1, embedding=32, fusion=fusion, properties=("axis_ratio",)
+            widths=(32, 32, 32),
+            blocks=1,
+            embedding=32,
+            fusion=fusion,
+            detail_features=2,
+            detail_width=4,
+            properties=("axis_ratio",),
         )
     )
 
@@ -50,6 +56,7 @@ def test_muon_has_the_hidden_matrices(fusion: str) -> None:
     assert parts == expected
     for part in ("reduce", "expand", "merge"):
         assert {f"{part}.0.weight", f"{part}.1.weight"} <= hidden
+    assert {name for name in hidden if name.startswith("detail")} == {"detail.unpack.weight"}
     assert all(net.get_parameter(name).ndim == 2 for name in hidden)
     assert all(name.endswith(".weight") for name in hidden)
     assert not any(name.startswith(("stem", "head", "embedding")) for name in hidden)
@@ -79,3 +86,12 @@ def test_warm_up_longer_than_the_run() -> None:
     config = TrainConfig(images=100, learning_rate=1.0, warmup=200, cooldown=1.0)
     rates = [learning_rate(config, images) for images in range(101)]
     assert max(rates) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_time_ends_a_run_as_images_do() -> None:
+    """The run is as far as the larger fraction; a run out of time ends at zero."""
+    config = TrainConfig(images=1000, learning_rate=2.0, warmup=0, cooldown=0.5)
+    assert learning_rate(config, 100, 0.5) == 2.0
+    assert learning_rate(config, 100, 0.75) == pytest.approx(1.0)
+    assert learning_rate(config, 900, 0.75) == pytest.approx(0.4)
+    assert learning_rate(config, 100, 1.0) == learning_rate(config, 100, 1.3) == 0.0

@@ -1,0 +1,53 @@
+"""The light head at full resolution, for detail that a stage of coarse cells cannot carry.
+
+Shape suffixes: b batch, h/w height and width in cells or pixels, c channels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from galgen.config import ModelConfig
+from galgen.model.layers import Conv3x3, Linear, depth_to_space
+
+
+class DetailHead(nn.Module):
+    """A correction to the network's output, pixel by pixel.
+
+    A cell of the last stage has fewer channels than pixels, so that noise cannot be told from
+    structure within it. Here a few features of each pixel, unpacked from its cell, meet the noisy
+    stamp and the output at full resolution in two small convolutions.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Its `detail_features` and `detail_width` are above 0.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.patch, features = config.patch, config.detail_features
+        self.unpack = Linear(config.widths[0], features * config.patch**2)
+        self.mix = Conv3x3(features + 2 * config.bands, config.detail_width)
+        self.out = Conv3x3(config.detail_width, config.bands, zero=True)
+
+    def forward(self, cells_bhwc: Tensor, input_bhwc: Tensor, output_bhwc: Tensor) -> Tensor:
+        """Correct an output.
+
+        Parameters
+        ----------
+        cells_bhwc : Tensor
+            Activated map of the last stage, (b, height / patch, width / patch, widths[0]).
+        input_bhwc, output_bhwc : Tensor
+            What the network was given and what it would return, (b, height, width, bands).
+
+        Returns
+        -------
+        Tensor
+            Like `output_bhwc`.
+        """
+        features = depth_to_space(self.unpack(cells_bhwc), self.patch)
+        mixed = self.mix(torch.cat([features, input_bhwc, output_bhwc], dim=-1))
+        return output_bhwc + self.out(F.silu(mixed))
