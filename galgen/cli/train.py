@@ -23,11 +23,20 @@ def train(
     preset: Annotated[str, Option(help="paper, fast, small or tiny.")] = "fast",
     fusion: Annotated[str | None, Option(help="Ablation: gated, conv, attention or plain.")] = None,
     max_time: Annotated[
-        str | None, Option(help="Stop, save and export after this long: 90s, 9m, 2h.")
+        str | None,
+        Option(
+            help="End, save and export after this long: 90s, 9m, 2h; the rate falls to 0 by then."
+        ),
     ] = None,
     resume: Annotated[
         bool, Option("--resume", help="Continue the run in --out, if there is one.")
     ] = False,
+    init: Annotated[
+        Path | None, Option(help="Start from these weights: a folder that was exported.")
+    ] = None,
+    workers: Annotated[
+        int | None, Option(help="Processes that share each batch. Default: one per core of a CPU.")
+    ] = None,
     images: Annotated[int | None, Option(help="Length of the run in training images.")] = None,
     batch: Annotated[int | None, Option(help="Images per step.")] = None,
     learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
@@ -72,8 +81,11 @@ def train(
             size=size,
             device=device,
             compile=compile,
+            workers=workers,
+            init=init,
             name=name,
             report=report,
+            notice=lambda text: None if quiet else typer.echo(text, err=True),
             **({"credit": credit} if credit else {}),
         )
     if not quiet:

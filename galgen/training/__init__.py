@@ -8,18 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from galgen.checkpoint import Checkpoint, export
 from galgen.config import Preset
 from galgen.device import device_kind, pick_device
+from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import OutputError
 from galgen.output import write_atomically
 from galgen.signals import StopRequest
+from galgen.training.batches import BatchSource
 from galgen.training.card import card_text, make_card
 from galgen.training.grid import save_sample_grid
+from galgen.training.group import Group
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import prepare
+from galgen.training.start import start_from
+from galgen.training.workers import count_workers, together
 
 __all__ = ["Progress", "Trained", "train"]
 
@@ -57,9 +60,12 @@ def train(
     size: int | None = None,
     device: str | None = None,
     compile: bool = False,
+    workers: int | None = None,
+    init: Path | None = None,
     name: str | None = None,
     credit: str = "not stated",
     report: Callable[[Progress], None] = lambda progress: None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> Trained:
     """Train a network, or go on training it, and export its averaged weights.
 
@@ -71,9 +77,10 @@ def train(
         Network, diffusion and training configuration.
     out : Path
         Folder of the run: ``checkpoint.safetensors``, ``loss.csv``, ``samples-*.png``,
-        ``weights/``. Made if missing.
+        ``weights/``, which is renewed with every picture. Made if missing.
     max_seconds : float, optional
-        Stop, save and export after this long, preparation included.
+        Stop, save and export after this long, preparation included. The learning rate then falls
+        to zero at the end of the time, or of the images if they are seen before.
     resume : bool
         Continue from the checkpoint in `out`; without one, start.
     size : int, optional
@@ -82,17 +89,24 @@ def train(
         Torch device; a GPU if there is one.
     compile : bool
         Compile the network.
+    workers : int, optional
+        Processes that share each batch, one thread each; by default one per core of a CPU.
+    init : Path, optional
+        Folder of exported weights to start from, where no run is resumed.
     name, credit : str
         Name of the weights (default: the folder's) and credit of the data, for the model card.
     report : callable
         Given a `Progress` every ten seconds.
+    notice : callable
+        Given what else the user should know, a line at a time.
 
     Raises
     ------
     OutputError
         If `out` holds another run and `resume` is false, or cannot be made.
-    DataError, WeightsError, InvalidValueError, NonFiniteOutputError
-        If the data, the checkpoint or the settings cannot be used, or training diverges.
+    DataError, WeightsError, InvalidValueError, NonFiniteOutputError, WorkerLostError
+        If the data, the checkpoint or the settings cannot be used, training diverges, or one of the
+        processes ends.
     """
     started = time.monotonic()
     checkpoint = out / "checkpoint.safetensors"
@@ -105,34 +119,68 @@ def train(
     except OSError as error:
         raise OutputError(f"{out}: cannot be made ({error.strerror}).") from error
     preset = prepared.preset
-    trainer = Trainer(preset, prepared.training, prepared.validation, out, chosen, compile=compile)
-    if checkpoint.exists():
-        trainer.resume()
-    _record(out, preset, data)
+    size_of_group = count_workers(chosen, workers, preset.train.batch)
+    resumed = checkpoint.exists()
+    where = preset, prepared.training, prepared.validation, out
+    start = None if resumed else init
+    name = name or out.resolve().name
 
-    def out_of_time() -> bool:
-        return max_seconds is not None and time.monotonic() - started >= max_seconds
-
-    def save_samples(denoiser: torch.nn.Module, images: int) -> None:
+    def publish(denoiser: Denoiser, images: int) -> None:
+        """Weights first: if time runs out, a picture is what there is no time for."""
+        loss, made_on = trainer.last_validation_loss, device_kind(chosen)
+        card = make_card(name, preset, prepared, images, loss, credit, made_on)
+        final = Checkpoint(denoiser, prepared.space, prepared.population, prepared.size, card)
+        export(final, out / "weights", card_text(card, prepared))
         save_sample_grid(out / f"samples-{images:09d}.png", denoiser, prepared, chosen)
 
-    with StopRequest() as stop:
-        trainer.run(Events(lambda: stop.requested or out_of_time(), report, save_samples))
+    with together(size_of_group, _help, *where, resumed, start) as group, StopRequest() as stop:
+        trainer = Trainer(*where, chosen, compile=compile, group=group)
+        for line in _begin(trainer, resumed, start):
+            notice(line)
+        _record(out, preset, data)
+        begun = time.monotonic()
+
+        def time_used() -> float:
+            if max_seconds is None:
+                return 0.0
+            given = max_seconds - (begun - started)
+            return (time.monotonic() - begun) / given if given > 0 else 1.0
+
+        def asked_to_stop() -> bool:
+            return stop.requested or time_used() >= 1
+
+        trainer.run(Events(asked_to_stop, report, publish, time_used))
         interrupted = stop.requested
+    publish(trainer.ema.module, trainer.images)
     loss = trainer.last_validation_loss
-    save_samples(trainer.ema.module, trainer.images)
-    card = make_card(
-        name or out.resolve().name,
-        preset,
-        prepared,
-        trainer.images,
-        loss,
-        credit,
-        device_kind(chosen),
-    )
-    final = Checkpoint(trainer.ema.module, prepared.space, prepared.population, prepared.size, card)
-    export(final, out / "weights", card_text(card, prepared))
     return Trained(out / "weights", trainer.images, preset.train.images, loss, interrupted)
+
+
+def _help(
+    group: Group,
+    preset: Preset,
+    training: BatchSource,
+    validation: BatchSource,
+    out: Path,
+    resumed: bool,
+    start: Path | None,
+) -> None:
+    """Share the steps of a training run that process 0 leads."""
+    trainer = Trainer(preset, training, validation, out, group=group)
+    _begin(trainer, resumed, start)
+    trainer.run(Events(lambda: False, lambda progress: None, lambda denoiser, images: None))
+
+
+def _begin(trainer: Trainer, resumed: bool, start: Path | None) -> list[str]:
+    """Bring a trainer to where its run begins; return what is to be said about it."""
+    if resumed:
+        trainer.resume()
+    elif start is not None:
+        if afresh := start_from(start, trainer.denoiser):
+            trainer.forget_average()
+            return [f"{start}: {len(afresh)} parameters start afresh: {', '.join(afresh)}"]
+        trainer.forget_average()
+    return []
 
 
 def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:

@@ -70,18 +70,34 @@ class BatchSource:
         chains = [categories.path(c) for c in categories.CATEGORIES]
         self._ancestors = [[c.code for c in chain[:-1]] or [0] for chain in chains]
 
-    def batch(self, step: int) -> TrainingBatch:
-        """Return the batch of a training step."""
+    def batch(self, step: int, rank: int = 0, size: int = 1) -> TrainingBatch:
+        """Return the batch of a training step, or the share of one of several processes.
+
+        The batch of a step is the same however many share it.
+
+        Parameters
+        ----------
+        step : int
+        rank, size : int
+            The share: every `size`-th galaxy from number `rank` on.
+        """
         rng = np.random.default_rng((self.config.seed, step))
         n = self.config.batch
         picks = np.searchsorted(self._cumulative, rng.random(n) * self._cumulative[-1])
         index = np.minimum(picks, len(self.stamps) - 1)
-        x_bhwc = random_orientation(self.space.encode(self.stamps.native_float(index)), rng)
+        square = self.stamps.pixels.shape[1] == self.stamps.pixels.shape[2]
+        turn_b, flip_b = draw_orientations(n, rng, square=square)
         code_b = self._drop_labels(self.stamps.category[index], rng)
         z_bp = self._drop_properties(self.z_np[index], rng)
         nothing_b = rng.random(n) < self.config.unconditional
         code_b[nothing_b], z_bp[nothing_b] = 0, np.nan  # the root: no label
-        return TrainingBatch(x_bhwc, torch.from_numpy(code_b), torch.from_numpy(z_bp))
+        own = slice(rank, n, size)
+        x_bhwc = self.space.encode(self.stamps.native_float(index[own]))
+        return TrainingBatch(
+            orient(x_bhwc, turn_b[own], flip_b[own]),
+            torch.from_numpy(code_b[own]),
+            torch.from_numpy(z_bp[own]),
+        )
 
     def _drop_labels(self, code_b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Replace some labels by a random ancestor, so that every inner node can be asked for."""
@@ -96,29 +112,37 @@ class BatchSource:
         return np.where(hidden, np.float32(np.nan), z_bp)
 
 
-def prefetched(source: BatchSource, step: int, ahead: int) -> Iterator[TrainingBatch]:
+def prefetched(
+    source: BatchSource, step: int, ahead: int, rank: int = 0, size: int = 1
+) -> Iterator[TrainingBatch]:
     """Yield the batches from `step` on, making the next `ahead` in threads meanwhile."""
-    with ThreadPoolExecutor(ahead) as pool:
-        pending = deque(pool.submit(source.batch, step + i) for i in range(ahead))
+    with ThreadPoolExecutor(ahead, "galgen batch", torch.set_num_threads, (1,)) as pool:
+        pending = deque(pool.submit(source.batch, step + i, rank, size) for i in range(ahead))
         while True:
             step += 1
             ready = pending.popleft().result()
-            pending.append(pool.submit(source.batch, step + ahead - 1))
+            pending.append(pool.submit(source.batch, step + ahead - 1, rank, size))
             yield ready
 
 
-def random_orientation(x_bhwc: Tensor, rng: np.random.Generator) -> Tensor:
-    """Flip and quarter-turn each stamp at random; the sky has no preferred direction.
+def draw_orientations(
+    n: int, rng: np.random.Generator, *, square: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quarter turns (n,) and flips (n,) at random; the sky has no preferred direction.
 
-    Stamps that are not square are flipped and turned by half turns only.
+    Stamps that are not square are turned by half turns only.
     """
-    turns = (0, 1, 2, 3) if x_bhwc.shape[1] == x_bhwc.shape[2] else (0, 2)
-    turn_b = np.array(turns)[rng.integers(0, len(turns), len(x_bhwc))]
-    flip_b = rng.integers(0, 2, len(x_bhwc))
+    turns = np.arange(4) if square else np.array([0, 2])
+    return turns[rng.integers(0, len(turns), n)], rng.integers(0, 2, n)
+
+
+def orient(x_bhwc: Tensor, turn_b: np.ndarray, flip_b: np.ndarray) -> Tensor:
+    """Turn each stamp by quarter turns, counter-clockwise, then flip it or not."""
     out = torch.empty_like(x_bhwc)
-    for turn in turns:
+    for turn in range(4):
         for flip in range(2):
             chosen = torch.from_numpy((turn_b == turn) & (flip_b == flip))
-            part = torch.rot90(x_bhwc[chosen], turn, (1, 2))
-            out[chosen] = part.flip(2) if flip else part
+            if chosen.any():
+                part = torch.rot90(x_bhwc[chosen], turn, (1, 2))
+                out[chosen] = part.flip(2) if flip else part
     return out

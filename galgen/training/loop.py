@@ -16,12 +16,14 @@ from torch import Tensor
 
 from galgen.config import Preset
 from galgen.diffusion.denoiser import Denoiser
-from galgen.diffusion.loss import denoising_loss, draw_sigmas
+from galgen.diffusion.loss import denoising_loss
 from galgen.ema import PowerEMA
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.output import write_atomically
 from galgen.training.batches import BatchSource, TrainingBatch, prefetched
+from galgen.training.gradients import Gradients
+from galgen.training.group import Alone, Group
 from galgen.training.optim import learning_rate, make_optimizers
 from galgen.training.state import load_state, save_state
 
@@ -53,11 +55,24 @@ class Progress:
 
 @dataclass(frozen=True)
 class Events:
-    """Hooks of the loop. `stop` is asked between steps; `preview` gets the averaged denoiser."""
+    """Hooks of the loop, used by the process that decides.
+
+    Attributes
+    ----------
+    stop : callable
+        Asked between steps.
+    report : callable
+        Given a `Progress` every ten seconds.
+    preview : callable
+        Given the averaged denoiser and the images seen.
+    time_used : callable
+        Fraction of the time that the run is given, 0 where it is not limited.
+    """
 
     stop: Callable[[], bool]
     report: Callable[[Progress], None]
     preview: Callable[[Denoiser, int], None]
+    time_used: Callable[[], float] = lambda: 0.0
 
 
 class Trainer:
@@ -75,6 +90,9 @@ class Trainer:
         Torch device.
     compile : bool
         Compile the network (worth its start-up time on a GPU).
+    group : Group
+        Processes that share every batch. All of them run a trainer of the same arguments; number 0
+        alone averages, writes and reports.
     """
 
     def __init__(
@@ -86,6 +104,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         *,
         compile: bool = False,
+        group: Group | None = None,
     ) -> None:
         self.preset, self.config = preset, preset.train
         self.training, self.validation = training, validation
@@ -95,8 +114,13 @@ class Trainer:
         self.denoiser = Denoiser(preset.model, preset.diffusion).to(self.device)
         self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)
         self.optimizers = make_optimizers(self.denoiser.net, self.config)
+        self.group = group or Alone()
+        # Half precision is what matrix units are for; the weights themselves need more digits.
+        self._working = self.denoiser.cast(torch.bfloat16).requires_grad_(True)
+        self._gradients = Gradients(self.denoiser, self._working, self.group)
         self.step, self.images, self.seconds = 0, 0, 0.0
         self.last_validation_loss = math.nan  # of the weights that `run` leaves
+        self.learning_rate = 0.0  # of the last step
         self._loss = torch.compile(denoising_loss) if compile else denoising_loss
 
     def resume(self) -> None:
@@ -112,6 +136,10 @@ class Trainer:
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
         rows = [row for row in self._read_log() if int(row["images"]) <= self.images]
         write_atomically(self.log_path, partial(_write_log, rows))
+
+    def forget_average(self) -> None:
+        """Average from the present weights on, after they have been changed from outside."""
+        self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)
 
     def save(self) -> None:
         """Write the checkpoint aside, then rename it.
@@ -141,23 +169,32 @@ class Trainer:
         NonFiniteOutputError
             If training diverges; the last checkpoint is kept.
         """
-        config = self.config
+        config, group = self.config, self.group
+        writes = group.rank == 0
         now = time.monotonic()
         last_step = last_report = last_save = last_preview = now
         losses: list[Tensor] = []
-        batches = prefetched(self.training, self.step, 1 if self.device.type == "cpu" else AHEAD)
-        while self.images < config.images and not events.stop():
+        ahead = 1 if self.device.type == "cpu" else AHEAD
+        batches = prefetched(self.training, self.step, ahead, group.rank, group.size)
+        while self.images < config.images:
+            rate = learning_rate(config, self.images, events.time_used())
+            stop, self.learning_rate = group.decided(float(writes and events.stop()), rate)
+            if stop:
+                break
             losses.append(self._train_step(next(batches)))
             now, previous = time.monotonic(), last_step
             self.seconds += now - previous
             last_step = now
+            if not writes:
+                losses.clear()
+                continue
             if now - last_report >= LOG_SECONDS:
                 loss = torch.stack(losses).mean().item()
                 if not math.isfinite(loss):
                     raise self._diverged(f"the loss is {loss}")
-                rate = len(losses) * config.batch / (now - last_report)
-                events.report(Progress(self.images, config.images, loss, rate))
-                self._log(loss, rate)
+                speed = len(losses) * config.batch / (now - last_report)
+                events.report(Progress(self.images, config.images, loss, speed))
+                self._log(loss, speed)
                 losses, last_report = [], now
             if now - last_save >= 60 * config.checkpoint_minutes:
                 self.save()
@@ -168,8 +205,9 @@ class Trainer:
                 last_preview = time.monotonic()
                 last_step += last_preview - now  # previews are not training
                 last_report += last_preview - now
-        self.save()
-        self._log_validation()
+        if writes:
+            self.save()
+            self._log_validation()
         return self.images >= config.images
 
     def validation_loss(self) -> float:
@@ -197,39 +235,43 @@ class Trainer:
         )
 
     def _train_step(self, batch: TrainingBatch) -> Tensor:
-        rate = learning_rate(self.config, self.images)
+        """Take a step with this process's share of a batch; return its mean loss."""
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = rate
-        loss = self._batch_loss(self.denoiser, batch, self.step).mean()
-        loss.backward()
+                group["lr"] = self.learning_rate
+        self._gradients.send_weights()
+        share = slice(self.group.rank, None, self.group.size)
+        loss_b = self._batch_loss(self._working, batch, self.step, share)
+        (loss_b.sum() / self.config.batch).backward()
+        self._gradients.collect()
         torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.gradient_clip)
         for optimizer in self.optimizers:
             optimizer.step()
-            optimizer.zero_grad()
         self.step += 1
         self.images += self.config.batch
-        self.ema.update(self.denoiser, self.step)
-        return loss.detach()
+        if self.group.rank == 0:
+            self.ema.update(self.denoiser, self.step)
+        return loss_b.detach().mean()
 
-    def _batch_loss(self, denoiser: Denoiser, batch: TrainingBatch, step: int) -> Tensor:
-        """Loss per galaxy, (b,); the noise is a function of the run's seed and the step."""
+    def _batch_loss(
+        self, denoiser: Denoiser, batch: TrainingBatch, step: int, share: slice = slice(None)
+    ) -> Tensor:
+        """Loss per galaxy of a share of a batch; the noise is a function of seed and step."""
         # torch seeds its CPU generator with 32 bits: both numbers have to fit into them.
         seed = (self.config.seed * 0x9E3779B1 + step) % 2**32
-        sigma_b = draw_sigmas(
-            denoiser.config, len(batch.x_bhwc), torch.Generator().manual_seed(seed)
-        )
+        n = self.config.batch
+        sigma_b = denoiser.preconditioning.draw_sigmas(n, torch.Generator().manual_seed(seed))
         x_bhwc, sigma_b, category_b, properties_bp = (
             tensor.to(self.device, non_blocking=True)
-            for tensor in (batch.x_bhwc, sigma_b, batch.category_b, batch.properties_bp)
+            for tensor in (batch.x_bhwc, sigma_b[share], batch.category_b, batch.properties_bp)
         )
         generator = torch.Generator(self.device).manual_seed(seed ^ 0xFFFFFFFF)
-        noise_bhwc = torch.randn(x_bhwc.shape, generator=generator, device=self.device)
+        shape = n, *x_bhwc.shape[1:]
+        noise_bhwc = torch.randn(shape, generator=generator, device=self.device)[share]
         condition = Condition(category_b, properties_bp)
         # The averaged network is a module of its own: compiling it too would not pay.
-        loss = self._loss if denoiser is self.denoiser else denoising_loss
-        with torch.autocast(self.device.type, torch.bfloat16):
-            return loss(denoiser, x_bhwc, sigma_b, noise_bhwc, condition)
+        loss = self._loss if denoiser is self._working else denoising_loss
+        return loss(denoiser, x_bhwc, sigma_b, noise_bhwc, condition)
 
     def _log(self, loss: float, rate: float) -> None:
         self._append(loss=f"{loss:.5f}", images_per_second=f"{rate:.1f}")
@@ -242,7 +284,7 @@ class Trainer:
         values |= {
             "images": str(self.images),
             "seconds": f"{self.seconds:.1f}",
-            "learning_rate": f"{learning_rate(self.config, self.images):.3g}",
+            "learning_rate": f"{self.learning_rate:.3g}",
         }
         new = not self.log_path.exists()
         with open(self.log_path, "a", newline="") as handle:

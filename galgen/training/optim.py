@@ -8,7 +8,16 @@ from torch import nn
 from galgen.config import TrainConfig
 
 # Parameters of the network that are matrices by storage but not hidden layers of it.
-_NOT_HIDDEN = ("stem", "head", "embedding", "position_bias", "modulation", "gate")
+_NOT_HIDDEN = (
+    "stem",
+    "head",
+    "detail.mix",
+    "detail.out",
+    "embedding",
+    "position_bias",
+    "modulation",
+    "gate",
+)
 
 
 def make_optimizers(net: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -31,9 +40,19 @@ def make_optimizers(net: nn.Module, config: TrainConfig) -> list[torch.optim.Opt
     return [muon, adamw]
 
 
-def learning_rate(config: TrainConfig, images: int) -> float:
-    """Warm up linearly, stay, and fall linearly to zero over the last `cooldown` of the run."""
+def learning_rate(config: TrainConfig, images: int, time_used: float = 0.0) -> float:
+    """Warm up linearly, stay, and fall linearly to zero over the last `cooldown` of the run.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    images : int
+        Seen so far.
+    time_used : float
+        Fraction of the time that is given. The run is as far as the larger of the two fractions, so
+        that it ends at zero whichever ends it.
+    """
     rise = min(1.0, images / config.warmup) if config.warmup else 1.0
-    left = max(0, config.images - images) / config.images
+    left = 1 - min(1.0, max(images / config.images, time_used))
     fall = min(1.0, left / config.cooldown) if config.cooldown else 1.0
     return config.learning_rate * min(rise, fall)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from galgen.checkpoint import load_tensors, save_tensors
+from galgen.config import DiffusionConfig, ModelConfig
 from galgen.ema import PowerEMA
 from galgen.errors import WeightsError
 
@@ -47,9 +49,10 @@ def load_state(
     """
     tensors, meta = load_tensors(path)
     for name, ours in expected.items():
-        if meta.get(name, ours) != ours:
+        theirs = _with_defaults(name, meta.get(name, ours))
+        if theirs != ours:
             raise WeightsError(
-                f"{path}: its {name} is {meta[name]}, this run's is {ours}; use the preset it was "
+                f"{path}: its {name} is {theirs}, this run's is {ours}; use the preset it was "
                 "started with or another --out."
             )
     try:
@@ -67,6 +70,12 @@ def load_state(
             state.setdefault(int(j), {})[name] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return meta
+
+
+def _with_defaults(name: str, found: Any) -> Any:
+    """A configuration from a checkpoint: settings newer than that had their defaults then."""
+    kind = {"model": ModelConfig, "diffusion": DiffusionConfig}.get(name)
+    return found if kind is None else json.loads(json.dumps(kind.from_json(found).to_json()))
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

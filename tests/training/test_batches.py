@@ -17,8 +17,9 @@ from galgen.stretch import PixelSpace
 from galgen.training.batches import (
     BatchSource,
     balanced_weights,
+    draw_orientations,
+    orient,
     prefetched,
-    random_orientation,
 )
 
 ROUND, SPIRAL, BARRED = (categories.get(name).code for name in ("round", "spiral", "barred"))
@@ -151,7 +152,8 @@ def test_unmeasured_properties_stay_hidden() -> None:
 def orientations(x_hwc: Tensor, n: int = 400) -> Counter[bytes]:
     """How often each turned form of one stamp is drawn."""
     rng = np.random.default_rng(0)
-    turned = random_orientation(x_hwc.expand(n, -1, -1, -1), rng)
+    square = x_hwc.shape[0] == x_hwc.shape[1]
+    turned = orient(x_hwc.expand(n, -1, -1, -1), *draw_orientations(n, rng, square=square))
     return Counter(x.numpy().tobytes() for x in turned)
 
 
@@ -180,7 +182,7 @@ def test_orientations_against_numpy() -> None:
 
 def test_galaxies_are_turned_independently() -> None:
     x_bhwc = torch.arange(9.0).view(1, 3, 3, 1).expand(200, -1, -1, -1)
-    turned = random_orientation(x_bhwc, np.random.default_rng(0))
+    turned = orient(x_bhwc, *draw_orientations(200, np.random.default_rng(0), square=True))
     corners = turned[:, 0, 0, 0]
     assert {0.0, 2.0, 6.0, 8.0} == set(corners.tolist())
     same = (corners[1:] == corners[:-1]).double().mean().item()

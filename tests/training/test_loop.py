@@ -85,7 +85,7 @@ def test_loss_falls(prepared: Prepared, tmp_path: Path) -> None:
     """On a batch seen again and again, and of the average on galaxies never seen."""
     run = trainer(prepared, tmp_path, learning_rate=3e-3, ema_relative_width=0.25)
     first = prepared.training.batch(0)
-    run.training = SimpleNamespace(batch=lambda step: first)
+    run.training = SimpleNamespace(batch=lambda *_: first)
 
     def loss() -> float:
         with torch.no_grad():
@@ -150,7 +150,7 @@ def test_log(prepared: Prepared, tmp_path: Path) -> None:
     assert tuple(rows[0]) == loop.LOG_FIELDS
     *training, validation = rows
     assert [int(row["images"]) for row in training] == [4, 8, 12]
-    assert [float(row["learning_rate"]) for row in training] == [5e-4, 1e-3, 1e-3]
+    assert [float(row["learning_rate"]) for row in training] == [0, 5e-4, 1e-3]  # of the step
     assert validation["loss"] == ""
     assert float(validation["validation_loss"]) > 0
     for report, row in zip(reports, training, strict=True):
@@ -249,8 +249,8 @@ def test_divergence_keeps_the_checkpoint(
 def test_one_bad_stamp_is_enough(prepared: Prepared, tmp_path: Path, minutes: float) -> None:
     """NaN in step 3 of 4, which no log has seen: neither a timed nor the last save takes it."""
 
-    def batch(step: int) -> TrainingBatch:
-        made = prepared.training.batch(step)
+    def batch(step: int, *share: int) -> TrainingBatch:
+        made = prepared.training.batch(step, *share)
         if step == 2:
             made.x_bhwc[0, 0, 0, 0] = torch.nan
         return made

@@ -1,0 +1,119 @@
+"""Processes that train together: the same run as one process alone, and no half-dead ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from galgen.checkpoint import load_tensors
+from galgen.config import TrainConfig
+from galgen.errors import InvalidValueError, WorkerLostError
+from galgen.presets import tiny
+from galgen.training import train
+from galgen.training.group import Alone, Group
+from galgen.training.workers import count_workers, together
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+BATCH, STEPS = 6, 4
+
+
+def run(data: Path, out: Path, workers: int, **options: object) -> dict[str, torch.Tensor]:
+    """Train for a few steps on real galaxies; return the checkpoint."""
+    config = TrainConfig(images=BATCH * STEPS, batch=BATCH, warmup=0, validation=0.2)
+    preset = dataclasses.replace(tiny(), train=config)
+    train([data], preset, out, size=16, workers=workers, device="cpu", **options)
+    return load_tensors(out / "checkpoint.safetensors")[0]
+
+
+@pytest.mark.parametrize("workers", [2, 4])  # a batch of 6 among 4: shares of 2, 2, 1 and 1
+def test_as_many_processes_as_you_like(galaxies: Path, tmp_path: Path, workers: int) -> None:
+    """The same run but for the rounding of sums in half precision."""
+    alone = run(galaxies, tmp_path / "alone", 1)
+    shared = run(galaxies, tmp_path / "shared", workers)
+    assert alone.keys() == shared.keys()
+    start = run(galaxies, tmp_path / "start", 1, max_seconds=0.0)
+    moved = [name for name in alone if name.startswith("trained.")]
+    away = torch.cat([(alone[name] - start[name]).flatten() for name in moved])
+    apart = torch.cat([(alone[name] - shared[name]).flatten() for name in moved])
+    assert apart.norm() < 0.2 * away.norm()
+    assert away.norm() > 0
+
+
+def test_resumed_together(galaxies: Path, tmp_path: Path) -> None:
+    """Processes begin where the checkpoint is, and a finished run is left as it is."""
+    first = run(galaxies, tmp_path / "run", 2)
+    again = run(galaxies, tmp_path / "run", 2, resume=True)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def double_until_told(group: Group, rounds: int) -> None:
+    for _ in range(rounds):
+        group.add(torch.full((3,), float(group.rank)))
+    group.decided(-1.0)
+
+
+def test_sums_and_decisions() -> None:
+    with together(3, double_until_told, 2) as group:
+        for _ in range(2):
+            total = torch.full((3,), 10.0)
+            group.add(total)
+            assert total.tolist() == [13.0] * 3
+        assert group.decided(7.0) == [7.0]
+        assert torch.get_num_threads() == 1
+    assert isinstance(group.rank, int)
+
+
+def vanish(group: Group) -> None:
+    group.add(torch.ones(1))
+    os._exit(9)
+
+
+def test_a_lost_process_ends_the_run() -> None:
+    """The others are told at once, not after the patience of the group."""
+
+    def go_on() -> None:
+        with together(2, vanish) as group:
+            for _ in range(2):
+                group.add(torch.ones(1))
+
+    with pytest.raises(WorkerLostError, match="--resume"):
+        go_on()
+
+
+class Unsendable:
+    """Something that ends the process which receives it."""
+
+    def __reduce__(self) -> tuple:
+        return os._exit, (3,)
+
+
+def test_a_process_that_never_begins() -> None:
+    with (
+        pytest.raises(WorkerLostError, match="Try fewer workers"),
+        together(2, double_until_told, Unsendable()),
+    ):
+        pass
+
+
+def test_alone() -> None:
+    with together(1, double_until_told, 2) as group:
+        assert isinstance(group, Alone)
+        assert group.decided(1.5, 2.0) == [1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "batch"), [(CPU, 0, 8), (CPU, 9, 8), (GPU, 2, 8), (CPU, -1, 8)]
+)
+def test_impossible_numbers_of_workers(device: torch.device, asked: int, batch: int) -> None:
+    with pytest.raises(InvalidValueError, match="workers"):
+        count_workers(device, asked, batch)
+
+
+def test_default_number_of_workers() -> None:
+    assert count_workers(GPU, None, 8) == 1
+    assert count_workers(CPU, None, 1) == 1
+    assert 1 <= count_workers(CPU, None, 1024) <= (os.cpu_count() or 1)
