@@ -16,6 +16,7 @@ from galgen.device import device_kind, pick_device
 from galgen.errors import OutputError
 from galgen.output import write_atomically
 from galgen.signals import StopRequest
+from galgen.training.cache import cache_folder
 from galgen.training.card import card_text, make_card
 from galgen.training.grid import save_sample_grid
 from galgen.training.loop import Events, Progress, Trainer
@@ -52,6 +53,8 @@ def train(
     preset: Preset,
     out: Path,
     *,
+    teach: Sequence[Path] = (),
+    relabel: Path | None = None,
     max_seconds: float | None = None,
     resume: bool = False,
     size: int | None = None,
@@ -60,6 +63,7 @@ def train(
     name: str | None = None,
     credit: str = "not stated",
     report: Callable[[Progress], None] = lambda progress: None,
+    measuring: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trained:
     """Train a network, or go on training it, and export its averaged weights.
 
@@ -72,6 +76,10 @@ def train(
     out : Path
         Folder of the run: ``checkpoint.safetensors``, ``loss.csv``, ``samples-*.png``,
         ``weights/``. Made if missing.
+    teach : sequence of Path
+        Likewise, but their galaxies teach the network only: catalogues do not inherit them.
+    relabel : Path, optional
+        Table of corrected labels, see `galgen.data.relabel.relabel`.
     max_seconds : float, optional
         Stop, save and export after this long, preparation included.
     resume : bool
@@ -86,6 +94,8 @@ def train(
         Name of the weights (default: the folder's) and credit of the data, for the model card.
     report : callable
         Given a `Progress` every ten seconds.
+    measuring : callable
+        Given how many galaxies have been measured, and of how many, before training begins.
 
     Raises
     ------
@@ -93,13 +103,28 @@ def train(
         If `out` holds another run and `resume` is false, or cannot be made.
     DataError, WeightsError, InvalidValueError, NonFiniteOutputError
         If the data, the checkpoint or the settings cannot be used, or training diverges.
+    InterruptedRun
+        If time is out before all galaxies have been measured; what had been measured is kept.
     """
     started = time.monotonic()
     checkpoint = out / "checkpoint.safetensors"
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out}: holds a run already; add --resume or name another folder.")
     chosen = pick_device(device)
-    prepared = prepare(data, preset, size)
+
+    def out_of_time() -> bool:
+        return max_seconds is not None and time.monotonic() - started >= max_seconds
+
+    prepared = prepare(
+        data,
+        preset,
+        size,
+        teach=teach,
+        corrections=relabel,
+        folders=(cache_folder(), out / "measured"),
+        report=measuring,
+        stop=out_of_time,
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -108,10 +133,7 @@ def train(
     trainer = Trainer(preset, prepared.training, prepared.validation, out, chosen, compile=compile)
     if checkpoint.exists():
         trainer.resume()
-    _record(out, preset, data)
-
-    def out_of_time() -> bool:
-        return max_seconds is not None and time.monotonic() - started >= max_seconds
+    _record(out, preset, data, teach, relabel)
 
     def save_samples(denoiser: torch.nn.Module, images: int) -> None:
         save_sample_grid(out / f"samples-{images:09d}.png", denoiser, prepared, chosen)
@@ -135,7 +157,9 @@ def train(
     return Trained(out / "weights", trainer.images, preset.train.images, loss, interrupted)
 
 
-def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
+def _record(
+    out: Path, preset: Preset, data: Sequence[Path], teach: Sequence[Path], relabel: Path | None
+) -> None:
     """Keep the configuration of the run beside its results."""
     config = {
         "preset": preset.name,
@@ -143,6 +167,8 @@ def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
         "diffusion": preset.diffusion.to_json(),
         "train": preset.train.to_json(),
         "data": [path.name for path in data],
+        "teach": [path.name for path in teach],
+        "relabel": relabel.name if relabel else None,
     }
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(out / "run.json", lambda aside: aside.write_text(text))
