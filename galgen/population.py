@@ -3,6 +3,9 @@
 The population is the table of properties measured on the training galaxies. Galaxies asked for by
 category alone draw their properties from it, so a catalogue inherits the real joint distribution of
 size, shape and colour instead of whatever a network interpolates when nothing is specified.
+
+Galaxies that only teach the network are not in it. They are told apart by a property of their own,
+`TEACH`: 1 for them, 0 for the population, and so 0 for every galaxy that is made.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ JITTER = 0.1
 # Width, in the same units, of the kernel that picks galaxies like the one asked for.
 MATCH = 0.25
 MAX_Z = 4.0
+TEACH = "teach"
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ class Population:
         Returns
         -------
         ndarray (n, P), float32
-            NaN where the training galaxy's property was not measured.
+            NaN where the training galaxy's property was not measured. Properties that have one
+            value in all of the population have it.
         """
         n, p = len(pick_n), len(self.names)
         below = [c.code for c in categories.descendants(categories.get(code))]
@@ -118,10 +123,20 @@ class Population:
         z_np = np.full((n, p), np.nan, np.float32)
         if len(rows):
             z_np = self.z_np[rows[self._pick(rows, fixed, pick_n)]]
-            z_np = z_np + JITTER * jitter_np.astype(np.float32)
+            z_np = z_np + JITTER * jitter_np.astype(np.float32) * ~self.constant_p
         for column, z_n in fixed.items():
             z_np[:, column] = z_n
-        return np.clip(z_np, -MAX_Z, MAX_Z)
+        return np.clip(self.with_constants(z_np), -MAX_Z, MAX_Z)
+
+    @property
+    def constant_p(self) -> np.ndarray:
+        """Which properties have one value in all of the population, such as `TEACH`; (P,) bool."""
+        return self.lower == self.upper
+
+    def with_constants(self, z_np: np.ndarray) -> np.ndarray:
+        """Give properties that have one value only that value where they are free (NaN)."""
+        value_p = np.where(self.constant_p, (self.lower - self.centre) / self.scale, np.nan)
+        return np.where(np.isnan(z_np), value_p, z_np).astype(np.float32)
 
     def _pick(
         self, rows: np.ndarray, fixed: Mapping[int, np.ndarray], pick_n: np.ndarray

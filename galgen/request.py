@@ -110,14 +110,15 @@ class Request:
         Returns
         -------
         Tensor (N, P)
-            Standardised properties, float32, NaN where left to the network.
+            Standardised properties, float32, NaN where left to the network. Properties that have
+            one value in all of the population (`Population.constant_p`) always have it.
         """
         n, p = len(index_n), len(population.names)
         z_np = np.full((n, p), np.nan, np.float32)
         for name, z_n in given.items():
             z_np[:, population.names.index(name)] = z_n
         if not self.population:
-            return torch.from_numpy(z_np)
+            return torch.from_numpy(population.with_constants(z_np))
         pick_n = noise.uniform(self.seed, index_n, Stream.POPULATION, 1)[:, 0].numpy()
         jitter_np = noise.normal(self.seed, index_n, (p,), Stream.POPULATION.at(1)).numpy()
         # Galaxies of one category that lack the same properties are drawn together.
@@ -126,8 +127,8 @@ class Request:
         )
         for kind, (code, *known) in enumerate(kinds_np.tolist()):
             rows = kind_n.reshape(-1) == kind
-            if all(known):
-                z_np[rows] = np.clip(z_np[rows], -MAX_Z, MAX_Z)
+            if all(np.array(known, bool) | population.constant_p):
+                z_np[rows] = np.clip(population.with_constants(z_np[rows]), -MAX_Z, MAX_Z)
                 continue
             fixed = {
                 name: z_np[rows, column]

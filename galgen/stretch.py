@@ -106,7 +106,16 @@ class PixelSpace:
         InvalidValueError
             If the native pixels are display values of an unknown stretch.
         """
-        native_nhwc = self.decode(x_nhwc)
+        return self.flux_of_native(self.decode(x_nhwc))
+
+    def flux_of_native(self, native_nhwc: torch.Tensor) -> torch.Tensor:
+        """Native pixels to flux per pixel, in `unit`.
+
+        Raises
+        ------
+        InvalidValueError
+            As `to_flux`.
+        """
         if self.native == "flux":
             return native_nhwc
         return self._known_stretch().to_flux(native_nhwc)

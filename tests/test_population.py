@@ -9,7 +9,7 @@ import pytest
 
 from galgen import categories
 from galgen.errors import InvalidValueError
-from galgen.population import JITTER, MAX_Z, Population
+from galgen.population import JITTER, MAX_Z, TEACH, Population
 
 SPIRAL, BARRED, TIGHT, ROUND, MERGING = (
     categories.get(name).code for name in ("spiral", "barred", "tight", "round", "merging")
@@ -193,3 +193,25 @@ def test_arrays_round_trip() -> None:
         Population.from_arrays(NAMES[:1], arrays)
     with pytest.raises(InvalidValueError, match="population"):
         Population.from_arrays(NAMES, {**arrays, "code": arrays["code"][1:]})
+
+
+def test_a_property_of_one_value_has_it_always() -> None:
+    """The mark of galaxies that only teach: never jittered, nor left to the network, nor 1."""
+    fitted = population()
+    values_np = np.column_stack([fitted.z_np, np.zeros(len(fitted.z_np))])
+    fitted = Population.fit((*NAMES, TEACH), values_np, fitted.code_n)
+    rng = np.random.default_rng(0)
+    pick_n, jitter_np = rng.random(50), rng.standard_normal((50, 3))
+    plain = population().draw(0, {}, pick_n, jitter_np[:, :2])
+    z_np = fitted.draw(0, {}, pick_n, jitter_np)
+    assert (z_np[:, 2] == 0).all()
+    assert np.ptp(z_np[:, 0]) > 1
+    assert z_np.shape == (*plain.shape[:1], 3)
+    nobody = fitted.draw(MERGING, {}, pick_n, jitter_np)  # no galaxy of it in the population
+    assert np.isnan(nobody[:, :2]).all()
+    assert (nobody[:, 2] == 0).all()
+    back = Population.from_arrays(fitted.names, fitted.arrays())
+    assert back.constant_p.tolist() == [False, False, True]
+    with pytest.raises(InvalidValueError, match=r"property teach is 1; allowed: 0 to 0"):
+        fitted.standardise(TEACH, 1)
+    assert fitted.standardised(np.array([[0, 0, 1.0]]))[0, 2] == 1

@@ -20,6 +20,16 @@ def train(
         Option(help="Image folder or zip, Galaxy10 or flux HDF5, or FITS. Repeat to join several."),
     ],
     out: Annotated[Path, Option(help="Folder of the run.")],
+    teach: Annotated[
+        list[Path] | None,
+        Option(
+            help="Data that teaches only, repeatable: its sizes, colours and numbers are not those "
+            "of catalogues. Also by galaxy: a column 'teach' (1 or 0) of labels.csv."
+        ),
+    ] = None,
+    relabel: Annotated[
+        Path | None, Option(help="CSV of corrected labels: columns id and category.")
+    ] = None,
     preset: Annotated[str, Option(help="paper, fast, small or tiny.")] = "fast",
     fusion: Annotated[str | None, Option(help="Ablation: gated, conv, attention or plain.")] = None,
     max_time: Annotated[
@@ -50,7 +60,10 @@ def train(
 ) -> None:
     """Train a model on labelled galaxies; safe to stop and to kill, resumable.
 
-    Exit codes: 0 done or out of time, 2 bad input, 3 interrupted (go on with --resume), 1 diverged.
+    The galaxies are measured first; what is measured is kept, for other runs too.
+
+    Exit codes: 0 done or out of time, 2 bad input, 3 interrupted (go on with --resume) or out of
+    time before the galaxies were measured, 1 diverged.
     """
     import dataclasses
 
@@ -72,10 +85,15 @@ def train(
         def report(progress: Progress) -> None:
             line.update(progress.images, f"loss {progress.loss:.4f}", progress.images_per_second)
 
+        def measuring(done: int, total: int) -> None:
+            line.update(0, f"measuring {done:,} of {total:,} galaxies", 0.0)
+
         trained = run_training(
             data,
             chosen,
             out,
+            teach=teach or (),
+            relabel=relabel,
             max_seconds=seconds,
             resume=resume,
             size=size,
@@ -86,6 +104,7 @@ def train(
             name=name,
             report=report,
             notice=lambda text: None if quiet else typer.echo(text, err=True),
+            measuring=measuring,
             **({"credit": credit} if credit else {}),
         )
     if not quiet:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galgen.data.stamps import StampSet, concatenate, split
+from galgen.data.stamps import StampSet, concatenate, held_out, split
 from galgen.errors import DataError
 
-__all__ = ["StampSet", "concatenate", "open_stamps", "split"]
+__all__ = ["StampSet", "concatenate", "held_out", "open_stamps", "split"]
 
 
 def open_stamps(path: str | Path, size: int | None = None, **options: object) -> StampSet:

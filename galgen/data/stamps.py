@@ -184,10 +184,21 @@ def split(
     -------
     train, validation : StampSet
     """
+    validation = held_out(stamps, fraction, salt)
+    return stamps.select(~validation), stamps.select(validation)
+
+
+def held_out(stamps: StampSet, fraction: float = 0.1, salt: str = "galgen") -> np.ndarray:
+    """Which galaxies `split` puts in the validation set; (N,) bool.
+
+    Raises
+    ------
+    InvalidValueError
+        If `fraction` is not in (0, 1).
+    """
     if not 0.0 < fraction < 1.0:
         raise InvalidValueError("validation fraction", fraction, "between 0 and 1")
-    validation = np.array([_uniform(f"{salt}\0{group}") < fraction for group in stamps.group], bool)
-    return stamps.select(~validation), stamps.select(validation)
+    return np.array([_uniform(f"{salt}\0{group}") < fraction for group in stamps.group], bool)
 
 
 def _uniform(text: str) -> float:

@@ -1,13 +1,9 @@
 """Measurement of galaxy stamps: catalogue columns, conditioning properties and their schema."""
 
-from galgen.measure.columns import (
-    Column,
-    measured_columns,
-    properties,
-    property_names,
-    truth_columns,
-)
+from galgen.measure.columns import Column, measured_columns, truth_columns
+from galgen.measure.conditions import properties, property_names
 from galgen.measure.core import ZERO_POINT, measure
+from galgen.measure.surroundings import surroundings
 
 __all__ = [
     "ZERO_POINT",
@@ -16,5 +12,6 @@ __all__ = [
     "measured_columns",
     "properties",
     "property_names",
+    "surroundings",
     "truth_columns",
 ]

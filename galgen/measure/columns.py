@@ -1,12 +1,10 @@
-"""What is measured: the schema of the columns and the properties a generative model is given."""
+"""What is measured: the schema of the columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -74,28 +72,3 @@ def truth_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
     """Schema of the fluxes of galaxies before they were observed, or that were asked for."""
     what = "flux before PSF and noise, and as asked for where it was"
     return [Column(f"TRUE_FLUX_{b.upper()}", flux_unit, f"{b} {what}") for b in bands]
-
-
-def property_names(bands: Sequence[str]) -> tuple[str, ...]:
-    """Names of the conditioning properties for these bands, in the order models use them."""
-    colours = tuple(f"color_{a.lower()}_{b.lower()}" for a, b in pairwise(bands))
-    return ("half_light_radius", "axis_ratio", *colours, "surface_brightness")
-
-
-def properties(measured: Mapping[str, Tensor], bands: Sequence[str]) -> dict[str, Tensor]:
-    """Conditioning properties from measured columns.
-
-    Parameters
-    ----------
-    measured : mapping of str to Tensor
-        Result of :func:`galgen.measure.measure` for the same bands.
-    bands : sequence of str
-        Band names, bluest first.
-
-    Returns
-    -------
-    dict of str to Tensor, each (N,)
-        ``half_light_radius`` (pix), ``axis_ratio``, one ``color_<b1>_<b2>`` (mag) per adjacent pair
-        and ``surface_brightness`` (mag/pix^2); NaN where not measured.
-    """
-    return {name: measured[name.upper()] for name in property_names(bands)}

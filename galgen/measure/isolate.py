@@ -21,11 +21,14 @@ class Isolated(NamedTuple):
         Segment of the galaxy, bool; empty where none is detected.
     sigma_n : Tensor
         Sky noise per pixel of the mean of the bands, at least 1/1000 of the galaxy's peak.
+    image_nhw : Tensor
+        Mean of the bands without the sky, but with the neighbours, float32.
     """
 
     flux_nbhw: Tensor
     galaxy_nhw: Tensor
     sigma_n: Tensor
+    image_nhw: Tensor
 
 
 def isolate(flux_nbhw: Tensor) -> Isolated:
@@ -43,7 +46,7 @@ def isolate(flux_nbhw: Tensor) -> Isolated:
     sigma_smoothed = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
     galaxy, neighbours = detect.segment(smoothed, sigma_smoothed)
     sigma = torch.maximum(sigma, detect.FLOOR * (smoothed * galaxy).amax((1, 2)))
-    return Isolated(*_remove_neighbours(flux, galaxy, neighbours), sigma)
+    return Isolated(*_remove_neighbours(flux, galaxy, neighbours), sigma, image)
 
 
 def _remove_neighbours(

@@ -16,6 +16,7 @@ from galgen.errors import OutputError
 from galgen.output import write_atomically
 from galgen.signals import StopRequest
 from galgen.training.batches import BatchSource
+from galgen.training.cache import cache_folder
 from galgen.training.card import card_text, make_card
 from galgen.training.grid import save_sample_grid
 from galgen.training.group import Group
@@ -55,6 +56,8 @@ def train(
     preset: Preset,
     out: Path,
     *,
+    teach: Sequence[Path] = (),
+    relabel: Path | None = None,
     max_seconds: float | None = None,
     resume: bool = False,
     size: int | None = None,
@@ -66,6 +69,7 @@ def train(
     credit: str = "not stated",
     report: Callable[[Progress], None] = lambda progress: None,
     notice: Callable[[str], None] = lambda text: None,
+    measuring: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trained:
     """Train a network, or go on training it, and export its averaged weights.
 
@@ -78,6 +82,10 @@ def train(
     out : Path
         Folder of the run: ``checkpoint.safetensors``, ``loss.csv``, ``samples-*.png``,
         ``weights/``, which is renewed with every picture. Made if missing.
+    teach : sequence of Path
+        Likewise, but their galaxies teach the network only: catalogues do not inherit them.
+    relabel : Path, optional
+        Table of corrected labels, see `galgen.data.relabel.relabel`.
     max_seconds : float, optional
         Stop, save and export after this long, preparation included. The learning rate then falls
         to zero at the end of the time, or of the images if they are seen before.
@@ -99,6 +107,8 @@ def train(
         Given a `Progress` every ten seconds.
     notice : callable
         Given what else the user should know, a line at a time.
+    measuring : callable
+        Given how many galaxies have been measured, and of how many, before training begins.
 
     Raises
     ------
@@ -107,13 +117,28 @@ def train(
     DataError, WeightsError, InvalidValueError, NonFiniteOutputError, WorkerLostError
         If the data, the checkpoint or the settings cannot be used, training diverges, or one of the
         processes ends.
+    InterruptedRun
+        If time is out before all galaxies have been measured; what had been measured is kept.
     """
     started = time.monotonic()
     checkpoint = out / "checkpoint.safetensors"
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out}: holds a run already; add --resume or name another folder.")
     chosen = pick_device(device)
-    prepared = prepare(data, preset, size)
+
+    def out_of_time() -> bool:
+        return max_seconds is not None and time.monotonic() - started >= max_seconds
+
+    prepared = prepare(
+        data,
+        preset,
+        size,
+        teach=teach,
+        corrections=relabel,
+        folders=(cache_folder(), out / "measured"),
+        report=measuring,
+        stop=out_of_time,
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -137,7 +162,7 @@ def train(
         trainer = Trainer(*where, chosen, compile=compile, group=group)
         for line in _begin(trainer, resumed, start):
             notice(line)
-        _record(out, preset, data)
+        _record(out, preset, data, teach, relabel)
         begun = time.monotonic()
 
         def time_used() -> float:
@@ -176,14 +201,16 @@ def _begin(trainer: Trainer, resumed: bool, start: Path | None) -> list[str]:
     if resumed:
         trainer.resume()
     elif start is not None:
-        if afresh := start_from(start, trainer.denoiser):
-            trainer.forget_average()
-            return [f"{start}: {len(afresh)} parameters start afresh: {', '.join(afresh)}"]
+        afresh = start_from(start, trainer.denoiser)
         trainer.forget_average()
+        if afresh:
+            return [f"{start}: {len(afresh)} parameters start afresh: {', '.join(afresh)}"]
     return []
 
 
-def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
+def _record(
+    out: Path, preset: Preset, data: Sequence[Path], teach: Sequence[Path], relabel: Path | None
+) -> None:
     """Keep the configuration of the run beside its results."""
     config = {
         "preset": preset.name,
@@ -191,6 +218,8 @@ def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
         "diffusion": preset.diffusion.to_json(),
         "train": preset.train.to_json(),
         "data": [path.name for path in data],
+        "teach": [path.name for path in teach],
+        "relabel": relabel.name if relabel else None,
     }
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(out / "run.json", lambda aside: aside.write_text(text))

@@ -6,6 +6,7 @@ from typing import Any
 
 from galgen import __version__
 from galgen.config import Preset
+from galgen.population import TEACH
 from galgen.training.prepare import Prepared
 
 
@@ -26,6 +27,7 @@ def make_card(
         "preset": preset.name,
         "training_set": prepared.source,
         "galaxies": len(training),
+        "teach_only": len(training) - len(prepared.population.code_n),
         "held_out": len(prepared.validation.stamps),
         "images_seen": images,
         "validation_loss": round(loss, 5),
@@ -46,6 +48,12 @@ def card_text(card: dict[str, Any], prepared: Prepared) -> str:
         else f"Pixels are linear flux in {space.unit}."
     )
     scale = f"{space.pixel_scale} arcsec" if space.pixel_scale else "none in common"
+    teaching = (
+        f"  {card['teach_only']} of the former only teach: they are not in the population that\n"
+        f"  catalogues inherit, and the network tells them by the property `{TEACH}`.\n"
+        if card["teach_only"]
+        else ""
+    )
     ranges = "\n".join(
         f"| `{n}` | {low:.3g} | {high:.3g} |"
         for n, low, high in zip(population.names, population.lower, population.upper, strict=True)
@@ -56,7 +64,7 @@ Category-conditioned diffusion model of {prepared.size} x {prepared.size} px gal
 {", ".join(space.bands)}, preset `{card["preset"]}` of galgen {card["version"]}.
 
 - Trained on {card["galaxies"]} galaxies ({card["training_set"]}); {card["held_out"]} more held out.
-- {card["images_seen"]} training images seen on {card["trained_on"]}; validation loss
+{teaching}- {card["images_seen"]} training images seen on {card["trained_on"]}; validation loss
   {card["validation_loss"]}.
 - Pixel scale: {scale}; sizes are in pixels.
 - {flux}

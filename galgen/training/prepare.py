@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from galgen.config import Preset
-from galgen.data import StampSet, concatenate, open_stamps, split
+from galgen.data import StampSet, held_out
 from galgen.errors import InvalidValueError
-from galgen.measure import measure, properties, property_names
-from galgen.population import Population
+from galgen.measure import property_names
+from galgen.population import TEACH, Population
 from galgen.stretch import PixelSpace
 from galgen.training.batches import BatchSource
+from galgen.training.gather import gather
+from galgen.training.measured import measured_properties
 
-_CHUNK = 512  # stamps measured at a time
+_REDSHIFTS = 0.5  # fraction of the population whose redshift must be known for it to be a property
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Prepared:
     preset : Preset
         With bands and properties set from the data.
     space : PixelSpace
-        Pixel scaling.
+        Pixel scaling, fitted on the training galaxies that do not only teach.
     population : Population
-        Properties of the training galaxies.
+        Properties of the same galaxies.
     training, validation : BatchSource
-        Galaxies to learn from and galaxies held out.
+        Galaxies to learn from and galaxies held out, those that only teach among them.
     size : int
         Side of the stamps.
     source : str
@@ -49,7 +51,17 @@ class Prepared:
     source: str
 
 
-def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Prepared:
+def prepare(
+    data: Sequence[Path],
+    preset: Preset,
+    size: int | None = None,
+    *,
+    teach: Sequence[Path] = (),
+    corrections: Path | None = None,
+    folders: Iterable[Path] = (),
+    report: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Prepared:
     """Read, split and measure the training data.
 
     Parameters
@@ -60,58 +72,70 @@ def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Pr
         Its number of bands and properties are replaced by those of the data.
     size : int, optional
         Side of the stamps, if other than the data's.
+    teach : sequence of Path
+        Data whose galaxies teach the network but are not in the population. The network is told by
+        the property ``teach``, which there is where some galaxies of the training set teach only.
+    corrections : Path, optional
+        Labels to replace, see `galgen.data.relabel.relabel`.
+    folders : iterable of Path
+        Where measurements are kept, see `galgen.training.cache`; by default they are not.
+    report, stop : callable
+        See `galgen.training.measured.measured_properties`.
 
     Raises
     ------
     DataError
         If the data cannot be used; the message names the file.
     InvalidValueError
-        If the stamps do not fit the network.
+        If the stamps do not fit the network, or too few galaxies are left to train on or to hold
+        out.
+    InterruptedRun
+        If `stop` said so while galaxies were measured; what had been measured is kept.
     """
-    stamps = concatenate([open_stamps(path, size) for path in data])
-    training, validation = split(stamps, preset.train.validation)
-    if min(len(training), len(validation)) == 0:
+    stamps = gather(data, teach, size, corrections)
+    is_training = ~held_out(stamps, preset.train.validation)
+    of_population = is_training & (stamps.columns[TEACH] == 0)
+    if not is_training.any() or is_training.all():
         raise InvalidValueError(
             "galaxies", len(stamps), "enough to hold some out", "Give more data."
         )
+    if not of_population.any():
+        hint = "Give some data that does not only teach."
+        raise InvalidValueError("galaxies of the population", 0, "1 or more", hint)
     height, width = stamps.pixels.shape[1:3]
     if height != width:
         hint = "Give a size to have them cut."
         raise InvalidValueError("stamp shape", (height, width), "square stamps", hint)
-    space = PixelSpace.fit(training)
-    names = property_names(stamps.bands)
-    if np.isfinite(stamps.columns.get("redshift", np.nan)).any():
-        names = (*names, "redshift")
+    space = PixelSpace.fit(stamps.select(of_population))
+    names = _names(stamps, is_training, of_population)
     model = dataclasses.replace(preset.model, bands=len(stamps.bands), properties=names)
     model.check_size(height, width)
     preset = dataclasses.replace(preset, model=model)
-    values = measured_properties(training, space, names)
-    population = Population.fit(names, values, training.category)
-    held_out = population.standardised(measured_properties(validation, space, names))
+    values_np = measured_properties(stamps, space, names, folders=folders, report=report, stop=stop)
+    population = Population.fit(names, values_np[of_population], stamps.category[of_population])
+    z_np = population.standardised(values_np)
+
+    def source(rows: np.ndarray) -> BatchSource:
+        return BatchSource(stamps.select(rows), z_np[rows], space, preset.train)
+
     return Prepared(
         preset,
         space,
         population,
-        BatchSource(training, population.z_np, space, preset.train),
-        BatchSource(validation, held_out, space, preset.train),
+        source(is_training),
+        source(~is_training),
         height,
-        ", ".join(path.name for path in data),
+        ", ".join(path.name for path in (*data, *teach)),
     )
 
 
-def measured_properties(stamps: StampSet, space: PixelSpace, names: Sequence[str]) -> np.ndarray:
-    """Properties of real stamps, (N, P) float64, NaN where not measured or not in the data."""
-    table = np.full((len(stamps), len(names)), np.nan)
-    measured = property_names(stamps.bands)
-    for start in range(0, len(stamps), _CHUNK):
-        index = np.arange(start, min(start + _CHUNK, len(stamps)))
-        flux_nhwc = space.to_flux(space.encode(stamps.native_float(index)))
-        found = properties(measure(flux_nhwc, stamps.bands), stamps.bands)
-        for column, name in enumerate(names):
-            if name in measured:
-                table[index, column] = found[name].numpy()
-    for column, name in enumerate(names):
-        # Another survey's half-light radius is not the one that is measured here.
-        if name not in measured and name in stamps.columns:
-            table[:, column] = stamps.columns[name]
-    return table
+def _names(stamps: StampSet, is_training: np.ndarray, of_population: np.ndarray) -> tuple[str, ...]:
+    """Properties that the network is told."""
+    names = property_names(stamps.bands)
+    # Where few have a redshift, having one says which survey a galaxy is from. Text is no redshift.
+    redshift = stamps.columns.get("redshift", np.full(len(stamps), np.nan))[of_population]
+    if redshift.dtype.kind == "f" and np.isfinite(redshift).mean() >= _REDSHIFTS:
+        names = (*names, "redshift")
+    if of_population.sum() < is_training.sum():
+        names = (*names, TEACH)
+    return names

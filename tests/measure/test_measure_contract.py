@@ -10,7 +10,7 @@ import torch
 from astropy import units
 
 from galgen.errors import InvalidValueError
-from galgen.measure import measure, measured_columns, properties, property_names
+from galgen.measure import measure, measured_columns, properties, property_names, surroundings
 from tests.measure.synthetic import angle_difference, galaxy, measure_numpy, star
 
 
@@ -129,9 +129,9 @@ def test_schema():
             units.Unit(column.unit, format="fits")
 
 
-def test_properties_are_columns(real_flux):
-    measured = measure(real_flux, "gri")
-    found = properties(measured, "gri")
+def test_properties(real_flux):
+    """Columns to the bit, and what is around the galaxy."""
+    found = properties(real_flux, "gri")
     assert tuple(found) == property_names("gri")
     assert tuple(found) == (
         "half_light_radius",
@@ -139,5 +139,13 @@ def test_properties_are_columns(real_flux):
         "color_g_r",
         "color_r_i",
         "surface_brightness",
+        "concentration",
+        "asymmetry",
+        "sky_noise",
+        "neighbour_light",
+        "arm_strength",
     )
-    assert torch.equal(found["color_r_i"], measured["COLOR_R_I"])
+    measured, around = measure(real_flux, "gri"), surroundings(real_flux, "gri")
+    for name, column in found.items():
+        expected = around[name] if name in around else measured[name.upper()]
+        torch.testing.assert_close(column, expected, rtol=0, atol=0, equal_nan=True)

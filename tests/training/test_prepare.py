@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import sys
+import json
 import zipfile
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from galgen import categories
 from galgen.config import Preset
 from galgen.data import open_stamps
 from galgen.errors import DataError, InvalidValueError
-from galgen.measure import measure
+from galgen.measure import measure, property_names
 from galgen.presets import tiny
-from galgen.training.prepare import measured_properties, prepare
+from galgen.training.gather import gather
+from galgen.training.prepare import prepare
 
-NAMES = ("half_light_radius", "axis_ratio", "color_g_r", "color_r_i", "surface_brightness")
+NAMES = property_names("gri")
 
 
 def preset(validation: float = 0.2) -> Preset:
@@ -74,9 +75,9 @@ def test_real_galaxies(galaxies: Path) -> None:
     assert sorted([*training.ids, *validation.ids]) == sorted(open_stamps(galaxies).ids)
     assert min(len(training), len(validation)) > 0
     np.testing.assert_array_equal(prepared.population.code_n, training.category)
-    assert prepared.population.z_np is prepared.training.z_np
+    np.testing.assert_array_equal(prepared.population.z_np, prepared.training.z_np)
     assert np.isfinite(prepared.training.z_np).mean() > 0.9
-    assert prepared.validation.z_np.shape == (len(validation), 5)
+    assert prepared.validation.z_np.shape == (len(validation), len(NAMES))
     x_bhwc = prepared.training.batch(0).x_bhwc
     assert x_bhwc.shape == (4, 64, 64, 3)
 
@@ -102,15 +103,6 @@ def test_held_out_galaxies_are_scaled_like_the_others(galaxies: Path) -> None:
     )
 
 
-def test_chunks_do_not_show(galaxies: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps = open_stamps(galaxies, 32)
-    space = prepare([galaxies], preset(), size=32).space
-    whole = measured_properties(stamps, space, NAMES)
-    # The package's name for the module is taken by the function.
-    monkeypatch.setattr(sys.modules[prepare.__module__], "_CHUNK", 7)
-    np.testing.assert_allclose(measured_properties(stamps, space, NAMES), whole, rtol=1e-5)
-
-
 def test_size(galaxies: Path) -> None:
     prepared = prepare([galaxies], preset(), size=32)
     assert prepared.size == 32
@@ -124,6 +116,15 @@ def test_redshift_is_a_property_where_there_is_one(galaxies: Path, tmp_path: Pat
     assert prepared.population.centre[-1] == 0.125
     nothing = with_columns(galaxies, tmp_path / "none.zip", redshift="")
     assert prepare([nothing], preset(), size=32).preset.model.properties == NAMES
+
+
+@pytest.mark.parametrize(("known", "is_property"), [(1.0, True), (0.8, True), (0.2, False)])
+def test_redshift_that_few_galaxies_have(tmp_path: Path, known: float, is_property: bool) -> None:
+    path = write_flux(tmp_path / "flux.h5", (16, 16))
+    with h5py.File(path, "a") as file:
+        file["redshift"][round(40 * known) :] = np.nan
+    names = prepare([path], preset()).preset.model.properties
+    assert ("redshift" in names) == is_property
 
 
 def test_measured_beats_catalogued(galaxies: Path, tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_linear_flux(tmp_path: Path) -> None:
     prepared = prepare([write_flux(tmp_path / "flux.h5", (16, 16))], preset())
     assert prepared.space.native == "flux"
     assert prepared.preset.model.bands == 2
-    names = ("half_light_radius", "axis_ratio", "color_g_r", "surface_brightness", "redshift")
+    names = (*property_names("gr"), "redshift")
     assert prepared.preset.model.properties == names
     colour = prepared.population.centre[names.index("color_g_r")]
     assert colour == pytest.approx(2.5 * np.log10(2), abs=0.1)  # r is twice as bright
@@ -172,3 +173,91 @@ def test_too_few_galaxies(galaxies: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.zip: no such file"):
         prepare([tmp_path / "nowhere.zip"], preset())
+
+
+def in_two(source: Path, folder: Path) -> tuple[Path, Path]:
+    """Every other galaxy of an image folder each."""
+    paths = folder / "even.zip", folder / "odd.zip"
+    with zipfile.ZipFile(source) as old:
+        rows = list(csv.DictReader(io.StringIO(old.read("labels.csv").decode())))
+        for half, path in enumerate(paths):
+            with zipfile.ZipFile(path, "w") as new:
+                text = io.StringIO()
+                writer = csv.DictWriter(text, rows[0])
+                writer.writeheader()
+                writer.writerows(rows[half::2])
+                new.writestr("labels.csv", text.getvalue())
+                for row in rows[half::2]:
+                    new.writestr(row["file"], old.read(row["file"]))
+    return paths
+
+
+def test_some_data_only_teaches(galaxies: Path, tmp_path: Path) -> None:
+    """Nothing about the population or the pixels follows from it."""
+    own, other = in_two(galaxies, tmp_path)
+    plain = prepare([own], preset(0.4), 32)
+    taught = prepare([own], preset(0.4), 32, teach=[other])
+    assert taught.population.names == (*NAMES, "teach")
+    np.testing.assert_array_equal(taught.population.z_np[:, :-1], plain.population.z_np)
+    np.testing.assert_array_equal(taught.population.code_n, plain.population.code_n)
+    for what in ("centre", "scale", "lower", "upper"):
+        whole, part = getattr(taught.population, what), getattr(plain.population, what)
+        np.testing.assert_array_equal(whole[:-1], part)
+    assert taught.space == plain.space
+    population = taught.population
+    assert (population.centre[-1], population.scale[-1]) == (0, 1)
+    assert (population.lower[-1], population.upper[-1]) == (0, 0)
+    theirs = set(open_stamps(other).ids)
+    for source in (taught.training, taught.validation):
+        flags = source.z_np[:, -1]
+        assert flags.tolist() == [float(galaxy in theirs) for galaxy in source.stamps.ids]
+        assert set(flags) == {0, 1}
+    assert {*taught.training.stamps.ids} >= {*plain.training.stamps.ids}
+
+
+def test_a_column_marks_galaxies_that_only_teach(galaxies: Path, tmp_path: Path) -> None:
+    own, other = in_two(galaxies, tmp_path)
+    marked = with_columns(other, tmp_path / "marked.zip", teach="true")
+    unmarked = with_columns(own, tmp_path / "unmarked.zip", teach="0")
+    by_column = prepare([unmarked, marked], preset(0.4), 32)
+    by_option = prepare([own], preset(0.4), 32, teach=[other])
+    np.testing.assert_array_equal(by_column.training.z_np, by_option.training.z_np)
+    np.testing.assert_array_equal(by_column.population.z_np, by_option.population.z_np)
+
+
+def test_teaching_is_no_property_where_all_are_of_the_population(
+    galaxies: Path, tmp_path: Path
+) -> None:
+    copy = with_columns(galaxies, tmp_path / "copy.zip", teach="")
+    assert prepare([copy], preset(), 32).population.names == NAMES
+
+
+def test_a_population_is_needed(galaxies: Path, tmp_path: Path) -> None:
+    copy = with_columns(galaxies, tmp_path / "copy.zip", teach="1")
+    with pytest.raises(InvalidValueError, match="does not only teach"):
+        prepare([copy], preset(), 32)
+
+
+def test_teach_is_yes_or_no(galaxies: Path, tmp_path: Path) -> None:
+    copy = with_columns(galaxies, tmp_path / "copy.zip", teach="maybe")
+    with pytest.raises(DataError, match=r"copy\.zip: column teach has 'maybe'; allowed: 1 or true"):
+        prepare([copy], preset(), 32)
+
+
+def test_the_pixel_scale_is_that_of_the_population(galaxies: Path, tmp_path: Path) -> None:
+    """Stretched pixels become flux by it."""
+    own, other = in_two(galaxies, tmp_path)
+    for path, scale in ((own, 0.4), (other, 0.2)):
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("galgen.json", json.dumps({"pixel_scale": scale}))
+    assert prepare([own], preset(0.4), 64, teach=[other]).space.pixel_scale == 0.4
+    assert prepare([own, other], preset(0.4), 64).space.pixel_scale is None
+
+
+def test_labels_are_corrected(galaxies: Path, tmp_path: Path) -> None:
+    galaxy = open_stamps(galaxies).ids[0]
+    table = tmp_path / "corrections.csv"
+    table.write_text(f"id,category\n{galaxy},merging\n")
+    stamps = gather([galaxies], corrections=table)
+    np.testing.assert_array_equal(stamps.category[0], categories.get("merging").code)
+    np.testing.assert_array_equal(stamps.category[1:], open_stamps(galaxies).category[1:])

@@ -1,0 +1,73 @@
+"""Corrections of labels, kept apart from the data they correct."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from galgen import categories
+from galgen.data.stamps import StampSet
+from galgen.errors import DataError, UnknownCategoryError
+
+_SHOWN = 10  # ids in a message
+
+
+def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
+    """Replace the categories of some galaxies.
+
+    Parameters
+    ----------
+    stamps : StampSet
+    corrections : str or Path
+        CSV table with the columns ``id`` and ``category`` (any spelling that
+        `galgen.categories.get` takes); others are ignored.
+
+    Returns
+    -------
+    StampSet
+        The same galaxies in the same order.
+
+    Raises
+    ------
+    DataError
+        Names the table: it cannot be read or lacks a column, a category is unknown, a galaxy is in
+        it twice or not in `stamps`.
+    """
+    wanted = _read(Path(corrections))
+    row_of = {galaxy: row for row, galaxy in enumerate(stamps.ids.tolist())}
+    if unknown := [galaxy for galaxy in wanted if galaxy not in row_of]:
+        more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+        raise DataError(
+            f"{corrections}: {len(unknown)} of {len(wanted)} galaxies are not in the data: "
+            f"{', '.join(unknown[:_SHOWN])}{more}. Ids are those of labels.csv, or file names "
+            "without folder and suffix."
+        )
+    category = stamps.category.copy()
+    for galaxy, code in wanted.items():
+        category[row_of[galaxy]] = code
+    return replace(stamps, category=category)
+
+
+def _read(path: Path) -> dict[str, np.int16]:
+    """Category codes by id."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file, restval="")
+            header, table = rows.fieldnames or [], list(rows)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error}).") from error
+    if not {"id", "category"} <= set(header):
+        raise DataError(f"{path}: has columns {header}; 'id' and 'category' are required.")
+    wanted: dict[str, np.int16] = {}
+    for row in table:
+        galaxy = row["id"].strip()
+        if galaxy in wanted:
+            raise DataError(f"{path}: galaxy {galaxy!r} is listed twice. Keep one of the lines.")
+        try:
+            wanted[galaxy] = np.int16(categories.get(row["category"].strip()).code)
+        except UnknownCategoryError as error:
+            raise DataError(f"{path}: galaxy {galaxy!r}: {error}") from None
+    return wanted

@@ -1,0 +1,59 @@
+"""The properties of stamps that a generative model is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from galgen.measure.core import columns_of, in_chunks, look
+from galgen.measure.surroundings import SURROUNDINGS, surroundings_of
+
+
+def property_names(bands: Sequence[str]) -> tuple[str, ...]:
+    """Names of the properties that are measured for these bands, in the order models use them."""
+    return (*_column_names(bands), *SURROUNDINGS)
+
+
+def _column_names(bands: Sequence[str]) -> tuple[str, ...]:
+    """The properties that are columns of a catalogue too."""
+    colours = (f"color_{a.lower()}_{b.lower()}" for a, b in pairwise(bands))
+    shapes = ("half_light_radius", "axis_ratio", *colours, "surface_brightness")
+    return (*shapes, "concentration", "asymmetry")
+
+
+@torch.no_grad()
+def properties(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
+    """Measure what a model is told of stamps; each galaxy is looked for once.
+
+    Parameters
+    ----------
+    flux_nhwc : Tensor (N, H, W, B)
+        Linear flux per pixel; sky need not be subtracted, H and W at least 16.
+    bands : sequence of str
+        The B band names, bluest first.
+
+    Returns
+    -------
+    dict of str to Tensor (N,), float32
+        In the order of :func:`property_names`: ``half_light_radius`` (pix), ``axis_ratio``, one
+        ``color_<b1>_<b2>`` (mag) per adjacent pair, ``surface_brightness`` (mag/pix^2),
+        ``concentration`` and ``asymmetry``, to the bit the columns of
+        :func:`galgen.measure.measure`; then ``sky_noise``, ``neighbour_light`` and
+        ``arm_strength`` of :func:`galgen.measure.surroundings`. NaN where not measured.
+
+    Raises
+    ------
+    InvalidValueError
+        If the shape of `flux_nhwc` does not fit, or a band is named twice.
+    """
+
+    def measure_chunk(chunk_nhwc: Tensor) -> dict[str, Tensor]:
+        seen = look(chunk_nhwc)
+        columns = columns_of(seen, bands)
+        of_columns = {name: columns[name.upper()] for name in _column_names(bands)}
+        return of_columns | surroundings_of(seen)
+
+    return in_chunks(measure_chunk, property_names(bands), flux_nhwc, bands)
