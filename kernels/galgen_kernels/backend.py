@@ -30,7 +30,8 @@ def use_backend(name: str) -> Iterator[None]:
     Parameters
     ----------
     name : {'auto', 'reference', 'triton'}
-        'auto' takes Triton kernels for half precision on a GPU where no gradient is recorded.
+        'auto' takes Triton kernels for half precision on a GPU where no gradient is recorded,
+        'reference' is PyTorch everywhere.
 
     Raises
     ------
@@ -78,6 +79,16 @@ def fused(x: Tensor) -> bool:
     half = x.dtype in (torch.bfloat16, torch.float16)
     recorded = torch.is_grad_enabled() and x.requires_grad
     return runs_triton(x.device, half=half and not recorded)
+
+
+def eager_on_cpu(x: Tensor) -> bool:
+    """Whether `x` is a real tensor in a CPU's memory, and nothing is traced.
+
+    Compilers, torch.export and fake tensors are given the plain formulas of `reference`, which they
+    fuse by themselves; PyTorch 2.13 cannot compile the group normalisation of a channels-last map.
+    """
+    plain = type(x) in (Tensor, torch.nn.Parameter)
+    return x.device.type == "cpu" and plain and not torch.compiler.is_compiling()
 
 
 def _unknown(name: str) -> BackendError:

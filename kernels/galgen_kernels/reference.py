@@ -1,4 +1,4 @@
-"""Reference formulas of the operations.
+"""What the operations mean: formulas to read, to compile, and to hold every other form against.
 
 Shape suffixes: b batch, h/w map height and width, c channels, n windows of all images, k heads,
 t cells of a window, d channels of a head.
