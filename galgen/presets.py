@@ -49,7 +49,14 @@ def small() -> Preset:
             detail_width=24,
         ),
         GALAXY_NOISE,
-        TrainConfig(images=4_000_000, batch=64, warmup=10_000, learning_rate=1.5e-3, balance=0.6),
+        TrainConfig(
+            images=4_000_000,
+            batch=64,
+            warmup=10_000,
+            learning_rate=1.5e-3,
+            balance=0.6,
+            preview_minutes=20.0,
+        ),
     )
 
 
