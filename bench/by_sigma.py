@@ -1,0 +1,118 @@
+"""How well weights denoise held-out galaxies, level by level of the noise.
+
+``python -m bench.by_sigma DATA... --teach MORE --weights FOLDER --out bench/results/by-sigma.json``
+
+The squared error of D over sigma^2, in the middle 40 x 40 pixels, for spirals and for all others
+that `galgen train` holds out of the same files. 1 would be an error as large as the noise. Unlike
+the training loss it compares networks of different preconditioning and noise distributions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from bench import record
+from galgen import categories
+from galgen.checkpoint import load
+from galgen.config import TrainConfig
+from galgen.data import StampSet, held_out
+from galgen.diffusion.denoiser import Denoiser
+from galgen.generate import SHIPPED_WEIGHTS
+from galgen.model.embedding import Condition
+from galgen.population import Population
+from galgen.stretch import PixelSpace
+from galgen.training.cache import cache_folder
+from galgen.training.gather import gather
+from galgen.training.measured import measured_properties
+
+SIGMAS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0)
+MIDDLE = slice(12, 52)
+PER_KIND = 128
+_MICRO_BATCH = 32
+
+
+def loss_by_sigma(
+    denoiser: Denoiser, space: PixelSpace, stamps: StampSet, z_np: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Mean relative squared error by kind of galaxy and noise level.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        In evaluation mode.
+    space : PixelSpace
+        That it was trained in: errors of the same space only can be compared.
+    stamps : StampSet
+        Galaxies that it has not seen.
+    z_np : ndarray (N, P)
+        Their standardised properties.
+    """
+    tree = [c.code for c in categories.descendants(categories.get("spiral"))]
+    spiral_n = np.isin(stamps.category, tree)
+    kinds = {"spiral": np.flatnonzero(spiral_n), "other": np.flatnonzero(~spiral_n)}
+    found: dict[str, dict[str, float]] = {}
+    for kind, rows in kinds.items():
+        rows = rows[:PER_KIND]
+        found[kind] = {"galaxies": float(len(rows))}
+        for sigma in SIGMAS:
+            errors = [
+                _errors(denoiser, space, stamps, z_np, rows[i : i + _MICRO_BATCH], sigma)
+                for i in range(0, len(rows), _MICRO_BATCH)
+            ]
+            found[kind][str(sigma)] = torch.cat(errors).mean().item() / sigma**2
+    return found
+
+
+@torch.inference_mode()
+def _errors(
+    denoiser: Denoiser,
+    space: PixelSpace,
+    stamps: StampSet,
+    z_np: np.ndarray,
+    rows: np.ndarray,
+    sigma: float,
+) -> torch.Tensor:
+    x_bhwc = space.encode(stamps.native_float(rows))
+    generator = torch.Generator().manual_seed(int(rows[0]) * 1000 + round(100 * sigma))
+    noise_bhwc = torch.randn(x_bhwc.shape, generator=generator)
+    code_b = torch.from_numpy(stamps.category[rows].astype(np.int64))
+    condition = Condition(code_b, torch.from_numpy(z_np[rows]))
+    denoised = denoiser(x_bhwc + sigma * noise_bhwc, torch.full((len(rows),), sigma), condition)
+    return (denoised - x_bhwc)[:, MIDDLE, MIDDLE].square().mean((1, 2, 3))
+
+
+def held_out_galaxies(
+    data: list[Path], teach: list[Path], space: PixelSpace, population: Population
+) -> tuple[StampSet, np.ndarray]:
+    """Galaxies that `galgen train` holds out, and their standardised properties (N, P)."""
+    stamps = gather(data, teach, None, None)
+    stamps = stamps.select(held_out(stamps, TrainConfig.validation))
+    values_np = measured_properties(stamps, space, population.names, folders=[cache_folder()])
+    return stamps, population.standardised(values_np)
+
+
+def main(
+    data: Annotated[list[Path], typer.Argument(help="Training data.")],
+    teach: Annotated[list[Path] | None, typer.Option(help="Data that only teaches.")] = None,
+    weights: Annotated[list[Path] | None, typer.Option(help="Default: those shipped.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON to write.")] = None,
+) -> None:
+    """Print and record the errors of each set of weights."""
+    results = {}
+    for folder in weights or [SHIPPED_WEIGHTS]:
+        loaded = load(folder)
+        galaxies = held_out_galaxies(data, teach or [], loaded.space, loaded.population)
+        errors = loss_by_sigma(loaded.denoiser, loaded.space, *galaxies)
+        results[folder.name] = {"images_seen": loaded.card.get("images_seen"), "errors": errors}
+        for kind, by_sigma in errors.items():
+            print(folder.name, kind, {name: round(value, 4) for name, value in by_sigma.items()})
+        record.save(out, {"weights": results})
+
+
+if __name__ == "__main__":
+    typer.run(main)
