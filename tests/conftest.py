@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,15 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores
     os.environ["OMP_NUM_THREADS"] = str(threads)  # for the commands that tests start
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What tests measure is not kept in the cache of who runs them, nor taken from there."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "galgen"
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,8 @@ def read_imagefolder(
     path : str or Path
         Directory or zip file.
     size : int, optional
-        Bin and crop to this side in pixels (`bin_to_size`); by default images keep their size.
+        Centre-crop and bin each image to this side in pixels, by its own largest whole factor
+        (`bin_to_size`). By default images keep their size, which must then be the same for all.
     lupton : str or None
         Stretch the images were made with, a key of `galgen.stretch.LUPTON`; None if unknown, which
         leaves flux out of reach.
@@ -74,13 +75,14 @@ def read_imagefolder(
     Returns
     -------
     StampSet
-        Display stamps. Ids are the ``id`` column, or the file names without folder and suffix.
+        Display stamps. Ids are the ``id`` column, or the file names without folder and suffix. The
+        pixel scale is None where images were binned by different factors.
 
     Raises
     ------
     DataError
         Names the archive and the image at fault: truncated, unreadable, of another size or mode,
-        listed but missing, present but not listed, or in no category.
+        smaller than `size`, listed but missing, present but not listed, or in no category.
     """
     path = Path(path)
     if path.is_dir():
@@ -143,7 +145,7 @@ def _read(
         ids=_ids(images) if ids is None else ids,
         group=group,
         columns=columns,
-        pixel_scale=None if scale is None else float(scale) * factor,
+        pixel_scale=None if None in (scale, factor) else float(scale) * factor,
         lupton=lupton,
         source=str(folder.path),
     )
@@ -215,22 +217,37 @@ def _codes(folder: _Folder, images: list[str], names: list[str]) -> np.ndarray:
     return np.array([known[name] for name in names], dtype=np.int16)
 
 
-def _read_pixels(folder: _Folder, images: list[str], size: int | None) -> tuple[np.ndarray, int]:
-    pixels = None
+def _read_pixels(
+    folder: _Folder, images: list[str], size: int | None
+) -> tuple[np.ndarray, int | None]:
+    """Pixels (N, H, W, 3), bluest band first, and the factor they were binned by if one for all."""
+    pixels, factors = None, set()
     for row, name in enumerate(images):
         rgb = _read_rgb(folder, name)
-        if row == 0:
-            shape = rgb.shape
-        elif rgb.shape != shape:
-            raise DataError(
-                f"{folder.path}: {name} is {rgb.shape[1]} x {rgb.shape[0]} pixels, "
-                f"but {images[0]} is {shape[1]} x {shape[0]}; all images must have one size."
-            )
-        stamp, factor = (rgb, 1) if size is None else bin_to_size(rgb[None], size)
+        stamp, factor = (rgb, 1) if size is None else _to_size(folder, name, rgb, size)
+        factors.add(factor)
         if pixels is None:
-            pixels = np.empty((len(images), *stamp.shape[-3:]), dtype=np.uint8)
-        pixels[row] = stamp.reshape(pixels.shape[1:])[..., ::-1]
-    return pixels, factor
+            pixels = np.empty((len(images), *stamp.shape), dtype=np.uint8)
+        if stamp.shape != pixels.shape[1:]:
+            raise DataError(
+                f"{folder.path}: {name} is {stamp.shape[1]} x {stamp.shape[0]} pixels, "
+                f"but {images[0]} is {pixels.shape[2]} x {pixels.shape[1]}. Give a size (--size) "
+                "to have images of several sizes binned and cut to it."
+            )
+        pixels[row] = stamp[..., ::-1]
+    return pixels, factors.pop() if len(factors) == 1 else None
+
+
+def _to_size(folder: _Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """One image binned by its largest whole factor, and that factor."""
+    if min(rgb.shape[:2]) < size:
+        raise DataError(
+            f"{folder.path}: {name} is {rgb.shape[1]} x {rgb.shape[0]} pixels, less than the size "
+            f"of {size} asked for, and images are not enlarged. Leave it out, or give a smaller "
+            "size (--size)."
+        )
+    stamps, factor = bin_to_size(rgb[None], size)
+    return stamps[0], factor
 
 
 def _read_rgb(folder: _Folder, name: str) -> np.ndarray:

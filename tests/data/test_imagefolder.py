@@ -137,8 +137,43 @@ def test_same_file_names_in_two_folders_stay_apart(folder):
 
 def test_image_of_another_size_is_named(folder):
     save(folder / "round" / "z.png", np.zeros((8, 9, 3), np.uint8))
-    with pytest.raises(DataError, match=r"galaxies: round/z\.png is 9 x 8 .* is 8 x 8"):
+    with pytest.raises(DataError, match=r"galaxies: round/z\.png is 9 x 8 .* is 8 x 8.*--size"):
         open_stamps(folder)
+
+
+@pytest.mark.parametrize(
+    ("shape", "top", "left", "factor"),
+    [
+        ((8, 9), 0, 0, 2),  # not square: the odd column is on the right
+        ((12, 12), 0, 0, 3),
+        ((19, 17), 1, 0, 4),  # what is over is cut off on both sides
+        ((4, 40), 0, 18, 1),  # the shorter side says how much
+    ],
+)
+def test_images_of_several_sizes_are_brought_to_one(folder, shape, top, left, factor):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    save(folder / "round" / "z.png", rgb)
+    (folder / "galgen.json").write_text('{"pixel_scale": 0.2}')
+    stamps = open_stamps(folder, 4)
+    assert stamps.pixels.shape == (4, 4, 4, 3)
+    side = 4 * factor
+    cut = rgb[top : top + side, left : left + side].reshape(4, factor, 4, factor, 3)
+    expected = np.rint(cut.mean((1, 3)))[..., ::-1]
+    np.testing.assert_array_equal(stamps.pixels[stamps.ids.tolist().index("z")], expected)
+    # The others are 8 x 8. What is common to binned and unbinned pixels is not their scale.
+    assert stamps.pixel_scale == (pytest.approx(0.4) if factor == 2 else None)
+    others = stamps.select(stamps.ids != "z")
+    (folder / "round" / "z.png").unlink()
+    np.testing.assert_array_equal(others.pixels, open_stamps(folder, 4).pixels)
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (7, 20), (20, 7)])
+def test_image_smaller_than_the_size_is_named(folder, shape):
+    """It is not enlarged."""
+    save(folder / "round" / "z.png", np.zeros((*shape, 3), np.uint8))
+    size = rf"{shape[1]} x {shape[0]}"
+    with pytest.raises(DataError, match=rf"galaxies: round/z\.png is {size} .*size of 8 asked for"):
+        open_stamps(folder, 8)
 
 
 @pytest.mark.parametrize(
