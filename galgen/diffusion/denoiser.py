@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import DiffusionConfig, ModelConfig
 from galgen.diffusion.schedule import vp_sigmas
 from galgen.model.embedding import Condition
@@ -63,12 +64,14 @@ class Denoiser(nn.Module):
     ----------
     model, diffusion : ModelConfig, DiffusionConfig
         Shape of the network and its preconditioning.
+    tree : Taxonomy
+        The categories it can be asked for.
     """
 
-    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig):
+    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig, tree: Taxonomy = DEFAULT):
         super().__init__()
         self.config = diffusion
-        self.net = UNet(model)
+        self.net = UNet(model, tree)
         if diffusion.preconditioning == "vp":
             sigmas = vp_training_sigmas(diffusion).float()
             self.register_buffer("log_sigmas", sigmas.log(), persistent=False)

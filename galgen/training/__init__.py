@@ -16,7 +16,9 @@ from galgen.device import device_kind, pick_device
 from galgen.errors import OutputError
 from galgen.output import write_atomically
 from galgen.signals import StopRequest
+from galgen.taxonomy import Taxonomy
 from galgen.training.card import card_text, make_card
+from galgen.training.categories import choose_tree
 from galgen.training.grid import save_sample_grid
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import prepare
@@ -55,6 +57,7 @@ def train(
     max_seconds: float | None = None,
     resume: bool = False,
     size: int | None = None,
+    categories: str | Path | Taxonomy | None = None,
     device: str | None = None,
     compile: bool = False,
     name: str | None = None,
@@ -78,6 +81,9 @@ def train(
         Continue from the checkpoint in `out`; without one, start.
     size : int, optional
         Side of the stamps, if other than the data's.
+    categories : str, Path or Taxonomy, optional
+        Categories other than galgen's own: a YAML file of the tree (`galgen.treefile`), 'folders'
+        for the names of the folders in the data, or a tree.
     device : str, optional
         Torch device; a GPU if there is one.
     compile : bool
@@ -99,7 +105,7 @@ def train(
     if checkpoint.exists() and not resume:
         raise OutputError(f"{out}: holds a run already; add --resume or name another folder.")
     chosen = pick_device(device)
-    prepared = prepare(data, preset, size)
+    prepared = prepare(data, preset, size, choose_tree(categories, data))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -108,7 +114,7 @@ def train(
     trainer = Trainer(preset, prepared.training, prepared.validation, out, chosen, compile=compile)
     if checkpoint.exists():
         trainer.resume()
-    _record(out, preset, data)
+    _record(out, preset, data, prepared.population.tree)
 
     def out_of_time() -> bool:
         return max_seconds is not None and time.monotonic() - started >= max_seconds
@@ -135,7 +141,7 @@ def train(
     return Trained(out / "weights", trainer.images, preset.train.images, loss, interrupted)
 
 
-def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
+def _record(out: Path, preset: Preset, data: Sequence[Path], tree: Taxonomy) -> None:
     """Keep the configuration of the run beside its results."""
     config = {
         "preset": preset.name,
@@ -143,6 +149,7 @@ def _record(out: Path, preset: Preset, data: Sequence[Path]) -> None:
         "diffusion": preset.diffusion.to_json(),
         "train": preset.train.to_json(),
         "data": [path.name for path in data],
+        "categories": tree.to_json(),
     }
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(out / "run.json", lambda aside: aside.write_text(text))

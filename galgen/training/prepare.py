@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import Preset
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.errors import InvalidValueError
@@ -49,7 +50,9 @@ class Prepared:
     source: str
 
 
-def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Prepared:
+def prepare(
+    data: Sequence[Path], preset: Preset, size: int | None = None, tree: Taxonomy = DEFAULT
+) -> Prepared:
     """Read, split and measure the training data.
 
     Parameters
@@ -60,6 +63,8 @@ def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Pr
         Its number of bands and properties are replaced by those of the data.
     size : int, optional
         Side of the stamps, if other than the data's.
+    tree : Taxonomy
+        The categories of the data.
 
     Raises
     ------
@@ -68,7 +73,7 @@ def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Pr
     InvalidValueError
         If the stamps do not fit the network.
     """
-    stamps = concatenate([open_stamps(path, size) for path in data])
+    stamps = concatenate([open_stamps(path, size, tree) for path in data])
     training, validation = split(stamps, preset.train.validation)
     if min(len(training), len(validation)) == 0:
         raise InvalidValueError(
@@ -86,7 +91,7 @@ def prepare(data: Sequence[Path], preset: Preset, size: int | None = None) -> Pr
     model.check_size(height, width)
     preset = dataclasses.replace(preset, model=model)
     values = measured_properties(training, space, names)
-    population = Population.fit(names, values, training.category)
+    population = Population.fit(names, values, training.category, tree)
     held_out = population.standardised(measured_properties(validation, space, names))
     return Prepared(
         preset,
