@@ -168,8 +168,8 @@ class Request:
     def check(self, population: Population) -> None:
         """Raise `InvalidValueError` if the model cannot serve the request."""
         if self.tree != population.tree:
-            allowed = f"those of the model:\n{population.tree.render_tree()}\n"
-            raise InvalidValueError("categories of the request", self.tree, allowed)
+            hint = "Codes are of one tree: parse the mixture with that of the model."
+            raise InvalidValueError("tree of the request", self.tree, repr(population.tree), hint)
         for name, ends in self.properties.items():
             for value in ends:
                 population.standardise(name, value)
