@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 from galgen.fitscolumn import FitsColumn
 
@@ -27,7 +28,7 @@ class GalaxyBatch:
     galaxy_id_n : ndarray (N,) int64
         Index of each galaxy in the run, consecutive and rising.
     category_n : ndarray (N,) int16
-        Category codes asked for (see `galgen.categories`).
+        Category codes asked for, of the run's tree.
     stamps_nbhw : ndarray (N, B, H, W) float32
         Flux per pixel, bluest band first. Big-endian where made on a GPU: the bytes of a FITS file.
     measured : mapping of str to ndarray (N,) float32
@@ -148,6 +149,8 @@ class RunInfo:
         How they are stored: 'float32', 'int16' or 'none'.
     scaling : tuple of (scale, zero)
         Of each band where stamps are int16: flux is ``zero + scale * number``.
+    tree : Taxonomy
+        Categories of the weights, whose codes are in catalogues.
     """
 
     n: int
@@ -188,6 +191,7 @@ class RunInfo:
     carried: tuple[FitsColumn, ...] = ()
     stamps: str = "float32"
     scaling: tuple[tuple[float, float], ...] = ()
+    tree: Taxonomy = DEFAULT
 
     @property
     def has_truth(self) -> bool:
@@ -196,7 +200,7 @@ class RunInfo:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it: texts, numbers, lists."""
-        return json.loads(json.dumps(asdict(self)))
+        return json.loads(json.dumps(asdict(self) | {"tree": self.tree.to_json()}))
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Self:
@@ -208,7 +212,8 @@ class RunInfo:
             If a field is missing or unknown.
         """
         carried = tuple(FitsColumn(**_all_tuples(column)) for column in fields["carried"])
-        return cls(**_all_tuples(fields) | {"carried": carried})
+        tree = Taxonomy.from_json(fields["tree"]) if "tree" in fields else DEFAULT
+        return cls(**_all_tuples(fields) | {"carried": carried, "tree": tree})
 
 
 def _all_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:

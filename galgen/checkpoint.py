@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import DiffusionConfig, ModelConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import InvalidValueError, WeightsError
@@ -77,6 +78,11 @@ class Checkpoint:
     card: dict[str, Any]
     sha256: str = ""
 
+    @property
+    def tree(self) -> Taxonomy:
+        """The categories that can be asked for."""
+        return self.population.tree
+
 
 def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     """Write a checkpoint as half-precision safetensors shards, ``config.json`` and a model card.
@@ -102,6 +108,7 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
         "model": checkpoint.denoiser.net.config.to_json(),
         "diffusion": checkpoint.denoiser.config.to_json(),
         "pixels": checkpoint.space.to_json(),
+        "categories": checkpoint.tree.to_json(),
         "size": checkpoint.size,
         "card": checkpoint.card,
         "files": hashes,
@@ -136,7 +143,10 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
         tensors |= load_tensors(path)[0]
     try:
         model = ModelConfig.from_json(config["model"])
-        denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]))
+        # Weights from before there were others have the default tree.
+        named = config.get("categories")
+        tree = DEFAULT if named is None else Taxonomy.from_json(named)
+        denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
         net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
         denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
         arrays = {
@@ -144,7 +154,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
             for k, v in tensors.items()
             if k.startswith("population.")
         }
-        population = Population.from_arrays(model.properties, arrays)
+        population = Population.from_arrays(model.properties, arrays, tree)
         space = PixelSpace.from_json(config["pixels"])
         if len(space.bands) != model.bands:
             raise InvalidValueError("bands of the pixels", space.bands, f"{model.bands} of them")

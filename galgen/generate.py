@@ -29,6 +29,7 @@ from galgen.provenance import run_info
 from galgen.request import Request, as_ranges, parse_mixture
 from galgen.sampling import Sampling
 from galgen.survey import Survey
+from galgen.taxonomy import ROOT
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "sdss-small"
 
@@ -187,7 +188,7 @@ class GalaxyModel:
         Parameters
         ----------
         category : str
-            A name of the taxonomy, or a mixture such as ``"spiral:0.6,smooth:0.4"``.
+            A category of the weights, or a mixture such as ``"spiral:0.6,smooth:0.4"``.
         n : int
             How many.
         seed : int
@@ -209,7 +210,7 @@ class GalaxyModel:
         Raises
         ------
         UnknownCategoryError, InvalidValueError
-            If something asked for is not in the taxonomy or out of range.
+            If something asked for is none of the weights' categories or out of range.
 
         Examples
         --------
@@ -219,7 +220,9 @@ class GalaxyModel:
         >>> [batch.stamps_nbhw.shape for batch in run]
         [(4, 3, 64, 64)]
         """
-        request = Request(parse_mixture(category), as_ranges(properties), seed, population)
+        tree = self.checkpoint.tree
+        mixture = parse_mixture(category, tree)
+        request = Request(mixture, as_ranges(properties), seed, population, tree)
         space, chosen = self.checkpoint.space, sampling or Sampling.on(self.device)
         return Run(self, request, n, chosen, Observation.of(observing or Observing(), space))
 
@@ -271,12 +274,12 @@ class GalaxyModel:
         """
         table = table if isinstance(table, InputTable) else InputTable(table)
         observing, space = observing or Observing(), self.checkpoint.space
+        tree = self.checkpoint.tree
         pixel_scale = observing.pixel_scale or space.pixel_scale
-        survey = Survey(table, space.bands, pixel_scale, space.flux_unit)
+        survey = Survey(table, space.bands, pixel_scale, space.flux_unit, tree)
         observation = Observation.of(observing, space, survey.fluxes)
-        fallback = Request(
-            parse_mixture(category or "galaxy"), as_ranges(properties), seed, population
-        )
+        mixture = parse_mixture(category or ROOT, tree)
+        fallback = Request(mixture, as_ranges(properties), seed, population, tree)
         request = Like(
             survey,
             observation.scale,

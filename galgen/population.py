@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from galgen import categories
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 
 # A smoothed bootstrap: jitter in units of the robust scatter, small against the spread within a
@@ -43,6 +43,8 @@ class Population:
         Category code of each galaxy.
     z_np : ndarray (N, P) float32
         Standardised properties, NaN where not measured.
+    tree : Taxonomy
+        Whose codes these are.
     """
 
     names: tuple[str, ...]
@@ -52,9 +54,16 @@ class Population:
     upper: np.ndarray
     code_n: np.ndarray
     z_np: np.ndarray
+    tree: Taxonomy = DEFAULT
 
     @classmethod
-    def fit(cls, names: Sequence[str], values_np: np.ndarray, code_n: np.ndarray) -> Population:
+    def fit(
+        cls,
+        names: Sequence[str],
+        values_np: np.ndarray,
+        code_n: np.ndarray,
+        tree: Taxonomy = DEFAULT,
+    ) -> Population:
         """Scale `values_np` (N, P) by median and median absolute deviation."""
         values = np.asarray(values_np, dtype=np.float64).reshape(len(code_n), len(names))
         centre = np.nanmedian(values, axis=0)
@@ -64,7 +73,7 @@ class Population:
         lower, upper = (np.nanpercentile(values, q, axis=0) for q in (0.1, 99.9))
         code_n = code_n.astype(np.int16)
         empty = np.empty((0, len(names)), np.float32)
-        population = cls(tuple(names), centre, scale, lower, upper, code_n, empty)
+        population = cls(tuple(names), centre, scale, lower, upper, code_n, empty, tree)
         return replace(population, z_np=population.standardised(values))
 
     def standardised(self, values_np: np.ndarray) -> np.ndarray:
@@ -117,8 +126,7 @@ class Population:
             value in all of the population have it.
         """
         n, p = len(pick_n), len(self.names)
-        below = [c.code for c in categories.descendants(categories.get(code))]
-        rows = np.flatnonzero(np.isin(self.code_n, below))
+        rows = np.flatnonzero(np.isin(self.code_n, self.tree.codes_below(code)))
         fixed = {self.names.index(name): np.asarray(z, np.float32) for name, z in given.items()}
         z_np = np.full((n, p), np.nan, np.float32)
         if len(rows):
@@ -160,16 +168,21 @@ class Population:
         return {"ranges": ranges, "code": self.code_n, "z": self.z_np.astype(np.float16)}
 
     @classmethod
-    def from_arrays(cls, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> Population:
+    def from_arrays(
+        cls, names: Sequence[str], arrays: Mapping[str, np.ndarray], tree: Taxonomy = DEFAULT
+    ) -> Population:
         """Inverse of `arrays`.
 
         Raises
         ------
         InvalidValueError
-            If the arrays are not those of a population with these properties.
+            If the arrays are not those of a population with these properties and categories.
         """
         ranges, code_n, z_np = arrays["ranges"], arrays["code"], arrays["z"]
         expected = (4, len(names)), (len(code_n), len(names))
         if (ranges.shape, z_np.shape) != expected:
             raise InvalidValueError("population", (ranges.shape, z_np.shape), str(expected))
-        return cls(tuple(names), *ranges, code_n, z_np.astype(np.float32))
+        if len(code_n) and not 0 <= code_n.min() <= code_n.max() < len(tree):
+            given = f"{code_n.min()}..{code_n.max()}"
+            raise InvalidValueError("categories of the population", given, f"0..{len(tree) - 1}")
+        return cls(tuple(names), *ranges, code_n, z_np.astype(np.float32), tree)

@@ -69,6 +69,7 @@ def run_info(
         noise=_listed(observation.noise_b),
         hook=observation.hook_name,
         carried=_without_clashes(request.columns, space.bands),
+        tree=loaded.tree,
         **request.provenance,
     )
 

@@ -16,6 +16,7 @@ from galgen.observe import Observing
 from galgen.request import Request, parse_mixture, parse_properties
 from galgen.sampling import Sampling
 from galgen.storage import stored_as
+from galgen.taxonomy import ROOT
 
 _TUPLES = ("properties", "columns", "drop")
 
@@ -96,8 +97,10 @@ class Recipe:
             self._table()
         check_name(self.stamps)
         Observing(**self.observing)
+        # Other weights may have categories of their own, which are theirs to know.
+        mixture = ROOT if self.weights else self.category or ROOT
         properties = parse_properties(self.properties)
-        Request(parse_mixture(self.category or "galaxy"), properties, self.seed, self.population)
+        Request(parse_mixture(mixture), properties, self.seed, self.population)
 
     def run(self) -> Run:
         """The run itself, with its weights loaded.

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen import categories, noise
+from galgen import noise
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 from galgen.fitscolumn import FitsColumn
 from galgen.noise import Stream
@@ -38,12 +39,15 @@ class Request:
     population : bool
         Draw the properties that are not fixed from the training population (else leave them to the
         network).
+    tree : Taxonomy
+        Whose codes the mixture's are: that of the model.
     """
 
     mixture: tuple[tuple[int, float], ...]
     properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     seed: int = 0
     population: bool = True
+    tree: Taxonomy = DEFAULT
 
     def __post_init__(self) -> None:
         if not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
@@ -51,7 +55,7 @@ class Request:
         if not self.mixture:
             raise InvalidValueError("category", "", "at least one category")
         for code, weight in self.mixture:
-            name = categories.get(code).name
+            name = self.tree.get(code).name
             if not (math.isfinite(weight) and weight > 0):
                 raise InvalidValueError(f"weight of {name}", weight, "a number above 0")
         for name, (low, high) in self.properties.items():
@@ -158,12 +162,15 @@ class Request:
 
     def describe(self) -> str:
         """The request as text, in the form the command line takes and with every digit."""
-        mixture = ",".join(f"{categories.get(code).name}:{w}" for code, w in self.mixture)
+        mixture = ",".join(f"{self.tree.get(code).name}:{w}" for code, w in self.mixture)
         asked = [f"{name}={low}:{high}" for name, (low, high) in self.properties.items()]
         return " ".join([mixture, *asked, *([] if self.population else ["no-population"])])
 
     def check(self, population: Population) -> None:
         """Raise `InvalidValueError` if the model cannot serve the request."""
+        if self.tree != population.tree:
+            hint = "Codes are of one tree: parse the mixture with that of the model."
+            raise InvalidValueError("tree of the request", self.tree, repr(population.tree), hint)
         for name, ends in self.properties.items():
             for value in ends:
                 population.standardise(name, value)
@@ -186,8 +193,8 @@ class Request:
         return given
 
 
-def parse_mixture(text: str) -> tuple[tuple[int, float], ...]:
-    """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``.
+def parse_mixture(text: str, tree: Taxonomy = DEFAULT) -> tuple[tuple[int, float], ...]:
+    """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``, names in a tree.
 
     Raises
     ------
@@ -197,7 +204,7 @@ def parse_mixture(text: str) -> tuple[tuple[int, float], ...]:
     mixture = []
     for part in text.split(","):
         name, colon, weight = part.strip().partition(":")
-        category = categories.get(name)
+        category = tree.get(name)
         mixture.append((category.code, _number(f"weight of {name}", weight) if colon else 1.0))
     return tuple(mixture)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galgen import categories, render
+from galgen import render
 from galgen.catalog import CatalogFile
 from galgen.display import display_stretch, to_display
 from galgen.errors import InvalidValueError, OutputError
@@ -84,8 +84,9 @@ def _rows(catalog: CatalogFile, per_category: int) -> dict[str, np.ndarray]:
     """Display values of the first stamps of each category, by label, in code order."""
     category_n = catalog.column("CATEGORY")
     codes, counts = np.unique(category_n, return_counts=True)
+    tree = catalog.info.tree
     flux = {
-        f"{categories.get(int(code))}  ({count:,})": catalog.stamps(
+        f"{tree.get(code)}  ({count:,})": catalog.stamps(
             np.flatnonzero(category_n == code)[:per_category]
         )
         for code, count in zip(codes, counts, strict=True)

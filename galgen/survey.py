@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from galgen import categories
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.inputs import InputTable, Rows
 from galgen.photometry import UNCALIBRATED, ZERO_POINTS, known_zero_point
@@ -65,6 +65,8 @@ class Survey:
         Arcsec per pixel, for sizes on the sky.
     unit : str
         Flux unit of the model. Fluxes in it are taken as they are where it is not calibrated.
+    tree : Taxonomy
+        Categories of the model.
 
     Attributes
     ----------
@@ -87,8 +89,9 @@ class Survey:
         bands: Sequence[str],
         pixel_scale: float | None,
         unit: str = UNCALIBRATED,
+        tree: Taxonomy = DEFAULT,
     ) -> None:
-        self.table, self._bands, self._unit = table, tuple(bands), unit
+        self.table, self._bands, self._unit, self._tree = table, tuple(bands), unit, tree
         self.used: dict[str, str] = {}
         lower = [band.lower() for band in bands]
         of_bands = {f"{kind}_{band}" for kind in ("mag", "flux") for band in lower}
@@ -204,7 +207,7 @@ class Survey:
         if value is None:
             return MISSING
         try:
-            return categories.get(value).code
+            return self._tree.get(value).code
         except UnknownCategoryError as error:
             name = self.used["category"]
             raise DataError(f"{self.table.path}: row {row}, column {name}: {error}") from None

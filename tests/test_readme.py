@@ -12,6 +12,7 @@ import galgen
 from galgen import categories
 from galgen.cli import app
 from galgen.presets import PRESETS
+from galgen.treefile import read_tree
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -32,6 +33,12 @@ def test_python_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_taxonomy_is_the_real_one():
     assert categories.render_tree().rstrip() in README
+
+
+def test_tree_of_own_categories_is_one(tmp_path):
+    (example,) = (block for block in blocks("yaml") if "aliases" in block)
+    (tmp_path / "tree.yaml").write_text(example)
+    assert read_tree(tmp_path / "tree.yaml").get("early-type/S0").name == "lenticular"
 
 
 @pytest.mark.parametrize("name", PRESETS)

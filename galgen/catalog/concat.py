@@ -46,7 +46,8 @@ def concatenate(
     ----------
     paths : sequence of str or Path
         Two catalogues or more, in the order wanted. Columns, bands, stamp shape, units,
-        calibration and pixel scale must agree; weights, seed, request and sampler may differ.
+        calibration, pixel scale and tree of categories must agree; weights, seed, request and
+        sampler may differ.
     out : str or Path
         File to write. It has its name once it is finished.
     overwrite : bool
@@ -160,6 +161,7 @@ def _layout(source: Sequence[RawHdu]) -> dict[str, object]:
     """All that must agree, by name."""
     primary, *extensions = _copied(source)
     cards = {key: primary.header.get(key) for key in _SAME}
+    cards["categories"] = headers.read_tree(primary.header)
     cards |= {
         f"{hdu.name} {key}": value
         for hdu in extensions

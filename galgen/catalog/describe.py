@@ -22,6 +22,7 @@ from galgen.catalog.layout import check_bands
 from galgen.catalog.parts import PARTS, parts_header
 from galgen.catalog.reader import CatalogFile
 from galgen.catalog.schema import run_columns
+from galgen.categories import DEFAULT
 from galgen.errors import InvalidValueError
 
 FORMATS = ("json", "csv", "md")
@@ -48,6 +49,8 @@ _MEANINGS = {
 }
 _NUMBERED = {
     "CAT": "name of category n; the comment says what it is a kind of",
+    "PCAT": "code of what category n is a kind of; only of categories other than galgen's own",
+    "ACAT": "other names of category n, with commas; only of such categories",
     "DEPNAM": "package that the galaxies depend on",
     "DEPVER": "its version",
     "TTYPE": "name of column n",
@@ -95,11 +98,17 @@ def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
     check_bands(bands)
     example = {"int": 1, "str": "text", "float": 1.0, "bool": True}
     values = {f.name: example.get(f.type.removesuffix(" | None"), {}) for f in fields(RunInfo)}
-    values |= {"bands": tuple(bands), "flux_unit": flux_unit, "flux_source": "INPUT"}
+    values |= {
+        "tree": DEFAULT,
+        "bands": tuple(bands),
+        "flux_unit": flux_unit,
+        "flux_source": "INPUT",
+    }
     info = RunInfo(**values | {"stamps": "int16", "scaling": ((1.0, 0.0),) * len(bands)})
     primary = headers.primary_header(info, 0, 1)
     primary["DEPNAM00"], primary["DEPVER00"] = "text", "text"
     primary["LONGSTRN"], primary["NPARTS"] = "text", 1
+    primary["PCAT001"], primary["ACAT000"] = 1, "text"
     columns = run_columns(replace(info, zero_point=None))  # "ZPT_AB" instead of a number
     stamps = headers.stamps_header(info, bands[0], 1)
     stamps["QLEVEL"] = 1.0

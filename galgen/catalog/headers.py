@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from astropy.io import fits
 
-from galgen import categories
 from galgen.batch import SPARE, RunInfo
 from galgen.catalog.form import BITPIX
 from galgen.catalog.schema import CatalogColumn, row_dtype, run_columns
+from galgen.catalog.treecards import read_tree, tree_cards
 from galgen.fitscolumn import read_columns
 
 FORMAT_VERSION = 1
@@ -133,10 +133,8 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
         _comment(header, _NO_STAMPS)
     if info.pixel_scale is None:
         _comment(header, _NO_PIXEL_SCALE)
-    _put(header, "NCAT", len(categories.CATEGORIES), "categories of the taxonomy")
-    for category in categories.CATEGORIES:
-        above = f"a kind of {category.parent}" if category.parent else "any"
-        _put(header, f"CAT{category.code:03d}", category.name, above)
+    for card in tree_cards(info.tree):
+        _put(header, *card)
     for i, (package, version) in enumerate(sorted(info.versions.items())):
         _put(header, f"DEPNAM{i:02d}", package, "")
         _put(header, f"DEPVER{i:02d}", version, "")
@@ -232,6 +230,7 @@ def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo
         date=primary.get("DATE"),
         per_file=primary.get("PERFILE"),
         versions={primary[key]: primary[key.replace("NAM", "VER")] for key in packages},
+        tree=read_tree(primary),
         **values,
     )
     scaled = [hdus[stamps_name(b)].header for b in info.bands if info.stamps == "int16"]

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galgen import categories
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 from galgen.measure.columns import measured_columns, truth_columns
 
 # FITS standard 4.0, table 18. Big-endian, as in the file.
 _TFORM = {">i8": "K", ">i2": "I", ">f4": "E", "S18": "18A"}
-_NAMES = np.array([category.name for category in categories.CATEGORIES], dtype="S18")
 
 
 @dataclass(frozen=True)
@@ -109,13 +108,13 @@ def row_dtype(columns: Sequence[CatalogColumn]) -> np.dtype:
     return dtype
 
 
-def pack_rows(batch: GalaxyBatch, dtype: np.dtype) -> np.ndarray:
-    """Rows of the table for a batch.
+def pack_rows(batch: GalaxyBatch, dtype: np.dtype, tree: Taxonomy = DEFAULT) -> np.ndarray:
+    """Rows of the table for a batch, with the names that its categories have in a tree.
 
     Raises
     ------
     InvalidValueError
-        If a column is missing or unknown, or a category code is not in the taxonomy.
+        If a column is missing or unknown, or a category code is not in the tree.
     """
     others = {*IDENTITY, SPARE, *batch.carried}
     measured = [name for name in dtype.names if name not in others]
@@ -123,15 +122,15 @@ def pack_rows(batch: GalaxyBatch, dtype: np.dtype) -> np.ndarray:
         raise InvalidValueError("carried columns", unknown, ", ".join(dtype.names))
     if set(batch.measured) != set(measured):
         raise InvalidValueError("measured columns", sorted(batch.measured), ", ".join(measured))
-    unknown = (batch.category_n < 0) | (batch.category_n >= len(_NAMES))
+    unknown = (batch.category_n < 0) | (batch.category_n >= len(tree))
     if unknown.any():
         code = int(batch.category_n[unknown][0])
-        raise InvalidValueError("category code", code, f"0..{len(_NAMES) - 1}")
+        raise InvalidValueError("category code", code, f"0..{len(tree) - 1}")
     rows = np.zeros(len(batch), dtype)
     rows["GALAXY_ID"] = batch.galaxy_id_n
     rows["SEED"] = batch.seed
     rows["CATEGORY"] = batch.category_n
-    rows["CATEGORY_NAME"] = _NAMES[batch.category_n]
+    rows["CATEGORY_NAME"] = np.array(tree.names, "S18")[batch.category_n]
     for name in measured:
         rows[name] = batch.measured[name]
     for name, column in batch.carried.items():

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from galgen import categories
 from galgen.catalog import checksum
 from galgen.catalog.form import HIGHEST, LOWEST, STORED_AS, at_ends, decode
 from galgen.catalog.headers import stamps_name
 from galgen.catalog.raw import RawHdu, raw_hdus
 from galgen.catalog.reader import CatalogFile
 from galgen.errors import CatalogError
+from galgen.taxonomy import Taxonomy
 
 _CHUNK_BYTES = 1 << 22
 _CHUNK_ROWS = 1 << 16
@@ -99,19 +99,20 @@ def verify_file(path: str | Path) -> Report:
         problems = [*_check_bytes(file, at_ends)]
         if file.compressed and not problems:  # CFITSIO may never end with damaged bytes
             problems += _check_compressed(file, at_ends)
-        problems += _check_taxonomy(file.hdus[0].header)
+        problems += _check_taxonomy(file.hdus[0].header, file.info.tree)
         try:
             parts = file.parts
         except CatalogError as error:
             return Report(file.path, len(file), file.info.n, {}, {}, (*problems, str(error)))
         carried = {column.name for column in file.info.carried}
-        table = _Table([name for name in file.rows.dtype.names if name not in carried])
+        ours = [name for name in file.rows.dtype.names if name not in carried]
+        table = _Table(ours, file.info.tree)
         for part in parts:
             table.begin(part.first_id, part.info.seed)
             for start in range(part.start, part.stop, _CHUNK_ROWS):
                 table.scan(file.rows[start : min(start + _CHUNK_ROWS, part.stop)], start)
         problems += table.problems()
-        names = {c.code: c.name for c in categories.CATEGORIES}
+        names = dict(enumerate(file.info.tree.names))
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
         not_measured = {name: n for name, n in table.nans.items() if n}
         clipped = {name: n for name, n in at_ends.items() if n}
@@ -182,8 +183,8 @@ def _check_sums(hdu: RawHdu, header_sum: int, datasum: int) -> Iterator[str]:
         yield f"{hdu.name}: CHECKSUM does not hold: the header or the data have changed."
 
 
-def _check_taxonomy(header: fits.Header) -> Iterator[str]:
-    for category in categories.CATEGORIES:
+def _check_taxonomy(header: fits.Header, tree: Taxonomy) -> Iterator[str]:
+    for category in tree.nodes:
         key = f"CAT{category.code:03d}"
         # Older files have fewer, as categories are appended.
         if key in header and header[key] != category.name:
@@ -193,8 +194,9 @@ def _check_taxonomy(header: fits.Header) -> Iterator[str]:
 class _Table:
     """What is counted and complained about while going through the rows."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], tree: Taxonomy) -> None:
         self._names = names  # of the columns that are ours
+        self._categories = {node.code: node.name.encode() for node in tree.nodes}
         self.codes: Counter[int] = Counter()
         self.nans: Counter[str] = Counter()
         self._bad: Counter[str] = Counter()
@@ -212,7 +214,7 @@ class _Table:
         self._next_id += len(rows)
         self._complain("GALAXY_ID is not consecutive", start, ids != expected, ids)
         self._complain("SEED is not that of the header", start, rows["SEED"] != seed, rows["SEED"])
-        names = {category.code: category.name.encode() for category in categories.CATEGORIES}
+        names = self._categories
         for code, count in zip(*np.unique(rows["CATEGORY"], return_counts=True), strict=True):
             self.codes[int(code)] += int(count)
             of_code = rows["CATEGORY"] == code

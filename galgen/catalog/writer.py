@@ -174,7 +174,7 @@ class CatalogWriter:
         for number in range(start // size, (stop - 1) // size + 1):
             layout = self.files[number]
             piece = batch.part(max(start, layout.first), min(stop, layout.first + layout.n))
-            items.append(Item(number, piece, pack_rows(piece, layout.row)))
+            items.append(Item(number, piece, pack_rows(piece, layout.row, self.info.tree)))
         if self._recorder is None:
             self._recorder = Recorder(self._ledger, self.files)
         for item in items:

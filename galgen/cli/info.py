@@ -24,7 +24,7 @@ def info(
 
     import torch
 
-    from galgen import __version__, categories
+    from galgen import __version__
     from galgen.device import device_kind
     from galgen.generate import load_model
     from galgen.sampling import Sampling
@@ -48,6 +48,7 @@ def info(
                 population.names, population.lower, population.upper, strict=True
             )
         },
+        "categories": loaded.tree.to_json(),
         "device": device_kind(model.device),
         "kernels": kernels,
         "versions": {"galgen": __version__}
@@ -72,6 +73,6 @@ def info(
         "properties",
         *(f"            {k} {low:.3g} to {high:.3g}" for k, (low, high) in ranges.items()),
         "categories",
-        categories.render_tree(),
+        loaded.tree.render_tree(),
     ]
     typer.echo("\n".join(lines))

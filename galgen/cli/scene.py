@@ -9,6 +9,7 @@ import typer
 from typer import Option
 
 from galgen.errors import InvalidValueError
+from galgen.taxonomy import ROOT
 
 if TYPE_CHECKING:
     from galgen.scene.galaxies import Galaxies
@@ -34,7 +35,10 @@ def scene(
     ] = None,
     category: Annotated[
         str | None,
-        Option(help=f"What to make: a category or a mixture; else {MIXTURE}."),
+        Option(
+            help=f"What to make: a category or a mixture; else {MIXTURE}, "
+            f"of weights with categories of their own {ROOT}."
+        ),
     ] = None,
     catalog: Annotated[
         Path | None,
@@ -112,11 +116,11 @@ def scene(
     if galaxies:
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
-        source = _generated(category or MIXTURE, seed, steps, sampler, weights, batch, device)
+        source = _generated(category, seed, steps, sampler, weights, batch, device)
     given = {"band": mag_band, "seed": seed}
     if table:
         margin = imaging.margin(source.bands, pixscale)
-        sources = read_sources(table, field, source.bands, margin=margin, **given)
+        sources = read_sources(table, field, source.bands, margin=margin, tree=source.tree, **given)
     else:
         sources = random_sources(field, source.bands, limits=limits, n=n, **given)
     with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
@@ -128,7 +132,7 @@ def scene(
 
 
 def _generated(
-    category: str,
+    category: str | None,
     seed: int,
     steps: int | None,
     sampler: str | None,
@@ -136,11 +140,13 @@ def _generated(
     batch: int | None,
     device: str | None,
 ) -> Galaxies:
+    from galgen.categories import DEFAULT
     from galgen.generate import load_model
     from galgen.sampling import Sampling
     from galgen.scene import GeneratedGalaxies
 
     model = load_model(weights, device)
+    category = category or (MIXTURE if model.checkpoint.tree == DEFAULT else ROOT)
     given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
     chosen = {name: value for name, value in given.items() if value is not None}
     return GeneratedGalaxies(model, category, seed, Sampling.on(model.device, **chosen))

@@ -51,6 +51,10 @@ def train(
     batch: Annotated[int | None, Option(help="Images per step.")] = None,
     learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
     size: Annotated[int | None, Option(help="Side of the stamps, if not the data's.")] = None,
+    categories: Annotated[
+        str | None,
+        Option(help="Your own: a tree in a YAML file, or 'folders' for the names in the data."),
+    ] = None,
     seed: Annotated[int | None, Option(help="Seed of the run.")] = None,
     device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
     compile: Annotated[bool, Option(help="Compile the network (on a GPU).")] = False,
@@ -97,6 +101,7 @@ def train(
             max_seconds=seconds,
             resume=resume,
             size=size,
+            categories=categories,
             device=device,
             compile=compile,
             workers=workers,

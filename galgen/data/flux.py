@@ -12,16 +12,19 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from galgen import categories
-from galgen.data.stamps import StampSet, bin_to_size
-from galgen.errors import DataError, GalgenError, UnknownCategoryError
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.stamps import StampSet, bin_to_size, category_code
+from galgen.errors import DataError, GalgenError
 
 _STAMPS = "STAMPS_"
 _COLUMNS = ("redshift", "ra", "dec")
 
 
 def read_flux_fits(
-    path: str | Path, size: int | None = None, bands: Sequence[str] | None = None
+    path: str | Path,
+    size: int | None = None,
+    tree: Taxonomy = DEFAULT,
+    bands: Sequence[str] | None = None,
 ) -> StampSet:
     """Read linear-flux stamps from FITS.
 
@@ -34,6 +37,8 @@ def read_flux_fits(
     path : str or Path
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
+    tree : Taxonomy
+        The categories.
     bands : sequence of str, optional
         Names in the order of the file, which is bluest first. By default the card ``BANDS``.
 
@@ -55,7 +60,7 @@ def read_flux_fits(
             warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
             # Opened here because astropy leaves a file open whose first header is cut off.
             with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
-                return _read_fits(hdus, path, size, bands)
+                return _read_fits(hdus, path, size, tree, bands)
     except GalgenError:
         raise
     except (OSError, TypeError, ValueError, fits.VerifyError, AstropyUserWarning) as error:
@@ -63,7 +68,11 @@ def read_flux_fits(
 
 
 def _read_fits(
-    hdus: fits.HDUList, path: Path, size: int | None, bands: Sequence[str] | None
+    hdus: fits.HDUList,
+    path: Path,
+    size: int | None,
+    tree: Taxonomy,
+    bands: Sequence[str] | None,
 ) -> StampSet:
     cubes = [hdu for hdu in hdus if hdu.is_image and hdu.name.startswith(_STAMPS)]
     quads = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 4]
@@ -94,6 +103,7 @@ def _read_fits(
         table,
         path,
         size,
+        tree,
         unit=header.get("BUNIT"),
         pixel_scale=header.get("PIXSCALE"),
         lupton=header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
@@ -122,7 +132,10 @@ def _band_names(value: object, n: int) -> list[str]:
 
 
 def read_flux_hdf5(
-    path: str | Path, size: int | None = None, bands: Sequence[str] | None = None
+    path: str | Path,
+    size: int | None = None,
+    tree: Taxonomy = DEFAULT,
+    bands: Sequence[str] | None = None,
 ) -> StampSet:
     """Read linear-flux stamps from HDF5.
 
@@ -135,6 +148,8 @@ def read_flux_hdf5(
         ``flux_calibration`` is ``RGBINV``, of the file or of ``flux``.
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
+    tree : Taxonomy
+        The categories.
     bands : sequence of str, optional
         Names in the order of the file, bluest first. By default the attribute.
 
@@ -171,6 +186,7 @@ def read_flux_hdf5(
         table,
         path,
         size,
+        tree,
         unit=attrs.get("unit"),
         pixel_scale=attrs.get("pixel_scale"),
         lupton=attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
@@ -200,6 +216,7 @@ def _stamps(
     table: Mapping[str, np.ndarray],
     path: Path,
     size: int | None,
+    tree: Taxonomy,
     unit: object,
     pixel_scale: object,
     lupton: object,
@@ -217,7 +234,7 @@ def _stamps(
         pixels=flux_nhwb,
         native="flux",
         bands=bands,
-        category=_codes(table.get("category", np.zeros(n, dtype=np.int16)), ids, path),
+        category=_codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path),
         ids=ids,
         group=np.array([_text(v) for v in table["group"]]) if "group" in table else None,
         columns={c: np.asarray(table[c], np.float64) for c in _COLUMNS if c in table},
@@ -225,6 +242,7 @@ def _stamps(
         pixel_scale=float(pixel_scale) * factor if pixel_scale else None,
         lupton=_text(lupton) if lupton else None,
         source=str(path),
+        tree=tree,
     )
 
 
@@ -241,14 +259,12 @@ def _check_finite(
         )
 
 
-def _codes(values: np.ndarray, ids: np.ndarray, path: Path) -> np.ndarray:
+def _codes(tree: Taxonomy, values: np.ndarray, ids: np.ndarray, path: Path) -> np.ndarray:
     codes = []
     for galaxy, value in zip(ids, values, strict=True):
-        try:
-            codes.append(categories.get(_text(value) if isinstance(value, bytes | str) else value))
-        except UnknownCategoryError as error:
-            raise DataError(f"{path}: galaxy {str(galaxy)!r}: {error}") from None
-    return np.array([category.code for category in codes], dtype=np.int16)
+        label = _text(value) if isinstance(value, bytes | str) else value
+        codes.append(category_code(tree, label, f"{path}: galaxy {str(galaxy)!r}"))
+    return np.array(codes, dtype=np.int16)
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,8 @@ import h5py
 import numpy as np
 
 from galgen import categories
-from galgen.data.stamps import StampSet, bin_to_size
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, InvalidValueError
 from galgen.lupton import LUPTON
 
@@ -46,6 +47,7 @@ def is_galaxy10(path: str | Path) -> bool:
 def read_galaxy10(
     path: str | Path,
     size: int | None = None,
+    tree: Taxonomy = DEFAULT,
     exclude: Iterable[int | str] | str | Path = (),
 ) -> StampSet:
     """Read Galaxy10 DECaLS.
@@ -57,6 +59,8 @@ def read_galaxy10(
         dec, redshift, pxscale where present.
     size : int, optional
         Bin and crop to this side in pixels (`bin_to_size`), such as 64 for 4 x 4 means.
+    tree : Taxonomy
+        The categories; its names or aliases must be among those of the ten classes that are there.
     exclude : iterable of int or str, or path
         Row numbers or ids (``galaxy10-00042``) to leave out, or a text file of one a line with
         ``#`` comments. The GalCatDiff paper leaves out 311 images by eye.
@@ -81,7 +85,7 @@ def read_galaxy10(
     """
     with _open(path) as file:
         try:
-            return _read(file, Path(path), size, exclude)
+            return _read(file, Path(path), size, tree, exclude)
         except OSError as error:  # HDF5 reports damaged chunks when they are read
             raise DataError(f"{path}: cannot be read, the file is damaged ({error}).") from error
 
@@ -96,7 +100,11 @@ def _open(path: str | Path) -> h5py.File:
 
 
 def _read(
-    file: h5py.File, path: Path, size: int | None, exclude: Iterable[int | str] | str | Path
+    file: h5py.File,
+    path: Path,
+    size: int | None,
+    tree: Taxonomy,
+    exclude: Iterable[int | str] | str | Path,
 ) -> StampSet:
     for name in ("images", "ans"):
         if name not in file:
@@ -128,14 +136,23 @@ def _read(
         pixels=pixels,
         native="display",
         bands=LUPTON["legacy"].bands,
-        category=np.array([categories.from_galaxy10(k).code for k in labels], dtype=np.int16),
+        category=_codes(tree, labels, path),
         ids=ids,
         group=group,
         columns=columns,
         pixel_scale=scale * factor,
         lupton="legacy",
         source=str(path),
+        tree=tree,
     ).select(keep)
+
+
+def _codes(tree: Taxonomy, labels: np.ndarray, path: Path) -> np.ndarray:
+    codes = {
+        label: category_code(tree, categories.from_galaxy10(label).name, f"{path}: label {label}")
+        for label in np.unique(labels).tolist()
+    }
+    return np.array([codes[label] for label in labels.tolist()], dtype=np.int16)
 
 
 def _column(file: h5py.File, name: str, n: int) -> np.ndarray:

@@ -16,16 +16,17 @@ import json
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from galgen import categories
-from galgen.data.stamps import StampSet, bin_to_size
-from galgen.errors import DataError, UnknownCategoryError
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.stamps import StampSet, bin_to_size, category_code
+from galgen.errors import DataError
 from galgen.lupton import LUPTON
 
 _SUFFIXES = (".webp", ".jpeg", ".jpg", ".png")
@@ -50,13 +51,14 @@ class _Folder:
 def read_imagefolder(
     path: str | Path,
     size: int | None = None,
+    tree: Taxonomy = DEFAULT,
     lupton: str | None = "sdss",
     bands: Sequence[str] | None = None,
 ) -> StampSet:
     """Read colour images sorted by category.
 
     The category of an image is that of ``labels.csv`` where there is one, else the name of the
-    folder it lies in (any spelling that `galgen.categories.get` takes). A ``galgen.json`` beside
+    folder it lies in (any spelling that `Taxonomy.get` takes). A ``galgen.json`` beside
     the labels overrides `lupton` and `bands`.
 
     Parameters
@@ -66,6 +68,8 @@ def read_imagefolder(
     size : int, optional
         Centre-crop and bin each image to this side in pixels, by its own largest whole factor
         (`bin_to_size`). By default images keep their size, which must then be the same for all.
+    tree : Taxonomy
+        The categories.
     lupton : str or None
         Stretch the images were made with, a key of `galgen.stretch.LUPTON`; None if unknown, which
         leaves flux out of reach.
@@ -84,13 +88,31 @@ def read_imagefolder(
         Names the archive and the image at fault: truncated, unreadable, of another size or mode,
         smaller than `size`, listed but missing, present but not listed, or in no category.
     """
-    path = Path(path)
+    with _opened(Path(path)) as folder:
+        return _read(folder, size, tree, lupton, bands)
+
+
+def category_names(path: str | Path) -> set[str]:
+    """What `read_imagefolder` would look up as categories, without reading an image.
+
+    Raises
+    ------
+    DataError
+        As `read_imagefolder`.
+    """
+    with _opened(Path(path)) as folder:
+        return set(_labelled(folder)[1])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Folder]:
     if path.is_dir():
-        return _read(_open_directory(path), size, lupton, bands)
+        yield _open_directory(path)
+        return
     try:
         with zipfile.ZipFile(path) as archive:
             names = tuple(info.filename for info in archive.infolist() if not info.is_dir())
-            return _read(_Folder(path, names, archive.read), size, lupton, bands)
+            yield _Folder(path, names, archive.read)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise DataError(
             f"{path}: cannot be read as a zip file, it may be truncated ({error})."
@@ -102,25 +124,18 @@ def _open_directory(path: Path) -> _Folder:
     return _Folder(path, names, lambda name: (path / name).read_bytes())
 
 
-def _read(
-    folder: _Folder, size: int | None, lupton: str | None, bands: Sequence[str] | None
-) -> StampSet:
+def _labelled(folder: _Folder) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
+    """Images, the name of the category of each, and the other columns of labels.csv."""
     images = [
         name
         for name in folder.names
         if name.lower().endswith(_SUFFIXES)
         and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
     ]
-    labels = [name for name in folder.names if PurePosixPath(name).name == "labels.csv"]
-    settings = [name for name in folder.names if PurePosixPath(name).name == "galgen.json"]
-    for found in (labels, settings):
-        if len(found) > 1:
-            raise DataError(
-                f"{folder.path}: has more than one {PurePosixPath(found[0]).name}: {found}."
-            )
+    labels = _only(folder, "labels.csv")
     columns: dict[str, np.ndarray] = {}
     if labels:
-        columns = _read_labels(folder, labels[0], images)
+        columns = _read_labels(folder, labels, images)
         images = columns.pop("file").tolist()
         names = columns.pop("category").tolist()
     else:
@@ -130,9 +145,29 @@ def _read(
             f"{folder.path}: no images ({', '.join(_SUFFIXES)}) found; "
             "expected one folder per category."
         )
+    return images, names, columns
+
+
+def _only(folder: _Folder, wanted: str) -> str | None:
+    """Where in a folder the file of a name is, if there is one."""
+    found = [name for name in folder.names if PurePosixPath(name).name == wanted]
+    if len(found) > 1:
+        raise DataError(f"{folder.path}: has more than one {wanted}: {found}.")
+    return found[0] if found else None
+
+
+def _read(
+    folder: _Folder,
+    size: int | None,
+    tree: Taxonomy,
+    lupton: str | None,
+    bands: Sequence[str] | None,
+) -> StampSet:
+    images, names, columns = _labelled(folder)
+    settings = _only(folder, "galgen.json")
     ids = columns.pop("id", None)
     group = columns.pop("group", None)
-    meta = _read_settings(folder, settings[0]) if settings else {}
+    meta = _read_settings(folder, settings) if settings else {}
     lupton = meta.get("lupton", lupton)
     default = LUPTON[lupton].bands if lupton in LUPTON else ("g", "r", "i")
     pixels, factor = _read_pixels(folder, images, size)
@@ -141,13 +176,14 @@ def _read(
         pixels=pixels,
         native="display",
         bands=tuple(meta.get("bands") or bands or default),
-        category=_codes(folder, images, names),
+        category=_codes(tree, folder, images, names),
         ids=_ids(images) if ids is None else ids,
         group=group,
         columns=columns,
         pixel_scale=None if None in (scale, factor) else float(scale) * factor,
         lupton=lupton,
         source=str(folder.path),
+        tree=tree,
     )
 
 
@@ -206,14 +242,11 @@ def _ids(images: list[str]) -> np.ndarray:
     )
 
 
-def _codes(folder: _Folder, images: list[str], names: list[str]) -> np.ndarray:
+def _codes(tree: Taxonomy, folder: _Folder, images: list[str], names: list[str]) -> np.ndarray:
     known: dict[str, int] = {}
     for image, name in zip(images, names, strict=True):
         if name not in known:
-            try:
-                known[name] = categories.get(name).code
-            except UnknownCategoryError as error:
-                raise DataError(f"{folder.path}: {image}: {error}") from None
+            known[name] = category_code(tree, name, f"{folder.path}: {image}")
     return np.array([known[name] for name in names], dtype=np.int16)
 
 

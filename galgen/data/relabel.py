@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from galgen import categories
 from galgen.data.stamps import StampSet
 from galgen.errors import DataError, UnknownCategoryError
+from galgen.taxonomy import Taxonomy
 
 _SHOWN = 10  # ids in a message
 
@@ -22,8 +22,8 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
     ----------
     stamps : StampSet
     corrections : str or Path
-        CSV table with the columns ``id`` and ``category`` (any spelling that
-        `galgen.categories.get` takes); others are ignored.
+        CSV table with the columns ``id`` and ``category`` (any spelling that the tree of the stamps
+        takes); others are ignored.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
         Names the table: it cannot be read or lacks a column, a category is unknown, a galaxy is in
         it twice or not in `stamps`.
     """
-    wanted = _read(Path(corrections))
+    wanted = _read(Path(corrections), stamps.tree)
     row_of = {galaxy: row for row, galaxy in enumerate(stamps.ids.tolist())}
     if unknown := [galaxy for galaxy in wanted if galaxy not in row_of]:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
@@ -51,7 +51,7 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
     return replace(stamps, category=category)
 
 
-def _read(path: Path) -> dict[str, np.int16]:
+def _read(path: Path, tree: Taxonomy) -> dict[str, np.int16]:
     """Category codes by id."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
@@ -67,7 +67,7 @@ def _read(path: Path) -> dict[str, np.int16]:
         if galaxy in wanted:
             raise DataError(f"{path}: galaxy {galaxy!r} is listed twice. Keep one of the lines.")
         try:
-            wanted[galaxy] = np.int16(categories.get(row["category"].strip()).code)
+            wanted[galaxy] = np.int16(tree.get(row["category"].strip()).code)
         except UnknownCategoryError as error:
             raise DataError(f"{path}: galaxy {galaxy!r}: {error}") from None
     return wanted

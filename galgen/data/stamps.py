@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from galgen.categories import CATEGORIES
-from galgen.errors import DataError, InvalidValueError
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.lupton import lupton_preset
 
 
@@ -27,7 +27,7 @@ class StampSet:
     bands : tuple of str
         Bluest first.
     category : np.ndarray
-        (N,) int16 codes of `galgen.categories`.
+        (N,) int16 codes of `tree`.
     ids : np.ndarray
         (N,) str, unique.
     group : np.ndarray
@@ -42,6 +42,8 @@ class StampSet:
         The stretch between flux and display, a key of `galgen.stretch.LUPTON`.
     source : str
         Where they came from, for messages and provenance.
+    tree : Taxonomy
+        The categories that they can have.
     """
 
     pixels: np.ndarray
@@ -55,6 +57,7 @@ class StampSet:
     pixel_scale: float | None = None
     lupton: str | None = None
     source: str = ""
+    tree: Taxonomy = DEFAULT
 
     def __post_init__(self) -> None:
         if self.group is None:
@@ -83,10 +86,10 @@ class StampSet:
                 raise DataError(
                     f"{self.source}: {name} has shape {np.shape(column)}; expected ({len(self)},)."
                 )
-        bad = (self.category < 0) | (self.category >= len(CATEGORIES))
+        bad = (self.category < 0) | (self.category >= len(self.tree))
         if bad.any():
             raise InvalidValueError(
-                "category code", int(self.category[bad][0]), f"0..{len(CATEGORIES) - 1}"
+                "category code", int(self.category[bad][0]), f"0..{len(self.tree) - 1}"
             )
         ids, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
@@ -120,7 +123,7 @@ class StampSet:
 
 
 def concatenate(sets: Sequence[StampSet]) -> StampSet:
-    """Join sets of the same bands, size, native pixels, flux unit and stretch.
+    """Join sets of the same bands, size, native pixels, flux unit, stretch and tree of categories.
 
     A column that one set lacks is NaN there (empty for text); a pixel scale that differs is None.
 
@@ -133,7 +136,7 @@ def concatenate(sets: Sequence[StampSet]) -> StampSet:
         raise DataError("no stamps to concatenate.")
     first = sets[0]
     for other in sets[1:]:
-        for what in ("native", "bands", "unit", "lupton"):
+        for what in ("native", "bands", "unit", "lupton", "tree"):
             _same(first, other, what, getattr(first, what), getattr(other, what))
         _same(first, other, "stamp size", first.pixels.shape[1:3], other.pixels.shape[1:3])
     names = dict.fromkeys(name for s in sets for name in s.columns)
@@ -147,6 +150,24 @@ def concatenate(sets: Sequence[StampSet]) -> StampSet:
         pixel_scale=first.pixel_scale if len({s.pixel_scale for s in sets}) == 1 else None,
         source=" + ".join(s.source for s in sets),
     )
+
+
+def category_code(tree: Taxonomy, value: str | int, where: str) -> int:
+    """Code of a label.
+
+    Raises
+    ------
+    DataError
+        If the tree has no such category; `where` begins the message.
+    """
+    try:
+        return tree.get(value).code
+    except UnknownCategoryError as error:
+        hint = (
+            "To train on categories of your own: galgen train --categories folders, or the name "
+            "of a YAML file with their tree."
+        )
+        raise DataError(f"{where}: {error}\n{hint}") from None
 
 
 def _same(a: StampSet, b: StampSet, what: str, of_a: object, of_b: object) -> None:

@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import DiffusionConfig, ModelConfig
 from galgen.diffusion.preconditioning import make_preconditioning
 from galgen.model.embedding import Condition
@@ -21,6 +22,8 @@ class Denoiser(nn.Module):
     ----------
     model, diffusion : ModelConfig, DiffusionConfig
         Shape of the network and its preconditioning.
+    tree : Taxonomy
+        The categories it can be asked for.
 
     Attributes
     ----------
@@ -30,11 +33,11 @@ class Denoiser(nn.Module):
         F.
     """
 
-    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig):
+    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig, tree: Taxonomy = DEFAULT):
         super().__init__()
         self.config = diffusion
         self.preconditioning = make_preconditioning(diffusion)
-        self.net = UNet(model)
+        self.net = UNet(model, tree)
 
     def cast(self, dtype: torch.dtype) -> Self:
         """A copy whose network computes in `dtype`; see `UNet.cast`."""

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen import categories
 from galgen.data import StampSet
 from galgen.display import to_display
 from galgen.errors import DataError
@@ -40,8 +39,7 @@ class Reference:
 
     def members(self, code: int) -> np.ndarray:
         """Rows labelled with a category or anything below it."""
-        below = [c.code for c in categories.descendants(categories.get(code))]
-        return np.flatnonzero(np.isin(self.stamps.category, below))
+        return np.flatnonzero(np.isin(self.stamps.category, self.stamps.tree.codes_below(code)))
 
     def describe(self) -> dict[str, object]:
         """Source, number of galaxies and the SHA-256 of their pixels, ids and categories."""

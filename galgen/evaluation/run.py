@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from galgen import categories
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.data import StampSet, concatenate, open_stamps
@@ -114,7 +113,7 @@ def _open(reference: StampSet | str | Path | Sequence[str | Path], info: RunInfo
     paths = [reference] if isinstance(reference, str | Path) else reference
     # As training does: larger images are binned, so that a pixel is as large as the catalogue's.
     size = info.height if info.height == info.width else None
-    return concatenate([open_stamps(path, size) for path in paths])
+    return concatenate([open_stamps(path, size, info.tree) for path in paths])
 
 
 def _check(stamps: StampSet, info: RunInfo) -> None:
@@ -122,6 +121,7 @@ def _check(stamps: StampSet, info: RunInfo) -> None:
     units = (stamps.unit,) if stamps.native == "flux" else ("nanomaggy", "adu")
     facts = {
         "bands": (stamps.bands, info.bands),
+        "tree of categories": (stamps.tree, info.tree),
         "stamp size": (stamps.pixels.shape[1:3], (info.height, info.width)),
         "flux unit": (info.flux_unit if info.flux_unit in units else units[0], info.flux_unit),
     }
@@ -153,7 +153,7 @@ def _by_category(
                 rng = np.random.default_rng((seed, code, i))
                 columns[name] = compare(generated, wanted, splits, rng)
         yield CategoryReport(
-            name=categories.get(code).name,
+            name=catalog.info.tree.get(code).name,
             generated=len(rows),
             real=len(members),
             generated_undetected=_undetected(measured, rows),

@@ -113,5 +113,6 @@ def _attributes(info: RunInfo) -> dict[str, object]:
     values = {field.name: getattr(info, field.name) for field in fields(info)}
     values |= {"bands": ",".join(info.bands), "versions": json.dumps(dict(info.versions))}
     values["unit"] = values.pop("flux_unit")
+    values["tree"] = json.dumps(info.tree.to_json())
     del values["carried"]  # columns of the group "catalog" like others
     return {name: value for name, value in values.items() if value not in (None, ())}

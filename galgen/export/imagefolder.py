@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.display import display_stretch, shown, to_display
 from galgen.errors import CatalogError, InvalidValueError
@@ -39,7 +38,7 @@ def export_imagefolder(
 
     ``<category>/<GALAXY_ID>.png`` per galaxy, in the 8-bit display stretch of the model's training
     images, with ``labels.csv`` and ``galgen.json``: what `galgen.data.open_stamps` reads back in
-    the order of the catalogue. Folders have the names of `galgen.categories`; galaxies of no
+    the order of the catalogue. Folders have the names of its categories; galaxies of no
     particular category are in ``galaxy``. Equal catalogues give equal bytes.
 
     Parameters
@@ -132,6 +131,7 @@ def _labels(catalog: CatalogFile) -> Iterator[bytes]:
 
 def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, int]]]]:
     """Rows, and for each the name of its image, an id of the galaxy and SEED."""
+    tree = catalog.info.tree
     for number, part in enumerate(catalog.parts):
         # Where catalogues were put together, GALAXY_ID and even SEED are there more than once.
         prefix = f"{number}-" if len(catalog.parts) > 1 else ""
@@ -148,7 +148,7 @@ def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, 
             yield (
                 rows,
                 [
-                    (f"{categories.get(code)}/{prefix}{i}.png", f"{prefix}{seed}-{i}", seed)
+                    (f"{tree.get(code)}/{prefix}{i}.png", f"{prefix}{seed}-{i}", seed)
                     for code, i, seed in zip(code_n, id_n, seed_n, strict=True)
                 ],
             )

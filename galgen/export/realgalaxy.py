@@ -12,12 +12,12 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 
-from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.isolate import isolate
 from galgen.output import check_output, write_atomically
+from galgen.taxonomy import ROOT
 
 _CHUNK = 64  # galaxies isolated at a time, a multiple of 8 (galgen.measure.detect.pack)
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
@@ -100,7 +100,7 @@ def export_realgalaxy(
                 break
         if not found:
             allowed = f"a category of which galaxies can be seen in {catalog.path}"
-            raise InvalidValueError("category", category or "galaxy", allowed)
+            raise InvalidValueError("category", category or ROOT, allowed)
         table = _table(catalog, found, band, scale, out.name)
         primary = catalog.hdus[0].header
         long_texts = ["LONGSTRN"] if "LONGSTRN" in primary else []
@@ -119,7 +119,7 @@ class _Galaxy(NamedTuple):
 
 
 def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator[_Galaxy]:
-    wanted = [node.code for node in categories.descendants(categories.get(category or "galaxy"))]
+    wanted = catalog.info.tree.codes_below(category or ROOT)
     row_n = np.flatnonzero(np.isin(catalog.column("CATEGORY"), wanted))
     index = catalog.bands.index(band)
     for start in range(0, len(row_n), _CHUNK):

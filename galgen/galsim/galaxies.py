@@ -17,7 +17,6 @@ import galsim
 import numpy as np
 import torch
 
-from galgen import categories
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
@@ -38,6 +37,7 @@ class _Galaxies:
 
     def __init__(self, name: str, info: RunInfo, n: int, block: int, options: dict) -> None:
         self.bands, self.pixel_scale, self.nobjects = info.bands, info.pixel_scale, n
+        self._tree = info.tree
         self._name, self._size, self._options = name, block, options
         self._lock = RLock()
         stamp_bytes = 4 * len(info.bands) * info.height * info.width
@@ -108,12 +108,12 @@ class _Galaxies:
         return clean(stamps_nbhw), columns
 
     def _find(self, category: str) -> np.ndarray:
-        wanted = [node.code for node in categories.descendants(categories.get(category))]
+        wanted = self._tree.codes_below(category)
         with self._lock:
             code_n = self._code_n
         row_n = np.flatnonzero(np.isin(code_n, wanted))
         if not len(row_n):
-            there = ", ".join(categories.get(int(code)).name for code in np.unique(code_n))
+            there = ", ".join(self._tree.get(int(code)).name for code in np.unique(code_n))
             raise InvalidValueError("category", category, f"what {self._name} has: {there}")
         return row_n
 
@@ -202,7 +202,7 @@ class GalgenModel(_Galaxies):
     WeightsError
         If the weights are missing or damaged.
     UnknownCategoryError, InvalidValueError
-        If what is asked for is not in the taxonomy or out of range.
+        If what is asked for is none of the weights' categories or out of range.
     """
 
     _req_params = {"n": int}  # noqa: RUF012
@@ -229,8 +229,9 @@ class GalgenModel(_Galaxies):
     ) -> None:
         options = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         ranges = {name: _range(name, ends) for name, ends in (properties or {}).items()}
-        self._request = Request(parse_mixture(category), ranges, seed)
         model = load_model(weights, device)
+        tree = model.checkpoint.tree
+        self._request = Request(parse_mixture(category, tree), ranges, seed, tree=tree)
         given = {"sampler": sampler, "steps": steps}
         chosen = {name: value for name, value in given.items() if value is not None}
         self._run = Run(model, self._request, n, Sampling.on(model.device, **chosen))
@@ -240,7 +241,7 @@ class GalgenModel(_Galaxies):
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, Columns]:
         (batch,) = self._run.batches([(start, stop)])
-        names = [categories.get(int(code)).name for code in batch.category_n]
+        names = [self._tree.get(int(code)).name for code in batch.category_n]
         columns = {
             "GALAXY_ID": batch.galaxy_id_n,
             "SEED": np.full(len(batch), batch.seed),

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from galgen import categories
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import ModelConfig
 from galgen.model.layers import FourierFeatures, Linear
 
@@ -45,12 +45,12 @@ class ConditionEmbedding(nn.Module):
     "spiral" teaches what barred and tight spirals have in common.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT):
         super().__init__()
         e, p = config.embedding, len(config.properties)
         self.fourier = FourierFeatures(e)
         self.time = nn.Sequential(Linear(e, e), nn.SiLU(), Linear(e, e))
-        paths = torch.from_numpy(categories.path_matrix())
+        paths = torch.from_numpy(tree.path_matrix())
         self.register_buffer("paths", paths, persistent=False)
         self.category = nn.Parameter(torch.randn(len(paths), e) * 0.5)
         self.properties = nn.Sequential(Linear(2 * p, e), nn.SiLU(), Linear(e, e)) if p else None

@@ -11,6 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import ModelConfig
 from galgen.model.block import AstroRAB
 from galgen.model.embedding import Condition, ConditionEmbedding
@@ -46,14 +47,16 @@ class UNet(nn.Module):
     ----------
     config : ModelConfig
         Shape of the network.
+    tree : Taxonomy
+        The categories it can be asked for.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT):
         super().__init__()
         self.config = config
         c0, c1, c2 = config.widths
         cell = config.bands * config.patch**2
-        self.embedding = ConditionEmbedding(config)
+        self.embedding = ConditionEmbedding(config, tree)
         self.stem = Conv3x3(cell + 3, c0)
         self.down = nn.ModuleList([Stage(c0, config), Stage(c1, config)])
         self.reduce = nn.ModuleList([Linear(4 * c0, c1), Linear(4 * c1, c2)])

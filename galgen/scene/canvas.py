@@ -12,6 +12,7 @@ from galgen.scene.field import Field
 from galgen.scene.galaxies import Stamps
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
+from galgen.taxonomy import Taxonomy
 
 # Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
 # sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
@@ -27,6 +28,8 @@ class Canvas:
     convolver : Convolver
         PSF of each band.
     bands : tuple of str
+    tree : Taxonomy
+        Categories of the galaxies.
     zero_point : float
         AB magnitude of one unit of flux.
 
@@ -37,12 +40,17 @@ class Canvas:
     """
 
     def __init__(
-        self, field: Field, convolver: Convolver, bands: tuple[str, ...], zero_point: float
+        self,
+        field: Field,
+        convolver: Convolver,
+        bands: tuple[str, ...],
+        tree: Taxonomy,
+        zero_point: float,
     ) -> None:
         self.images_bhw = np.zeros((len(bands), field.height, field.width), np.float32)
         self._frame = Box(0, 0, field.width, field.height)
         self._field, self._convolver = field, convolver
-        self._bands, self._zero_point = bands, zero_point
+        self._bands, self._tree, self._zero_point = bands, tree, zero_point
 
     def add(self, sources: Sources, stamps: Stamps, seed: int) -> np.ndarray:
         """Draw galaxies, in order.
@@ -78,6 +86,7 @@ class Canvas:
             drawn[i] = self._draw(light_bhw, place, flux_nb[i])
         rows = truth.rows(
             self._bands,
+            self._tree,
             ID=sources.id,
             RA=sources.ra,
             DEC=sources.dec,

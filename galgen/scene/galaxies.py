@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
-from galgen import categories, noise
+from galgen import noise
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.errors import CatalogError, DataError
@@ -22,6 +22,7 @@ from galgen.noise import Stream
 from galgen.request import Request, parse_mixture
 from galgen.sampling import Sampling
 from galgen.scene.sources import Sources
+from galgen.taxonomy import Taxonomy
 
 _BATCH = 64  # stamps read from a file at a time
 _PICK = Stream.SCENE.at(2)
@@ -52,9 +53,12 @@ class Galaxies(Protocol):
     ----------
     bands : tuple of str
         Bluest first.
+    tree : Taxonomy
+        Their categories.
     """
 
     bands: tuple[str, ...]
+    tree: Taxonomy
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
         """Provenance, and stamps of the sources' categories, in their order."""
@@ -82,7 +86,7 @@ class CatalogGalaxies:
         self._path, self._seed = path, seed
         with CatalogFile(path) as catalog:
             catalog.check_stamps()
-            self.bands = catalog.bands
+            self.bands, self.tree = catalog.bands, catalog.info.tree
             # What could not be measured shows no galaxy.
             self._usable = np.isfinite(catalog.column("HALF_LIGHT_RADIUS"))
             self._category = catalog.column("CATEGORY")
@@ -104,8 +108,8 @@ class CatalogGalaxies:
         u_n = noise.uniform(self._seed, index, _PICK, 1)[:, 0].numpy()
         row_n = np.empty(len(sources), np.int64)
         for code in np.unique(sources.category):
-            category = categories.get(int(code))
-            below = [node.code for node in categories.descendants(category)]
+            category = self.tree.get(int(code))
+            below = self.tree.codes_below(category)
             rows = np.flatnonzero(self._usable & np.isin(self._category, below))
             if len(rows) == 0:
                 raise DataError(f"{self._path}: has no galaxy of category {category.name} to draw.")
@@ -147,13 +151,15 @@ class GeneratedGalaxies:
         seed: int = 0,
         sampling: Sampling | None = None,
     ) -> None:
-        self._model, self._mixture, self._seed = model, parse_mixture(category), seed
+        self.tree = model.checkpoint.tree
+        self._model, self._mixture, self._seed = model, parse_mixture(category, self.tree), seed
         self._sampling = sampling or Sampling.on(model.device)
         self.bands = model.checkpoint.space.bands
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
         """See `Galaxies`."""
-        request = _Listed(self._mixture, seed=self._seed, category_n=sources.category)
+        given = {"seed": self._seed, "tree": self.tree, "category_n": sources.category}
+        request = _Listed(self._mixture, **given)
         run = Run(self._model, request, max(1, len(sources)), self._sampling)
         ranges = [(0, len(sources))]
         stamps = (

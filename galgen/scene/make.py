@@ -81,12 +81,15 @@ def make_scene(
     out, imaging = Path(out), imaging or Imaging()
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise InvalidValueError("seed", seed, f"a whole number from 0 to {MAX_SEED}")
+    if sources.category.any() and sources.tree != galaxies.tree:
+        hint = "Read the sources with the tree of the galaxies."
+        raise InvalidValueError("tree of the sources", sources.tree, repr(galaxies.tree), hint)
     check_output(out, overwrite)
     exposures = imaging.exposures(galaxies.bands, field.pixel_scale)
     info, batches = galaxies.give(sources)
     convolver = Convolver([exposure.kernel for exposure in exposures])
-    canvas = Canvas(field, convolver, galaxies.bands, imaging.zero_point)
-    rows, done = [truth.rows(galaxies.bands)], 0
+    canvas = Canvas(field, convolver, galaxies.bands, galaxies.tree, imaging.zero_point)
+    rows, done = [truth.rows(galaxies.bands, galaxies.tree)], 0
     for stamps in batches:
         some = sources[done : done + len(stamps.galaxy_id_n)]
         rows.append(canvas.add(some, stamps, info.seed))

@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 import torch
 
-from galgen import categories, noise
+from galgen import noise
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.inputs import InputTable
 from galgen.noise import Stream
@@ -41,6 +42,8 @@ class Sources:
         Major axis, deg from north through east.
     category : int64
         Code; 0 (any galaxy) leaves it to where galaxies come from.
+    tree : Taxonomy
+        Whose codes these are; of all.
     """
 
     id: np.ndarray
@@ -52,13 +55,15 @@ class Sources:
     radius: np.ndarray
     position_angle: np.ndarray
     category: np.ndarray
+    tree: Taxonomy = DEFAULT
 
     def __len__(self) -> int:
         return len(self.id)
 
     def __getitem__(self, index: slice | np.ndarray) -> Self:
         """Some of them."""
-        parts = {field.name: getattr(self, field.name)[index] for field in fields(self)}
+        names = [field.name for field in fields(self) if field.name != "tree"]
+        parts = {name: getattr(self, name)[index] for name in names}
         return replace(self, **parts)
 
 
@@ -130,6 +135,7 @@ def read_sources(
     band: str | None = None,
     margin: float = 0.0,
     seed: int = 0,
+    tree: Taxonomy = DEFAULT,
 ) -> Sources:
     """Galaxies of an input table that lie in the image or near enough to shine into it.
 
@@ -145,6 +151,8 @@ def read_sources(
         See `random_sources`.
     margin : float
         Pixels by which the PSF carries light.
+    tree : Taxonomy
+        Categories of the galaxies that will be drawn.
 
     Raises
     ------
@@ -166,13 +174,14 @@ def read_sources(
     given = _checked(table, "half_light_radius", given, 1e-6, 3600, optional=True)
     angle = table.numbers("position_angle", unit="deg")
     angle = _checked(table, "position_angle", angle, -360, 360, optional=True)
-    category = np.array([_code(v, table, i) for i, v in enumerate(table.values("category"))], int)
+    names = table.values("category")
+    category = np.array([_code(tree, name, table, row) for row, name in enumerate(names)], int)
     u_nk, normal_n3 = _numbers(seed, n)
     drawn = population.half_light_radii(mag_nb[:, main], normal_n3)
     radius = np.where(np.isnan(given), drawn, given)
     angle = np.where(np.isnan(angle), 180 * u_nk[:, _ANGLE], angle) % 180
     x, y = field.pixels(ra, dec)
-    sources = Sources(np.arange(n), ra % 360, dec, x, y, mag_nb, radius, angle, category)
+    sources = Sources(np.arange(n), ra % 360, dec, x, y, mag_nb, radius, angle, category, tree)
     reach = REACH * radius / field.pixel_scale + margin
     inside = (np.abs(x - (field.width - 1) / 2) < field.width / 2 + reach) & (
         np.abs(y - (field.height - 1) / 2) < field.height / 2 + reach
@@ -204,8 +213,8 @@ def _checked(
     return values
 
 
-def _code(value: str | int | None, table: InputTable, row: int) -> int:
+def _code(tree: Taxonomy, value: str | int | None, table: InputTable, row: int) -> int:
     try:
-        return 0 if value is None else categories.get(value).code
+        return 0 if value is None else tree.get(value).code
     except UnknownCategoryError as error:
         raise DataError(f"{table.path}: row {row} (from 0): {error}") from None

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from galgen import __version__, categories
+from galgen import __version__
 from galgen.batch import RunInfo
 from galgen.catalog.schema import CatalogColumn
 from galgen.scene.field import Field
 from galgen.scene.imaging import Exposure, Imaging
+from galgen.taxonomy import Taxonomy
 
 TRUTH = "TRUTH"
-_NAMES = np.array([category.name for category in categories.CATEGORIES], dtype="S18")
 
 
 def image_name(band: str) -> str:
@@ -23,12 +23,13 @@ def image_name(band: str) -> str:
     return f"SCI_{band.upper()}"
 
 
-def rows(bands: tuple[str, ...], **columns: np.ndarray) -> np.ndarray:
+def rows(bands: tuple[str, ...], tree: Taxonomy, **columns: np.ndarray) -> np.ndarray:
     """Rows of the table ``TRUTH`` as they are stored; none without columns.
 
     Parameters
     ----------
     bands : tuple of str
+    tree : Taxonomy
     columns : ndarray (N,)
         By name; ``FLUX`` and ``MAG`` are (N, B). Names of categories are added.
     """
@@ -39,7 +40,7 @@ def rows(bands: tuple[str, ...], **columns: np.ndarray) -> np.ndarray:
     for name in ("FLUX", "MAG"):
         values_nb = columns.pop(name)
         columns |= {f"{name}_{band.upper()}": values_nb[:, b] for b, band in enumerate(bands)}
-    columns["CATEGORY_NAME"] = _NAMES[columns["CATEGORY"]]
+    columns["CATEGORY_NAME"] = np.array(tree.names, "S18")[columns["CATEGORY"]]
     for name in table.dtype.names:
         table[name] = columns[name]
     return table
@@ -81,7 +82,7 @@ def _columns(bands: tuple[str, ...], unit: str = "") -> list[CatalogColumn]:
             CatalogColumn(f"FLUX_{up}", ">f4", unit, f"{band}, all of it, on the image or not")
             for band, up in each
         ),
-        CatalogColumn("CATEGORY", ">i2", "", "morphology, code of galgen's taxonomy"),
+        CatalogColumn("CATEGORY", ">i2", "", "morphology, code in the tree of the weights"),
         CatalogColumn("CATEGORY_NAME", "S18", "", "morphology"),
         CatalogColumn("HALF_LIGHT_RADIUS", ">f4", "arcsec", "circularised, before the PSF"),
         CatalogColumn("AXIS_RATIO", ">f4", "", "minor over major axis, before the PSF"),

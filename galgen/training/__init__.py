@@ -15,13 +15,15 @@ from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import OutputError
 from galgen.output import write_atomically
 from galgen.signals import StopRequest
+from galgen.taxonomy import Taxonomy
 from galgen.training.batches import BatchSource
 from galgen.training.cache import cache_folder
 from galgen.training.card import card_text, make_card
+from galgen.training.categories import choose_tree
 from galgen.training.grid import save_sample_grid
 from galgen.training.group import Group
 from galgen.training.loop import Events, Progress, Trainer
-from galgen.training.prepare import prepare
+from galgen.training.prepare import Prepared, prepare
 from galgen.training.start import start_from
 from galgen.training.workers import count_workers, together
 
@@ -61,6 +63,7 @@ def train(
     max_seconds: float | None = None,
     resume: bool = False,
     size: int | None = None,
+    categories: str | Path | Taxonomy | None = None,
     device: str | None = None,
     compile: bool = False,
     workers: int | None = None,
@@ -93,6 +96,9 @@ def train(
         Continue from the checkpoint in `out`; without one, start.
     size : int, optional
         Side of the stamps, if other than the data's.
+    categories : str, Path or Taxonomy, optional
+        Categories other than galgen's own: a YAML file of the tree (`galgen.treefile`), 'folders'
+        for the names of the folders in the data, or a tree.
     device : str, optional
         Torch device; a GPU if there is one.
     compile : bool
@@ -133,6 +139,7 @@ def train(
         data,
         preset,
         size,
+        tree=choose_tree(categories, [*data, *teach]),
         teach=teach,
         corrections=relabel,
         folders=(cache_folder(), out / "measured"),
@@ -162,7 +169,7 @@ def train(
         trainer = Trainer(*where, chosen, compile=compile, group=group)
         for line in _begin(trainer, resumed, start):
             notice(line)
-        _record(out, preset, data, teach, relabel)
+        _record(out, prepared, data, teach, relabel)
         begun = time.monotonic()
 
         def time_used() -> float:
@@ -209,9 +216,14 @@ def _begin(trainer: Trainer, resumed: bool, start: Path | None) -> list[str]:
 
 
 def _record(
-    out: Path, preset: Preset, data: Sequence[Path], teach: Sequence[Path], relabel: Path | None
+    out: Path,
+    prepared: Prepared,
+    data: Sequence[Path],
+    teach: Sequence[Path],
+    relabel: Path | None,
 ) -> None:
     """Keep the configuration of the run beside its results."""
+    preset = prepared.preset
     config = {
         "preset": preset.name,
         "model": preset.model.to_json(),
@@ -220,6 +232,7 @@ def _record(
         "data": [path.name for path in data],
         "teach": [path.name for path in teach],
         "relabel": relabel.name if relabel else None,
+        "categories": prepared.population.tree.to_json(),
     }
     text = json.dumps(config, indent=1) + "\n"
     write_atomically(out / "run.json", lambda aside: aside.write_text(text))

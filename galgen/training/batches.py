@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen import categories
 from galgen.config import TrainConfig
 from galgen.data.stamps import StampSet
 from galgen.stretch import PixelSpace
@@ -67,7 +66,7 @@ class BatchSource:
     ) -> None:
         self.stamps, self.z_np, self.space, self.config = stamps, z_np, space, config
         self._cumulative = np.cumsum(balanced_weights(stamps.category, config.balance))
-        chains = [categories.path(c) for c in categories.CATEGORIES]
+        chains = [stamps.tree.path(node) for node in stamps.tree.nodes]
         self._ancestors = [[c.code for c in chain[:-1]] or [0] for chain in chains]
 
     def batch(self, step: int, rank: int = 0, size: int = 1) -> TrainingBatch:

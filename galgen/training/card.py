@@ -68,6 +68,7 @@ Category-conditioned diffusion model of {prepared.size} x {prepared.size} px gal
   {card["validation_loss"]}.
 - Pixel scale: {scale}; sizes are in pixels.
 - {flux}
+- Categories: {", ".join(population.tree.names)}.
 - Credit: {card["credit"]}.
 
 | property | from | to |

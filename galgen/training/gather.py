@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.data.relabel import relabel
 from galgen.errors import DataError
@@ -21,6 +22,7 @@ def gather(
     teach: Sequence[Path] = (),
     size: int | None = None,
     corrections: Path | None = None,
+    tree: Taxonomy = DEFAULT,
 ) -> StampSet:
     """Read data sets and join them.
 
@@ -35,6 +37,8 @@ def gather(
         Side of the stamps in pixels, if other than the data's.
     corrections : Path, optional
         Table of labels to replace, see `galgen.data.relabel.relabel`.
+    tree : Taxonomy
+        The categories of all of them.
 
     Returns
     -------
@@ -48,8 +52,8 @@ def gather(
         If a data set cannot be used, the sets do not go together, a value of ``teach`` is neither
         true nor false, or a correction is of no galaxy of them.
     """
-    own = [open_stamps(path, size) for path in data]
-    others = [open_stamps(path, size) for path in teach]
+    own = [open_stamps(path, size, tree) for path in data]
+    others = [open_stamps(path, size, tree) for path in teach]
     sets = [_marked(stamps, False) for stamps in own] + [_marked(s, True) for s in others]
     joined = concatenate(sets)
     scales = {stamps.pixel_scale for stamps in own}

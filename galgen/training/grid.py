@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from galgen import categories
 from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
 from galgen.render import save_grid
@@ -26,10 +25,11 @@ def save_sample_grid(
     index_n = torch.arange(PER_CATEGORY)
     shape = (prepared.size, prepared.size, len(prepared.space.bands))
     present = set(prepared.population.code_n.tolist())
-    for category in categories.CATEGORIES:
+    tree = prepared.population.tree
+    for category in tree.nodes:
         if category.code not in present:
             continue
-        request = Request(((category.code, 1.0),))
+        request = Request(((category.code, 1.0),), tree=tree)
         code_n, z_np = request.draw(prepared.population, index_n)
         condition = Condition(code_n.to(device), z_np.to(device))
         x_nhwc = sample(denoiser, condition, index_n.to(device), 0, shape, SAMPLING)

@@ -108,10 +108,11 @@ class Trainer:
     ) -> None:
         self.preset, self.config = preset, preset.train
         self.training, self.validation = training, validation
+        self.tree = training.stamps.tree
         self.device = torch.device(device)
         self.checkpoint_path, self.log_path = out / "checkpoint.safetensors", out / "loss.csv"
         torch.manual_seed(self.config.seed)
-        self.denoiser = Denoiser(preset.model, preset.diffusion).to(self.device)
+        self.denoiser = Denoiser(preset.model, preset.diffusion, self.tree).to(self.device)
         self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)
         self.optimizers = make_optimizers(self.denoiser.net, self.config)
         self.group = group or Alone()
@@ -225,6 +226,7 @@ class Trainer:
             "model": self.preset.model.to_json(),
             "diffusion": self.preset.diffusion.to_json(),
             "optimizer": self.config.optimizer,
+            "tree of categories": self.tree.render_tree(),
         }
         return json.loads(json.dumps(made_by))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galgen.categories import DEFAULT, Taxonomy
 from galgen.config import Preset
 from galgen.data import StampSet, held_out
 from galgen.errors import InvalidValueError
@@ -56,6 +57,7 @@ def prepare(
     preset: Preset,
     size: int | None = None,
     *,
+    tree: Taxonomy = DEFAULT,
     teach: Sequence[Path] = (),
     corrections: Path | None = None,
     folders: Iterable[Path] = (),
@@ -72,6 +74,8 @@ def prepare(
         Its number of bands and properties are replaced by those of the data.
     size : int, optional
         Side of the stamps, if other than the data's.
+    tree : Taxonomy
+        The categories of the data.
     teach : sequence of Path
         Data whose galaxies teach the network but are not in the population. The network is told by
         the property ``teach``, which there is where some galaxies of the training set teach only.
@@ -92,7 +96,7 @@ def prepare(
     InterruptedRun
         If `stop` said so while galaxies were measured; what had been measured is kept.
     """
-    stamps = gather(data, teach, size, corrections)
+    stamps = gather(data, teach, size, corrections, tree)
     is_training = ~held_out(stamps, preset.train.validation)
     of_population = is_training & (stamps.columns[TEACH] == 0)
     if not is_training.any() or is_training.all():
@@ -112,7 +116,8 @@ def prepare(
     model.check_size(height, width)
     preset = dataclasses.replace(preset, model=model)
     values_np = measured_properties(stamps, space, names, folders=folders, report=report, stop=stop)
-    population = Population.fit(names, values_np[of_population], stamps.category[of_population])
+    codes = stamps.category[of_population]
+    population = Population.fit(names, values_np[of_population], codes, tree)
     z_np = population.standardised(values_np)
 
     def source(rows: np.ndarray) -> BatchSource:
