@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from galgen.diffusion.denoiser import Denoiser
+from galgen.lanes import keep_memory
 from galgen.model.embedding import Condition
 from galgen.sampling import DTYPES, Sampling, sample
 
@@ -37,6 +38,8 @@ class Engine:
     def __init__(
         self, denoiser: Denoiser, shape: tuple[int, int, int], seed: int, sampling: Sampling
     ) -> None:
+        if next(denoiser.parameters()).device.type == "cpu":
+            keep_memory()
         cast = {id(denoiser.net): denoiser.net.cast(DTYPES[sampling.dtype])}
         self._denoiser = copy.deepcopy(denoiser, cast)  # with the cast network in place of its own
         if sampling.compile:
