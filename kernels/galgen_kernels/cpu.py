@@ -44,7 +44,7 @@ def group_norm(x_bhwc: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
     )
     y_bhwc = y_bchw.permute(0, 2, 3, 1)
     ratio_bg = (mean_bg * rstd_bg).detach()
-    if torch.linalg.vector_norm(ratio_bg, torch.inf) > FAR:
+    if torch.linalg.vector_norm(ratio_bg, torch.inf).item() > FAR:
         # Decided image by image: none depends on its neighbours in the batch.
         far_b = (ratio_bg.abs().amax(1) > FAR)[:, None, None, None]
         y_bhwc = torch.where(far_b, reference.group_norm(x_bhwc, groups, eps), y_bhwc)
