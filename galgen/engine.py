@@ -11,6 +11,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from galgen.diffusion.denoiser import Denoiser
+from galgen.lanes import keep_memory
 from galgen.model.embedding import Condition
 from galgen.sampling import DTYPES, Sampling, sample
 
@@ -36,6 +37,8 @@ class Engine:
     def __init__(
         self, denoiser: Denoiser, shape: tuple[int, int, int], seed: int, sampling: Sampling
     ) -> None:
+        if next(denoiser.parameters()).device.type == "cpu":
+            keep_memory()
         self._denoiser = denoiser.cast(DTYPES[sampling.dtype])
         if sampling.compile:
             _keep_compiled_code()

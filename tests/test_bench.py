@@ -22,6 +22,7 @@ if torch.cuda.is_available():
 from bench import (
     bench_denoiser,
     bench_mass,
+    bench_network,
     cases,
     ceilings,
     kill_test,
@@ -256,3 +257,33 @@ def test_kill_test(tmp_path) -> None:
     kill_test.main(tmp_path, kills=1, galaxies=40, out=tmp_path / "kills.json")
     found = json.loads((tmp_path / "kills.json").read_text())
     assert found["identical"] == found["runs"] == 1
+
+
+def test_network_without_what_it_is_compared_with(monkeypatch, capsys, tmp_path) -> None:
+    monkeypatch.setattr(bench_network.importlib.util, "find_spec", lambda name: None)
+    bench_network.main(tmp_path / "out.json")
+    assert "diffusers is not installed" in capsys.readouterr().out
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_network_ratios() -> None:
+    """Over the best of diffusers: on pixels only, and with those that are fed cells."""
+    same = {"dtype": "float32", "batch": 8, "cores": "one core"}
+    rates = {
+        "galgen": 30.0,
+        "diffusers a": 10.0,
+        "diffusers b": 20.0,
+        "diffusers c, 4x4 cells": 60.0,
+    }
+    rows = [same | {"contender": name, "gflops": rate} for name, rate in rates.items()]
+    rows.append(same | {"batch": 32, "contender": "diffusers a", "gflops": 99.0})
+    expected = same | {"over_diffusers": 1.5, "over_diffusers_on_cells": 0.5}
+    assert bench_network.ratios(rows) == [expected]
+
+
+def test_network_takes_turns() -> None:
+    """The first round warms up."""
+    called = []
+    clocks = {(name, ""): lambda name=name: called.append(name) or len(called) for name in "ab"}
+    assert bench_network.in_turns(clocks, 2) == {("a", ""): [3, 5], ("b", ""): [4, 6]}
+    assert "".join(called) == "ababab"

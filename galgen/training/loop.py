@@ -19,6 +19,7 @@ from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.loss import denoising_loss
 from galgen.ema import PowerEMA
 from galgen.errors import NonFiniteOutputError
+from galgen.lanes import keep_memory
 from galgen.model.embedding import Condition
 from galgen.output import write_atomically
 from galgen.training.batches import BatchSource, TrainingBatch, prefetched
@@ -111,6 +112,8 @@ class Trainer:
         self.tree = training.stamps.tree
         self.device = torch.device(device)
         self.checkpoint_path, self.log_path = out / "checkpoint.safetensors", out / "loss.csv"
+        if self.device.type == "cpu":
+            keep_memory()
         torch.manual_seed(self.config.seed)
         self.denoiser = Denoiser(preset.model, preset.diffusion, self.tree).to(self.device)
         self.ema = PowerEMA(self.denoiser, self.config.ema_relative_width)

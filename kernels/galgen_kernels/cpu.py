@@ -43,11 +43,11 @@ def group_norm(x_bhwc: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
         x_bchw, ones_c, None, b, c, h * w, groups, eps
     )
     y_bhwc = y_bchw.permute(0, 2, 3, 1)
-    far_b = (mean_bg * rstd_bg).detach().abs().amax(1) > FAR
-    if far_b.any():  # decided image by image: none depends on its neighbours in the batch
-        y_bhwc = torch.where(
-            far_b[:, None, None, None], reference.group_norm(x_bhwc, groups, eps), y_bhwc
-        )
+    ratio_bg = (mean_bg * rstd_bg).detach()
+    if torch.linalg.vector_norm(ratio_bg, torch.inf).item() > FAR:
+        # Decided image by image: none depends on its neighbours in the batch.
+        far_b = (ratio_bg.abs().amax(1) > FAR)[:, None, None, None]
+        y_bhwc = torch.where(far_b, reference.group_norm(x_bhwc, groups, eps), y_bhwc)
     return y_bhwc
 
 
@@ -56,11 +56,21 @@ def group_norm_silu(
 ) -> tuple[Tensor, Tensor]:
     """See `reference.group_norm_silu`."""
     h_bhwc = group_norm(x_bhwc, groups, eps)
-    pooled_bc = h_bhwc.mean((1, 2))
+    pooled_bc = _mean(h_bhwc)
     if modulation_bc is not None:
         scale_bc, shift_bc = modulation_bc[:, None, None].chunk(2, dim=-1)
         h_bhwc = torch.addcmul(shift_bc, h_bhwc, 1 + scale_bc)
     return F.silu(h_bhwc, inplace=not torch.is_grad_enabled()), pooled_bc
+
+
+def _mean(h_bhwc: Tensor) -> Tensor:
+    """Over the map, as a product: sums of half-precision numbers are slow otherwise."""
+    b, h, w, c = h_bhwc.shape
+    if h_bhwc.dtype in (torch.float32, torch.float64):
+        return h_bhwc.mean((1, 2))
+    with torch.autocast("cpu", enabled=False):
+        weight = _ones(h * w, h_bhwc.dtype)
+        return torch.bmm((weight / (h * w)).expand(b, 1, -1), h_bhwc.reshape(b, h * w, c))[:, 0]
 
 
 def window_attention(
@@ -77,7 +87,9 @@ def window_attention(
     _, h, w, _ = u_bhwc.shape
     sides, shift = window_geometry(h, w, window, shifted=shifted)
     qkv_bhwc = F.linear(u_bhwc, qkv_weight)
-    bias_ktt = position_bias[:, _offsets(*sides, window)].to(qkv_bhwc.dtype)
+    cells = sides[0] * sides[1]
+    bias_ktt = position_bias.index_select(1, _offsets(*sides, window)).view(-1, cells, cells)
+    bias_ktt = bias_ktt.to(qkv_bhwc.dtype)
     y_bhwc = attend(qkv_bhwc, bias_ktt, sides, shift)
     return F.linear(y_bhwc, projection_weight, projection_bias)
 
@@ -103,7 +115,9 @@ def attention_fusion(
     )
     convolved_bhwc = convolution_3x3(u_bhwc, filter_weight, filter_bias)
     gate = gate_bc[:, None, None].to(convolved_bhwc.dtype)
-    return residual_bhwc + torch.lerp(convolved_bhwc, attended_bhwc, gate)
+    if torch.is_grad_enabled():
+        return residual_bhwc + torch.lerp(convolved_bhwc, attended_bhwc, gate)
+    return convolved_bhwc.lerp_(attended_bhwc, gate).add_(residual_bhwc)
 
 
 def attend(
@@ -167,8 +181,9 @@ def _attend(
     rows_rd = qkv_bhwc.reshape(-1, depth)
     qkv_ntd = rows_rd.index_select(0, order.windows_of_qkv).view(3, -1, cells, depth)
     q, k, v = qkv_ntd.unbind(0)
-    bias_ntt = bias_ktt.repeat(len(q) // heads, 1, 1)
-    score_ntt = torch.baddbmm(bias_ntt, q, k.transpose(1, 2), alpha=depth**-0.5)
+    # In place: a second array of this size costs more than the product, for the system's pages.
+    score_ntt = bias_ktt.repeat(len(q) // heads, 1, 1)
+    score_ntt.baddbmm_(q, k.transpose(1, 2), alpha=depth**-0.5)
     weight_ntt = torch.softmax(score_ntt, -1)
     y_rd = torch.bmm(weight_ntt, v).view(-1, depth).index_select(0, order.map_of_windows)
     return y_rd.view(b, h, w, heads * depth), qkv_ntd, weight_ntt
@@ -232,7 +247,7 @@ def _ones(n: int, dtype: torch.dtype) -> Tensor:
 
 @_constant
 def _offsets(height: int, width: int, window: int) -> Tensor:
-    return reference.offsets(height, width, window, torch.device("cpu"))
+    return reference.offsets(height, width, window, torch.device("cpu")).flatten()
 
 
 @_constant
