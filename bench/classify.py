@@ -38,7 +38,9 @@ class Separation:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
-def separation(a_nc: np.ndarray, b_mc: np.ndarray, seed: int = 0) -> Separation:
+def separation(
+    a_nc: np.ndarray, b_mc: np.ndarray, seed: int = 0, repeats: int = REPEATS
+) -> Separation:
     """Tell two sets apart by L2-regularised logistic regression on standardised features.
 
     Features are standardised by the galaxies that a fold is fitted to. Cross-validation is
@@ -50,12 +52,14 @@ def separation(a_nc: np.ndarray, b_mc: np.ndarray, seed: int = 0) -> Separation:
         Features.
     seed : int
         Of the folds.
+    repeats : int
+        Of the cross-validation, 2 or more.
     """
     x_nc = np.concatenate([a_nc, b_mc]).astype(np.float64)
     y_n = np.repeat([0.0, 1.0], [len(a_nc), len(b_mc)])
     rng = np.random.default_rng(seed)
     aucs = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         fold_n = np.concatenate([_folds(len(a_nc), rng), _folds(len(b_mc), rng)])
         parts = [_held_out_auc(x_nc, y_n, fold_n == fold) for fold in range(FOLDS)]
         aucs.append(np.mean(parts))
