@@ -22,6 +22,7 @@ from bench.manipulate import CHANGES, as_8bit, in_sky_of
 from bench.matched_sets import Galaxies
 from bench.pixel_statistics import statistics
 from bench.record import save
+from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.generate import GalaxyModel
@@ -106,6 +107,8 @@ def category(
         for name, g in (("first", first), ("second", second), ("made", made))
     }
     found: dict[str, Any] = {"request": request, "n": len(made), "n_changes": fewer}
+    rest = matched_sets.real(stamps, sets.rest)
+    found["wasserstein_8bit"] = mean_ratio(ratios(made, rest, stamps.bands, 0))
     found["statistics"] = compared(numbers["first"], numbers["made"])
     floor = compared(numbers["first"], numbers["second"])
     found["largest_auc_of_real_against_real"] = max(row["auc"] for row in floor.values())
