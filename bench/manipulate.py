@@ -11,6 +11,7 @@ from scipy import ndimage
 
 Change = Callable[[np.ndarray], np.ndarray]
 FILL = 8.0  # grey level of what is masked: about that of the sky
+_CHANNELS = np.array([[1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, -1.0], [0.5, -1.0, 0.5]])
 _SOFT = 2.0  # pixels over which one galaxy goes over into another's sky
 
 
@@ -93,6 +94,26 @@ def in_sky_of(core_nhwb: np.ndarray, sky_nhwb: np.ndarray, radius: float = 20.0)
     centre = (core_nhwb.shape[1] - 1) / 2
     weight = 1 / (1 + np.exp((np.hypot(x - centre, y - centre) - radius) / (_SOFT / 2)))
     return core_nhwb * weight[..., None] + sky_nhwb * (1 - weight[..., None])
+
+
+def with_power_of(images_nhwb: np.ndarray, real_nhwb: np.ndarray) -> np.ndarray:
+    """Images filtered so that their mean power at each frequency is that of the real ones.
+
+    One linear filter for all images, for brightness and for each of two colour differences; power
+    is averaged over flips and turns. What is told apart after it is not second-order statistics of
+    the whole set.
+    """
+    both = [np.fft.fft2(x @ _CHANNELS.T, axes=(1, 2)) for x in (images_nhwb, real_nhwb)]
+    made, real = (_symmetric((np.abs(f) ** 2).mean(0)) for f in both)
+    filtered = np.fft.ifft2(both[0] * np.sqrt(real / made), axes=(1, 2)).real
+    return filtered @ np.linalg.inv(_CHANNELS).T
+
+
+def _symmetric(power_hwc: np.ndarray) -> np.ndarray:
+    mirrored = np.roll(power_hwc[::-1], 1, 0)
+    both = (power_hwc + mirrored) / 2
+    both = (both + np.roll(both[:, ::-1], 1, 1)) / 2
+    return (both + both.transpose(1, 0, 2)) / 2
 
 
 def as_8bit(images_nhwb: np.ndarray) -> np.ndarray:

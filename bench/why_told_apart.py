@@ -18,7 +18,7 @@ from torch import nn
 
 from bench import draws, embed, matched_sets
 from bench.classify import auc, separation
-from bench.manipulate import CHANGES, as_8bit, in_sky_of
+from bench.manipulate import CHANGES, as_8bit, in_sky_of, with_power_of
 from bench.matched_sets import Galaxies
 from bench.pixel_statistics import statistics
 from bench.record import save
@@ -77,10 +77,11 @@ def matched(a_n: np.ndarray, b_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def swaps(
     network: nn.Module, real: np.ndarray, other: np.ndarray, made: np.ndarray
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Real cores in other real skies against cores or skies that are generated."""
+    """Cores or skies that are generated, against real cores in other real skies; and a repair."""
     control = in_sky_of(real, np.roll(other, 1, 0))
     yield "real core, generated sky", told_apart(network, in_sky_of(real, made), control)
     yield "generated core, real sky", told_apart(network, in_sky_of(made, other), control)
+    yield "power spectra matched", told_apart(network, with_power_of(made, real), real)
     yield "real core, real sky (floor)", told_apart(network, in_sky_of(other, real), control)
 
 

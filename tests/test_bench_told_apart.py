@@ -86,6 +86,13 @@ def test_changes_keep_shape_and_levels() -> None:
     assert seam[0, 2, 2, 0] == pytest.approx(0, abs=1e-6)
 
 
+def test_power_is_matched() -> None:
+    white, smooth = noise(8), manipulate.blur(noise(8, 9.0), 1)
+    made = manipulate.with_power_of(white, smooth)
+    assert made.std() == pytest.approx(smooth.std(), rel=0.02)
+    assert made.mean() == pytest.approx(smooth.mean(), rel=0.01)
+
+
 def test_matched_pairs_are_near_and_used_once() -> None:
     a, b = np.array([1.0, 2.0, 3.0]), np.array([2.05, 2.1, 9.0])
     rows = matched(a, b)
