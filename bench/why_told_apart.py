@@ -26,9 +26,11 @@ from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.generate import GalaxyModel
+from galgen.render import save_grid
 from galgen.sampling import Sampling
 
 REPEATS = 4
+SHOWN = 10  # galaxies of each row of the sheet
 MATCH = 0.1  # largest relative difference of the sky noise of a matched pair
 
 
@@ -140,6 +142,26 @@ def category(
     yield found
 
 
+def save_sheet(
+    path: Path, model: GalaxyModel, stamps: StampSet, cache: Path, samplers: list[str], n: int
+) -> None:
+    """Draw the first real spirals above the first of each sampler, not selected.
+
+    Below each row the same images again, four times as bright, for the sky.
+    """
+    sets = matched_sets.real_sets(stamps, "spiral", n, 0)
+    request, levels = matched_sets.request_of(stamps, sets.first), draws.levels(Sampling.steps)
+    shown = {"real": stamps.pixels[sets.first[:SHOWN]]}
+    for sampler in samplers:
+        x = draws.cached_draw(cache, model, request, len(sets.first), 0, sampler, levels)
+        shown[sampler] = draws.galaxies(model, x[:SHOWN]).images_nhwb
+    rows = {}
+    for name, images in shown.items():
+        rows[name] = images / 255
+        rows[f"{name}, 4 times as bright"] = np.clip(images / 255 * 4, 0, 1)
+    save_grid(path, rows, SHOWN)
+
+
 def _float(galaxies: Galaxies, n: int) -> np.ndarray:
     return galaxies.images_nhwb[:n].astype(np.float64)
 
@@ -154,10 +176,15 @@ def main(
     fewer: Annotated[int, typer.Option(help="Galaxies of each kind for the changes.")] = 96,
     sampler: str = Sampling.sampler,
     only: Annotated[list[str] | None, typer.Option(help="Changes; default all.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Only draw this PNG of spirals.")] = None,
 ) -> None:
     """Write what was found as JSON."""
     stamps = concatenate([open_stamps(path) for path in data])
-    model, network = load_model(weights, "cpu"), embed.load_network()
+    model = load_model(weights, "cpu")
+    if sheet is not None:
+        save_sheet(sheet, model, stamps, cache, ["ddpm", "dpmpp-2m"], n)
+        return
+    network = embed.load_network()
     found: dict[str, Any] = {}
     results = {
         "weights_sha256": model.checkpoint.sha256,
