@@ -182,6 +182,11 @@ class DiffusionConfig(JsonConfig):
             "0 < first <= last < 1",
         )
 
+    def task(self) -> dict[str, Any]:
+        """What the network is asked for; the levels it is asked at may change while it learns."""
+        levels = ("sigma_min", "sigma_max", "log_sigma_mean", "log_sigma_std")
+        return {name: value for name, value in self.to_json().items() if name not in levels}
+
 
 @dataclass(frozen=True)
 class TrainConfig(JsonConfig):

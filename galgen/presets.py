@@ -8,16 +8,16 @@ from collections.abc import Callable
 from galgen.config import DiffusionConfig, Fusion, ModelConfig, Preset, TrainConfig
 from galgen.errors import InvalidValueError
 
-# The sky's noise is about 0.03 in model space. Far below it there is nothing to learn, but samplers
-# must go well below it, or their last step takes part of the noise for something to remove. The
-# skip law and the distribution of the levels are those of docs/recipe.md.
+# The sky's noise is about 0.1 in model space, the finest detail of galaxies about 0.02. Training
+# levels reach well below both (docs/why-told-apart.md), and so must samplers, or their last step
+# takes part of the noise for something to remove. The skip law is that of docs/recipe.md.
 GALAXY_NOISE = DiffusionConfig(
     sigma_skip=0.25,
     skip_power=4.0,
     sigma_min=0.005,
     sigma_max=40.0,
-    log_sigma_mean=-0.9,
-    log_sigma_std=1.2,
+    log_sigma_mean=-1.2,
+    log_sigma_std=1.3,
 )
 
 

@@ -227,7 +227,7 @@ class Trainer:
         """What a checkpoint must share with the run that continues it, as JSON gives it."""
         made_by = {
             "model": self.preset.model.to_json(),
-            "diffusion": self.preset.diffusion.to_json(),
+            "diffusion": self.preset.diffusion.task(),
             "optimizer": self.config.optimizer,
             "tree of categories": self.tree.render_tree(),
         }

@@ -74,8 +74,11 @@ def load_state(
 
 def _with_defaults(name: str, found: Any) -> Any:
     """A configuration from a checkpoint: settings newer than that had their defaults then."""
-    kind = {"model": ModelConfig, "diffusion": DiffusionConfig}.get(name)
-    return found if kind is None else json.loads(json.dumps(kind.from_json(found).to_json()))
+    if name == "model":
+        found = ModelConfig.from_json(found).to_json()
+    elif name == "diffusion":
+        found = DiffusionConfig.from_json(found).task()
+    return json.loads(json.dumps(found))
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

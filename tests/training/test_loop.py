@@ -275,6 +275,7 @@ def test_checkpoint_of_another_run_is_refused(prepared: Prepared, tmp_path: Path
         # The same shapes with other meanings:
         ("model", {"model": dataclasses.replace(preset.model, properties=tuple("abcde"))}),
         ("diffusion", {"diffusion": DiffusionConfig(preconditioning="vp")}),
+        ("diffusion", {"diffusion": DiffusionConfig(sigma_skip=0.25)}),
         ("optimizer", {"train": dataclasses.replace(preset.train, optimizer="adamw")}),
     ]
     for named, changes in others:
@@ -290,7 +291,11 @@ def test_checkpoint_of_another_run_is_refused(prepared: Prepared, tmp_path: Path
 
 def test_settings_that_may_change_on_resuming(prepared: Prepared, tmp_path: Path) -> None:
     trainer(prepared, tmp_path).run(steps(1))
-    run = trainer(prepared, tmp_path, images=20_000, learning_rate=5e-4, checkpoint_minutes=9.0)
+    changed = {"images": 20_000, "learning_rate": 5e-4, "checkpoint_minutes": 9.0}
+    train = dataclasses.replace(prepared.preset.train, **changed)
+    noise = DiffusionConfig(log_sigma_mean=-0.5, log_sigma_std=1.0, sigma_min=0.01, sigma_max=9.0)
+    preset = dataclasses.replace(prepared.preset, train=train, diffusion=noise)
+    run = Trainer(preset, prepared.training, prepared.validation, tmp_path)
     run.resume()
     assert run.step == 1
 
