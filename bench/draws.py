@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import math
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +11,9 @@ import torch
 from torch import Tensor
 
 from bench.matched_sets import Galaxies, measure_images, to_8bit
-from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.lazy import Combination, LazyDenoiser, Stamps
-from galgen.diffusion.samplers import SAMPLERS, Denoise, Sampler, StepNoise, get_sampler
-from galgen.diffusion.samplers.common import noise_levels, order_limit
+from galgen.diffusion.samplers import get_sampler
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.display import to_display
 from galgen.generate import GalaxyModel
@@ -29,38 +24,6 @@ from galgen.request import Request, parse_mixture
 from galgen.sampling import DTYPES
 
 MICRO_BATCH = 32
-
-
-def sde_dpmpp_2m(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    """Ancestral sampling with D extrapolated to the middle of a step (Lu et al. 2022b, SDE 2M).
-
-    The first order of it is `galgen.diffusion.samplers.ddpm`. Not in galgen: tried here only.
-    """
-    previous: tuple[float, Tensor] | None = None
-    levels = noise_levels(sigmas)
-    for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
-        denoised = denoiser(x, sigma)
-        if sigma_next == 0:
-            return denoised
-        h = math.log(sigma / sigma_next)
-        r = (sigma_next / sigma) ** 2
-        middle = denoised
-        if previous is not None and order_limit(levels, step) > 1:
-            h_last, denoised_last = previous
-            middle = denoised + h / (2 * h_last) * (denoised - denoised_last)
-        x = r * x + (1 - r) * middle + sigma_next * math.sqrt(1 - r) * noise(step)
-        previous = h, denoised
-    return x
-
-
-TRIED = {"sde-dpmpp-2m": sde_dpmpp_2m}
-
-
-def solver(name: str) -> Sampler:
-    """A solver of galgen, or one of `TRIED`."""
-    return TRIED[name] if name in TRIED else get_sampler(name)
 
 
 def levels(
@@ -86,7 +49,7 @@ def gaussian_response(sampler: str, sigmas: Tensor, deviation: float) -> float:
     def noise(step: int) -> Tensor:
         return torch.eye(count + 1, dtype=torch.float64)[step + 1]
 
-    return float(solver(sampler)(denoise, x, sigmas, noise=noise).norm()) / deviation
+    return float(get_sampler(sampler)(denoise, x, sigmas, noise=noise).norm()) / deviation
 
 
 def draw(
@@ -123,7 +86,7 @@ def draw(
     asked = Request(parse_mixture(request), {}, seed, population)
     denoiser = loaded.denoiser
     if dtype != "float32":
-        denoiser = _cast(denoiser, dtype)
+        denoiser = denoiser.cast(DTYPES[dtype])
     shape = loaded.size, loaded.size, len(loaded.space.bands)
     made = []
     for first in range(0, n, MICRO_BATCH):
@@ -140,12 +103,10 @@ def draw(
             x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
             if start_nhwb is not None:
                 x = x + Combination(stamps, {start_nhwb[index_n].contiguous(): 1.0}, {})
-            made.append(solver(sampler)(asked_denoise, x, sigmas, noise=noise).tensor().clone())
+            made.append(
+                get_sampler(sampler)(asked_denoise, x, sigmas, noise=noise).tensor().clone()
+            )
     return torch.cat(made)
-
-
-def _cast(denoiser: Denoiser, dtype: str) -> Denoiser:
-    return copy.deepcopy(denoiser, {id(denoiser.net): denoiser.net.cast(DTYPES[dtype])})
 
 
 def cached_draw(cache: Path, model: GalaxyModel, *arguments: Any, **options: Any) -> Tensor:
@@ -164,6 +125,3 @@ def galaxies(model: GalaxyModel, x_nhwb: Tensor) -> Galaxies:
     flux_nbhw = space.to_flux(x_nhwb).movedim(-1, 1).numpy()
     images = to_8bit(to_display(flux_nbhw, lupton_preset(space.lupton, space.bands)))
     return Galaxies(images, measure_images(images, space.lupton, space.bands))
-
-
-NAMES = (*SAMPLERS, *TRIED)

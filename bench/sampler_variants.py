@@ -20,10 +20,11 @@ from bench.pixel_statistics import statistics
 from bench.record import save
 from galgen import load_model
 from galgen.data import concatenate, open_stamps
+from galgen.diffusion.samplers import SAMPLERS
 
 DEVIATIONS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
 GAUSSIAN = [
-    *((name, {"steps": steps}) for name in draws.NAMES for steps in (16, 32, 64, 128)),
+    *((name, {"steps": steps}) for name in SAMPLERS for steps in (16, 32, 64, 128)),
     *(
         (name, {"steps": 32} | levels)
         for name in ("ddpm", "dpmpp-2m", "unipc", "sde-dpmpp-2m")

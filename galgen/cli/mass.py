@@ -27,7 +27,8 @@ def mass(
     seed: Annotated[int, Option(help="Galaxy i of a seed is always the same galaxy.")] = 0,
     steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
     sampler: Annotated[
-        str | None, Option(help="ddpm, ddim, heun, dpmpp-2m, unipc, ipndm or ipndm-v.")
+        str | None,
+        Option(help="ddpm, ddim, heun, dpmpp-2m, sde-dpmpp-2m, unipc, ipndm or ipndm-v."),
     ] = None,
     guidance: Annotated[
         float, Option(help="Classifier-free guidance; 1 is none, above 1 exaggerates.")

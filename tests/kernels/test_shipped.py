@@ -72,6 +72,7 @@ def test_network(monkeypatch, names, preset) -> None:
         {},  # the default
         {"guidance": 2.0},
         {"sampler": "dpmpp-2m", "steps": 8},
+        {"sampler": "sde-dpmpp-2m", "steps": 8},
         {"sampler": "ipndm", "steps": 8},
         {"sampler": "heun", "steps": 4},
     ],

@@ -10,6 +10,7 @@ from galgen.diffusion.samplers.ddpm import ddpm
 from galgen.diffusion.samplers.dpmpp_2m import dpmpp_2m
 from galgen.diffusion.samplers.heun import heun
 from galgen.diffusion.samplers.ipndm import ipndm, ipndm_v
+from galgen.diffusion.samplers.sde_dpmpp_2m import sde_dpmpp_2m
 from galgen.diffusion.samplers.unipc import unipc
 from galgen.errors import InvalidValueError
 
@@ -18,6 +19,7 @@ SAMPLERS: dict[str, Sampler] = {
     "ddim": ddim,
     "heun": heun,
     "dpmpp-2m": dpmpp_2m,
+    "sde-dpmpp-2m": sde_dpmpp_2m,
     "unipc": unipc,
     "ipndm": ipndm,
     "ipndm-v": ipndm_v,

@@ -24,7 +24,7 @@ DTYPE = torch.bfloat16
 MAPS = (16, 64, 256, 1024, 4096)  # cells of a map, 4 x 4 to 64 x 64
 GROUP = 16  # channels of a normalisation group
 HEAD = 32  # channels of an attention head
-WINDOWS = {8: (64, 96, 128, 192, 256), 4: (32, 128)}  # side of a window -> channels
+WINDOWS = {8: (64, 96, 128, 192, 256), 4: (32, 128, 192)}  # side of a window -> channels
 SEGMENTS = 1024  # cubics in the table of normal numbers
 SIDE, BANDS = 64, 3  # of a stamp
 
@@ -76,7 +76,7 @@ def _tiles(channels: int, cells: int) -> set[Tile]:
 
 def _linear_combination() -> Iterator[Variant]:
     steps = [(terms, 0, DTYPE) for terms in range(2, 9)]  # of solvers up to the fourth order
-    noisy = [(terms, SEGMENTS, DTYPE) for terms in (0, 2, 3)]  # the start, ancestral steps
+    noisy = [(terms, SEGMENTS, DTYPE) for terms in (0, 2, 3, 4)]  # the start, ancestral steps
     results = [(terms, 0, None) for terms in (2, 3)]  # 3 with guidance
     for terms, segments, scaled in (*steps, *noisy, *results):
         dtypes = [torch.float32] * terms
