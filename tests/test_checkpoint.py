@@ -65,7 +65,7 @@ def test_vp_round_trip(tmp_path: Path) -> None:
     export(make_checkpoint(preconditioning="vp", timesteps=7), tmp_path, "")
     denoiser = load(tmp_path).denoiser
     assert denoiser.config.timesteps == 7
-    assert len(denoiser.log_sigmas) == 7
+    assert len(denoiser.preconditioning.training_sigmas) == 7
 
 
 def test_same_weights_same_identity(tiny_weights: Path, tmp_path: Path) -> None:

@@ -233,13 +233,22 @@ def test_mixed_precision_stays_close() -> None:
     assert (mixed - full).square().mean().sqrt() < 0.05 * full.std()
 
 
-def test_names_and_shapes_of_parameters() -> None:
+OLD_SMALL = {"widths": (64, 96, 128), "blocks": 2, "detail_features": 0, "detail_width": 0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (OLD_SMALL, "e0118f688ac405ce62b216b806de8b225e4a381711fba3df2950666949ce1502"),
+        ({}, "45ee20ce48cdbebea358bfbda7cc34ba9566d48e14a66a8413b44f3f44400913"),
+    ],
+    ids=["before the head", "small"],
+)
+def test_names_and_shapes_of_parameters(changes: dict, expected: str) -> None:
     """If this fails, weights trained before no longer load."""
-    net = UNet(dataclasses.replace(small().model, properties=PROPERTIES))
+    model = dataclasses.replace(small().model, properties=PROPERTIES, **changes)
+    net = UNet(model)
     named = {name: tuple(p.shape) for name, p in net.named_parameters()}
     assert net.state_dict().keys() == named.keys()
     text = "\n".join(f"{name} {shape}" for name, shape in named.items())
-    assert hashlib.sha256(text.encode()).hexdigest() == PARAMETERS_SHA256
-
-
-PARAMETERS_SHA256 = "e0118f688ac405ce62b216b806de8b225e4a381711fba3df2950666949ce1502"
+    assert hashlib.sha256(text.encode()).hexdigest() == expected
