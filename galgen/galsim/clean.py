@@ -50,7 +50,8 @@ def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
     flux = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
     found = flux.sum((1, 2, 3)).isfinite()
     flux = F.pad(flux.nan_to_num(0, 0, 0), (0, 0, 0, 0, 0, 0, 0, -n % detect.PACK))
-    flux, galaxy, _ = isolate(flux)
+    alone = isolate(flux)
+    flux, galaxy = alone.flux_nbhw, alone.galaxy_nhw
     image = flux.mean(1)
     ellipse = shape.moments(image, galaxy)
     x, y = shape.windowed_centroid(image, ellipse)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -90,11 +90,10 @@ def together(size: int, work: Work, *arguments: Any) -> Iterator[Group]:
                     message = "A training process ended before it had begun; is there enough memory"
                     raise WorkerLostError(f"{message} for {size} of them? Try fewer workers.")
             _stay_on_this_machine()
-            group = Processes(0, size, meeting)
-            yield group
-            for process in others:
-                process.join(_SECONDS_TO_END)
-            group.close()
+            with closing(Processes(0, size, meeting)) as group:
+                yield group
+                for process in others:
+                    process.join(_SECONDS_TO_END)
         finally:
             for process in others:
                 if process.is_alive():
