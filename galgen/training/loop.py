@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,17 +19,16 @@ from galgen.ema import PowerEMA
 from galgen.errors import NonFiniteOutputError
 from galgen.lanes import keep_memory
 from galgen.model.embedding import Condition
-from galgen.output import write_atomically
 from galgen.training.batches import BatchSource, TrainingBatch, prefetched
 from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group
+from galgen.training.log import LossLog
 from galgen.training.optim import learning_rate, make_optimizers
 from galgen.training.state import load_state, save_state
 
 LOG_SECONDS = 10.0
 VALIDATION_BATCHES = 8
 AHEAD = 8  # batches made in threads while a GPU works
-LOG_FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class Trainer:
         self.training, self.validation = training, validation
         self.tree = training.stamps.tree
         self.device = torch.device(device)
-        self.checkpoint_path, self.log_path = out / "checkpoint.safetensors", out / "loss.csv"
+        self.checkpoint_path, self._log = out / "checkpoint.safetensors", LossLog(out / "loss.csv")
         if self.device.type == "cpu":
             keep_memory()
         torch.manual_seed(self.config.seed)
@@ -138,8 +135,8 @@ class Trainer:
         state = self.denoiser, self.ema, self.optimizers
         meta = load_state(self.checkpoint_path, *state, self._made_by())
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
-        rows = [row for row in self._read_log() if int(row["images"]) <= self.images]
-        write_atomically(self.log_path, partial(_write_log, rows))
+        if self.group.rank == 0:
+            self._log.forget_after(self.images)
 
     def forget_average(self) -> None:
         """Average from the present weights on, after they have been changed from outside."""
@@ -198,7 +195,7 @@ class Trainer:
                     raise self._diverged(f"the loss is {loss}")
                 speed = len(losses) * config.batch / (now - last_report)
                 events.report(Progress(self.images, config.images, loss, speed))
-                self._log(loss, speed)
+                self._append(loss=f"{loss:.5f}", images_per_second=f"{speed:.1f}")
                 losses, last_report = [], now
             if now - last_save >= 60 * config.checkpoint_minutes:
                 self.save()
@@ -278,35 +275,14 @@ class Trainer:
         loss = self._loss if denoiser is self._working else denoising_loss
         return loss(denoiser, x_bhwc, sigma_b, noise_bhwc, condition)
 
-    def _log(self, loss: float, rate: float) -> None:
-        self._append(loss=f"{loss:.5f}", images_per_second=f"{rate:.1f}")
-
     def _log_validation(self) -> None:
         self.last_validation_loss = self.validation_loss()
         self._append(validation_loss=f"{self.last_validation_loss:.5f}")
 
     def _append(self, **values: str) -> None:
-        values |= {
-            "images": str(self.images),
-            "seconds": f"{self.seconds:.1f}",
-            "learning_rate": f"{self.learning_rate:.3g}",
-        }
-        new = not self.log_path.exists()
-        with open(self.log_path, "a", newline="") as handle:
-            writer = csv.DictWriter(handle, LOG_FIELDS, restval="")
-            if new:
-                writer.writeheader()
-            writer.writerow(values)
-
-    def _read_log(self) -> list[dict[str, str]]:
-        if not self.log_path.exists():
-            return []
-        with open(self.log_path, newline="") as handle:
-            return list(csv.DictReader(handle))
-
-
-def _write_log(rows: Sequence[dict[str, str]], path: Path) -> None:
-    with open(path, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, LOG_FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)
+        self._log.append(
+            images=str(self.images),
+            seconds=f"{self.seconds:.1f}",
+            learning_rate=f"{self.learning_rate:.3g}",
+            **values,
+        )

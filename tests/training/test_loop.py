@@ -20,6 +20,7 @@ from galgen.errors import NonFiniteOutputError, WeightsError
 from galgen.presets import tiny
 from galgen.training import loop
 from galgen.training.batches import TrainingBatch
+from galgen.training.log import FIELDS
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
 
@@ -147,7 +148,7 @@ def test_log(prepared: Prepared, tmp_path: Path) -> None:
     reports: list[Progress] = []
     trainer(prepared, tmp_path, warmup=8).run(steps(3, reports.append))
     rows = log(tmp_path)
-    assert tuple(rows[0]) == loop.LOG_FIELDS
+    assert tuple(rows[0]) == FIELDS
     *training, validation = rows
     assert [int(row["images"]) for row in training] == [4, 8, 12]
     assert [float(row["learning_rate"]) for row in training] == [0, 5e-4, 1e-3]  # of the step

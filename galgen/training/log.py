@@ -1,0 +1,51 @@
+"""The loss curve of a training run, a CSV file that grows as the run does."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from galgen.output import write_atomically
+
+FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
+
+
+class LossLog:
+    """Appends rows of `FIELDS` to a file, which is made with the first of them.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, **values: str) -> None:
+        """Add a row; fields that are not given stay empty."""
+        new = not self.path.exists()
+        with open(self.path, "a", newline="") as handle:
+            writer = csv.DictWriter(handle, FIELDS, restval="")
+            if new:
+                writer.writeheader()
+            writer.writerow(values)
+
+    def forget_after(self, images: int) -> None:
+        """Take away the rows of steps that have to be done again."""
+        rows = [row for row in self._read() if int(row["images"]) <= images]
+        write_atomically(self.path, partial(_write, rows))
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.exists():
+            return []
+        with open(self.path, newline="") as handle:
+            return list(csv.DictReader(handle))
+
+
+def _write(rows: Sequence[dict[str, str]], path: Path) -> None:
+    with open(path, "w", newline="") as handle:
+        writer = csv.DictWriter(handle, FIELDS)
+        writer.writeheader()
+        writer.writerows(rows)
