@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Self
 
@@ -82,8 +83,9 @@ class ProgressLine:
             now - self._printed >= LOG_SECONDS or done >= self._total
         ):
             self._printed = now
-            left = (self._total - done) / rate if rate > 0 else float("inf")
+            left = (self._total - done) / rate if rate > 0 else math.inf
             eta = f"{left:.0f} s" if left < 6000 else f"{left / 60:.0f} min"
+            eta = eta if math.isfinite(left) else "not known yet"
             Console(stderr=True, soft_wrap=True).print(
                 f"{done:,}/{self._total:,} {self._unit}  {text}  {detail}  ETA {eta}",
                 highlight=False,
