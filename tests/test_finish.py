@@ -19,6 +19,9 @@ SPACES = {
         "display", ("g", "r", "i"), 0.02, (0.05, 0.06, 0.08), (0.1,) * 3, lupton="sdss"
     ),
 }
+MIX = ((0.6, 0.5, 0.6), (-0.7, 0.1, 0.6), (0.3, -0.8, 0.4))
+SPACES["mixed flux"] = replace(SPACES["flux"], mix=MIX)
+SPACES["mixed display"] = replace(SPACES["display"], mix=MIX)
 
 
 @pytest.fixture
