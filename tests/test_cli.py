@@ -198,13 +198,14 @@ def test_info_shows_taxonomy_and_properties(galgen, tiny_weights):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("9m", 540), ("1.5h", 5400), ("20", 20)]
+    ("text", "seconds"),
+    [("90s", 90), ("9m", 540), ("1.5h", 5400), ("20", 20), ("15m30s", 930), ("2h5s", 7205)],
 )
 def test_durations(text, seconds):
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5m", "0s", "5 days", "1e3"])
+@pytest.mark.parametrize("text", ["", "m", "-5m", "0s", "5 days", "1e3", "5s3m", "3m3m", "15m30"])
 def test_bad_durations(text):
     with pytest.raises(InvalidValueError, match="duration"):
         parse_duration(text)

@@ -13,17 +13,19 @@ _BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in '90s', '9m', '1.5h' or a bare number of seconds.
+    """Seconds in '90s', '9m', '1.5h', '1h30m' or a bare number of seconds.
 
     Raises
     ------
     InvalidValueError
         If the text is none of these or not above zero.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    seconds = float(match[1]) * _SECONDS[match[2] or "s"] if match else 0.0
+    number = r"\d+(?:\.\d+)?"
+    known = re.fullmatch(rf"{number}|(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
+    parts = re.findall(rf"({number})([smh]?)", text) if known else []
+    seconds = sum(float(value) * _SECONDS[unit or "s"] for value, unit in parts)
     if seconds <= 0:
-        raise InvalidValueError("duration", text, "such as 90s, 9m or 2h")
+        raise InvalidValueError("duration", text, "such as 90s, 9m, 2h or 1h30m")
     return seconds
 
 
