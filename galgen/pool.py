@@ -78,7 +78,7 @@ def _gpus() -> list[str]:
 def _begin(queue: SimpleQueue, stop: Event) -> None:
     """Set up a worker process, before it imports torch."""
     os.environ.update(queue.get())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of it. SIGTERM
     # reaches all of a Slurm job, and comes from the pool when it has lost a worker.
     ended = threading.Event()
@@ -91,7 +91,8 @@ def _begin(queue: SimpleQueue, stop: Event) -> None:
     threading.Thread(target=_end_when_idle, args=(ended, shards.idle), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent process to end, then end this one; to be run in a thread."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from galgen.errors import InvalidValueError, WorkerLostError
-from galgen.pool import usable_cores
+from galgen.pool import end_with_parent, usable_cores
 from galgen.training.group import Alone, Group, Processes
 
 _SECONDS_TO_END = 60.0
@@ -107,7 +107,7 @@ def _begin(
     # Ctrl-C and SIGTERM may reach all processes; number 0 decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     ready.send(True)
     _stay_on_this_machine()
@@ -123,10 +123,3 @@ def _stay_on_this_machine() -> None:
     """Let the processes talk over the loopback device, which every machine has."""
     name = "lo0" if sys.platform == "darwin" else "lo"
     os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # it was killed: nobody would end this process
