@@ -24,11 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench import ceilings
 from bench.record import save
 from bench.timing import warm_seconds
-from galgen.device import pick_device
 from galgen.generate import load_model
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
-from galgen.presets import get_preset
+from galgen.system.device import pick_device
+from galgen.training.presets import get_preset
 from galgen_kernels import use_backend
 
 GPU = torch.cuda.is_available()

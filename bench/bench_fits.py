@@ -24,8 +24,8 @@ from astropy.io import fits
 
 from galgen.batch import GalaxyBatch, RunInfo
 from galgen.catalog import write_catalog
-from galgen.catalog.layout import plan
-from galgen.catalog.schema import catalog_columns, pack_rows, row_dtype
+from galgen.catalog.format.layout import plan
+from galgen.catalog.format.schema import catalog_columns, pack_rows, row_dtype
 from galgen.measure.columns import measured_columns
 
 GALAXIES = int(os.environ.get("GALGEN_BENCH_GALAXIES", 16384))

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from galgen import noise, write_catalog
+from galgen.generate.sampling import DTYPES, Sampling
 from galgen.measure import measure
 from galgen.model.embedding import Condition
-from galgen.sampling import DTYPES, Sampling
 
 BATCH = int(os.environ.get("GALGEN_BENCH_BATCH", "32"))
 

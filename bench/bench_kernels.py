@@ -27,7 +27,7 @@ from bench import cases, ceilings, contenders
 from bench.cases import FUSION_MAPS, NORM_MAPS, Call, Stage
 from bench.timing import repeated
 from galgen import noise
-from galgen.device import pick_device
+from galgen.system.device import pick_device
 from galgen_kernels import fits_reference, reference, solver_reference
 from galgen_kernels.fused import linear_combination, stamps_to_fits
 

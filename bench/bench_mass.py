@@ -20,10 +20,10 @@ import typer
 
 from bench.command import CommandError, mass_seconds
 from bench.record import save
-from galgen.checkpoint import export
 from galgen.diffusion.denoiser import Denoiser
 from galgen.generate import load_model
-from galgen.presets import get_preset
+from galgen.training.presets import get_preset
+from galgen.weights.checkpoint import export
 
 GPU = torch.cuda.is_available()
 PRESETS = ["small", "fast"] if GPU else ["small"]

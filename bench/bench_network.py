@@ -33,8 +33,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.bench_denoiser import SIZE, flops_per_image, inputs, network
 from bench.record import save
-from galgen.lanes import keep_memory
-from galgen.sampling import DTYPES
+from galgen.generate.sampling import DTYPES
+from galgen.system.lanes import keep_memory
 
 AGREE = 0.05  # how far FLOPs per image may be apart
 CORES = os.cpu_count() or 1

@@ -19,8 +19,8 @@ from typing import Annotated
 import typer
 
 from bench import record
-from galgen.presets import get_preset
 from galgen.training import train
+from galgen.training.presets import get_preset
 
 
 def main(

@@ -18,17 +18,17 @@ import typer
 
 from bench import record
 from galgen import categories
-from galgen.checkpoint import load
 from galgen.config import TrainConfig
 from galgen.data import StampSet, held_out
 from galgen.diffusion.denoiser import Denoiser
-from galgen.generate import SHIPPED_WEIGHTS
 from galgen.model.embedding import Condition
-from galgen.population import Population
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.request.population import Population
 from galgen.training.cache import cache_folder
 from galgen.training.gather import gather
 from galgen.training.measured import measured_properties
+from galgen.weights import SHIPPED_WEIGHTS
+from galgen.weights.checkpoint import load
 
 SIGMAS = (0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 4.0)
 MIDDLE = slice(12, 52)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from galgen.device import pick_device
-from galgen.generate import SHIPPED_WEIGHTS
-from galgen.presets import get_preset
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.system.device import pick_device
+from galgen.training.presets import get_preset
+from galgen.weights import SHIPPED_WEIGHTS
 from galgen_kernels import reference
 from galgen_kernels.fits import Stretch
 from galgen_kernels.fused import attention_fusion, group_norm_silu

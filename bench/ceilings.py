@@ -17,7 +17,7 @@ import typer
 
 from bench.record import save
 from bench.timing import warm_seconds
-from galgen.device import pick_device
+from galgen.system.device import pick_device
 
 MATMUL_SIDES = {"cuda": (4096, 8192, 16384), "cpu": (256, 512)}
 COPY_BYTES = {"cuda": 2 << 30, "cpu": 64 << 20}

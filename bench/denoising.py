@@ -29,7 +29,7 @@ from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.generate import GalaxyModel
 from galgen.model.embedding import Condition
 from galgen.noise import Stream, normal
-from galgen.request import Request, parse_mixture
+from galgen.request.mixture import Request, parse_mixture
 
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 RESTARTS = ((0.03, 10), (0.1, 12), (0.3, 16), (1.0, 20))  # level, steps

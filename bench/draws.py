@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from bench.matched_sets import Galaxies, measure_images, to_8bit
+from galgen.diffusion.combination import Combination, LazyDenoiser, Stamps
 from galgen.diffusion.guidance import guided
-from galgen.diffusion.lazy import Combination, LazyDenoiser, Stamps
 from galgen.diffusion.samplers import get_sampler
 from galgen.diffusion.schedule import karras_sigmas
-from galgen.display import to_display
 from galgen.generate import GalaxyModel
-from galgen.lupton import lupton_preset
+from galgen.generate.sampling import DTYPES
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
-from galgen.request import Request, parse_mixture
-from galgen.sampling import DTYPES
+from galgen.pictures.display import to_display
+from galgen.pixels.lupton import lupton_preset
+from galgen.request.mixture import Request, parse_mixture
 
 MICRO_BATCH = 32
 

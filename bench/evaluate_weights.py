@@ -21,9 +21,9 @@ import typer
 from galgen import CatalogFile, categories, evaluate, load_model, write_catalog
 from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps, split
-from galgen.display import display_stretch, to_display
-from galgen.render import save_grid
-from galgen.sampling import Sampling
+from galgen.generate.sampling import Sampling
+from galgen.pictures.display import display_stretch, to_display
+from galgen.pictures.grid import save_grid
 
 
 def mixture_of(stamps: StampSet) -> str:

@@ -25,7 +25,7 @@ import typer
 from typer import Argument, Option
 
 from bench.record import save
-from galgen.checkpoint import export
+from galgen.weights.checkpoint import export
 from tests.tiny import make_checkpoint
 
 

@@ -11,11 +11,11 @@ import torch
 from galgen import categories
 from galgen.config import TrainConfig
 from galgen.data import StampSet, split
-from galgen.display import display_stretch, to_display
 from galgen.generate import GalaxyModel
-from galgen.lupton import lupton_preset
+from galgen.generate.sampling import Sampling
 from galgen.measure import measure
-from galgen.sampling import Sampling
+from galgen.pictures.display import display_stretch, to_display
+from galgen.pixels.lupton import lupton_preset
 
 # Categories, and the labels that belong to them; a label's descendants do not.
 GROUPS: Mapping[str, tuple[str, ...]] = {

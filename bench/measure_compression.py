@@ -20,7 +20,7 @@ import typer
 
 from bench.record import save
 from galgen.catalog import CatalogFile
-from galgen.catalog.compress import compress
+from galgen.catalog.convert.compress import compress
 from galgen.measure import detect, measure
 
 RELATIVE = ("FLUX_", "HALF_LIGHT_RADIUS", "SNR")

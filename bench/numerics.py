@@ -23,7 +23,7 @@ from bench import cases
 from bench.cases import FUSION_MAPS, NORM_MAPS, Stage
 from bench.record import save
 from galgen import noise
-from galgen.device import pick_device
+from galgen.system.device import pick_device
 from galgen_kernels import fits_reference, reference, solver_reference
 from galgen_kernels.fits import Scaling
 from galgen_kernels.fused import linear_combination, stamps_to_fits

@@ -21,11 +21,11 @@ import typer
 from bench import record
 from bench.by_sigma import loss_by_sigma
 from galgen.config import Preset
-from galgen.presets import get_preset
 from galgen.training.batches import BatchSource
 from galgen.training.cache import cache_folder
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
+from galgen.training.presets import get_preset
 
 # Changes of preset `small`, by part of its configuration.
 DEEP = {"model": {"widths": (64, 96, 128), "blocks": 2}}

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from galgen import __version__
-from galgen.device import device_kind, pick_device
-from galgen.output import write_atomically
+from galgen.system.device import device_kind, pick_device
+from galgen.system.files import write_atomically
 
 
 def environment() -> dict[str, Any]:

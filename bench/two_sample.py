@@ -28,7 +28,7 @@ from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.evaluation.columns import compared_values
 from galgen.evaluation.distance import compare
-from galgen.sampling import Sampling
+from galgen.generate.sampling import Sampling
 
 SPACES = ("final", "early")
 SPLITS = 100

@@ -26,8 +26,8 @@ from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.generate import GalaxyModel
-from galgen.render import save_grid
-from galgen.sampling import Sampling
+from galgen.generate.sampling import Sampling
+from galgen.pictures.grid import save_grid
 
 REPEATS = 4
 SHOWN = 10  # galaxies of each row of the sheet

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.columns import FitsColumn
 from galgen.errors import InvalidValueError
-from galgen.fitscolumn import FitsColumn
 
 # The columns of a catalogue that identify a galaxy, in front of those that are measured ...
 IDENTITY = ("GALAXY_ID", "SEED", "CATEGORY", "CATEGORY_NAME")
@@ -134,7 +134,7 @@ class RunInfo:
         Galaxies in each file of a catalogue of several files.
     flux_source : str or None
         Where the flux scale comes from if not from the weights: 'MAGZERO' or 'INPUT' (see
-        `galgen.photometry.FluxScale`).
+        `galgen.pixels.units.FluxScale`).
     mag_zero : float or None
         AB magnitude that the user gave, of one count or of one unit of the weights.
     psf, noise : str or None

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from galgen.checkpoint import export
 from galgen.cli import main
+from galgen.weights.checkpoint import export
 from tests.tiny import make_checkpoint
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers share the cores

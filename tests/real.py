@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from galgen.batch import GalaxyBatch, RunInfo
 from galgen.catalog import write_catalog
 from galgen.data import StampSet, open_stamps
-from galgen.lupton import lupton_preset
 from galgen.measure import measure
+from galgen.pixels.lupton import lupton_preset
 
 FIXTURE = Path(__file__).parent / "fixtures" / "galaxies64.zip"
 

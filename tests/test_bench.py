@@ -32,7 +32,7 @@ from bench import (
     tune_kernels,
 )
 from bench.command import CommandError, mass_seconds
-from galgen.presets import PRESETS
+from galgen.training.presets import PRESETS
 from galgen_kernels.fused import tuned
 from galgen_kernels.fused.attention_fusion import TILES, Tile
 from tests.real import fixture_stamps, write_real

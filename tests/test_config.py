@@ -9,7 +9,7 @@ import pytest
 
 from galgen.config import DiffusionConfig, JsonConfig, ModelConfig, TrainConfig
 from galgen.errors import InvalidValueError
-from galgen.presets import PRESETS
+from galgen.training.presets import PRESETS
 
 CONFIGS = {f"{name}-{part}": getattr(PRESETS[name](), part)
            for name in PRESETS for part in ("model", "diffusion", "train")}  # fmt: skip

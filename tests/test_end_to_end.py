@@ -17,8 +17,8 @@ from astropy.io import fits
 
 import galgen
 from galgen.data import open_stamps
-from galgen.generate import SHIPPED_WEIGHTS
-from galgen.stretch import lupton_preset
+from galgen.pixels.space import lupton_preset
+from galgen.weights import SHIPPED_WEIGHTS
 
 pytestmark = pytest.mark.xdist_group("end-to-end")  # one set of galaxies for all
 

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 import galgen
 from galgen import categories
+from galgen.categories.treefile import read_tree
 from galgen.cli import app
-from galgen.presets import PRESETS
-from galgen.treefile import read_tree
+from galgen.training.presets import PRESETS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from galgen.categories import CATEGORIES
-from galgen.checkpoint import Checkpoint
 from galgen.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.measure import property_names
-from galgen.population import Population
-from galgen.presets import tiny
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.request.population import Population
+from galgen.training.presets import tiny
+from galgen.weights.checkpoint import Checkpoint
 
 BANDS = ("g", "r", "i")
 SIZE = 32

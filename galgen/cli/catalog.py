@@ -28,7 +28,7 @@ def schema(
     form: Annotated[str, Option("--format", help="table, json, csv or md.")] = "table",
 ) -> None:
     """Show the columns and header cards of catalogues: name, type, unit and meaning."""
-    from galgen.catalog.describe import describe, describe_file, render, sections
+    from galgen.catalog.read.describe import describe, describe_file, render, sections
 
     entries = describe(bands.split(","), flux_unit) if catalog is None else describe_file(catalog)
     if form != "table":
@@ -57,7 +57,7 @@ def cat(
     Bands, columns, stamp shape, units and calibration must agree; weights, seeds and requests may
     differ.
     """
-    from galgen.catalog.concat import concatenate
+    from galgen.catalog.convert.concat import concatenate
     from galgen.cli.progress import ProgressLine, human_bytes
 
     total = sum(path.stat().st_size for path in catalogs if path.is_file())
@@ -92,12 +92,12 @@ def compress(
         total = len(opened) * len(opened.bands)
     with ProgressLine(total, "stamps", quiet=quiet) as line:
         if decompress:
-            from galgen.catalog.decompress import decompress as undo
+            from galgen.catalog.convert.decompress import decompress as undo
 
             written = undo(catalog, out, overwrite, line.update)
             text = f"{written}: {human_bytes(written.stat().st_size)}"
         else:
-            from galgen.catalog.compress import compress as run
+            from galgen.catalog.convert.compress import compress as run
 
             text = str(run(catalog, out, q, lossless, overwrite, line.update))
     if not quiet:

@@ -15,7 +15,7 @@ from typer import Option
 from galgen.errors import InvalidValueError
 
 if TYPE_CHECKING:
-    from galgen.recipe import Recipe
+    from galgen.produce.recipe import Recipe
 
 _PANEL = "Who makes the galaxies"
 Workers = Annotated[
@@ -95,7 +95,7 @@ def make_catalog(
 ) -> None:
     """Make a catalogue, or a part of one, and say what there is."""
     from galgen.cli.progress import ProgressLine, human_bytes
-    from galgen.signals import StopRequest
+    from galgen.system.signals import StopRequest
 
     if route.njobs is not None and overwrite:
         hint = "Remove the old catalogue before the array starts."
@@ -116,7 +116,7 @@ def make_catalog(
             size = sum(path.stat().st_size for path in catalog_files(out))
             said = f"{out}: {line.done:,} galaxies, {human_bytes(size)}"
         else:
-            from galgen.produce import produce_job
+            from galgen.produce.run import produce_job
 
             first, last = produce_job(recipe, out, route.array_job(), route.njobs, **watch)
             made = f"galaxies {first} to {last - 1}" if first < last else "no galaxies"
@@ -128,23 +128,23 @@ def make_catalog(
 
 def _make(recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: dict) -> None:
     if route.scheduler is not None or route.slurm is not None:
-        from galgen.cluster import dask_workers
-        from galgen.shards import produce_on
+        from galgen.produce.dask import dask_workers
+        from galgen.produce.shards import produce_on
 
         executor, workers = stack.enter_context(
             dask_workers(route.scheduler, route.slurm, options["stop"])
         )
         produce_on(executor, workers, recipe, out, **options)
         return
-    from galgen.pool import default_workers, local_pool
+    from galgen.produce.pool import default_workers, local_pool
 
     workers = default_workers(recipe.device) if route.workers is None else route.workers
     if workers == 1:
-        from galgen.produce import produce
+        from galgen.produce.run import produce
 
         produce(recipe, out, **options)
     else:
-        from galgen.shards import produce_on
+        from galgen.produce.shards import produce_on
 
         executor, tell = stack.enter_context(local_pool(workers, recipe.device))
         produce_on(executor, workers, recipe, out, tell=tell, **options)
@@ -152,6 +152,6 @@ def _make(recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: di
 
 def catalog_files(path: Path) -> list[Path]:
     """All files of a catalogue: itself, or its index and what that lists."""
-    from galgen.catalog.index import read_index
+    from galgen.catalog.format.index import read_index
 
     return [path, *(read_index(path) or [])]

@@ -27,7 +27,7 @@ def preview(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw a labelled grid of a catalogue's galaxies by category."""
-    from galgen.sheet import preview as draw
+    from galgen.pictures.sheet import preview as draw
 
     typer.echo(draw(catalog, out, per_category, scale, overwrite))
 
@@ -49,7 +49,7 @@ def evaluate(
     import json
 
     from galgen.evaluation import evaluate as compare
-    from galgen.output import check_output, write_atomically
+    from galgen.system.files import check_output, write_atomically
 
     if out is not None:
         check_output(out, overwrite)

@@ -25,9 +25,9 @@ def info(
     import torch
 
     from galgen import __version__
-    from galgen.device import device_kind
     from galgen.generate import load_model
-    from galgen.sampling import Sampling
+    from galgen.generate.sampling import Sampling
+    from galgen.system.device import device_kind
 
     model = load_model(weights)
     kernels = Sampling.on(model.device).kernels_on(model.device)

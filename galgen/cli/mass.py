@@ -94,7 +94,7 @@ def mass(
     what was made is kept, and 'galgen resume' goes on.
     """
     from galgen.cli.values import parse_bytes, utc_date
-    from galgen.recipe import Recipe
+    from galgen.produce.recipe import Recipe
 
     if no_stamps and stamps not in (None, "none"):
         raise InvalidValueError("--stamps", stamps, "none, or nothing, with --no-stamps")

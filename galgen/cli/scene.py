@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Option
 
+from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
-from galgen.taxonomy import ROOT
 
 if TYPE_CHECKING:
     from galgen.scene.galaxies import Galaxies
@@ -90,8 +90,7 @@ def scene(
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
     from galgen.cli.progress import ProgressLine, human_bytes
-    from galgen.inputs import InputTable, parse_map
-    from galgen.output import check_output
+    from galgen.request.table import InputTable, parse_map
     from galgen.scene import (
         CatalogGalaxies,
         Field,
@@ -100,6 +99,7 @@ def scene(
         random_sources,
         read_sources,
     )
+    from galgen.system.files import check_output
 
     # What can be refused without galaxies is refused before there are any.
     check_output(out, overwrite)
@@ -142,7 +142,7 @@ def _generated(
 ) -> Galaxies:
     from galgen.categories import DEFAULT
     from galgen.generate import load_model
-    from galgen.sampling import Sampling
+    from galgen.generate.sampling import Sampling
     from galgen.scene import GeneratedGalaxies
 
     model = load_model(weights, device)

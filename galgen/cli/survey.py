@@ -65,7 +65,7 @@ def observing(
     psf: str | None,
     noise: str | None,
 ) -> dict[str, object]:
-    """The settings of a flux unit and the sky, as `galgen.observe.Observing` has them.
+    """The settings of a flux unit and the sky, as `galgen.generate.observe.Observing` has them.
 
     Raises
     ------

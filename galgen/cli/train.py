@@ -73,7 +73,7 @@ def train(
 
     from galgen.cli.progress import ProgressLine
     from galgen.cli.values import parse_duration
-    from galgen.presets import get_preset
+    from galgen.training.presets import get_preset
 
     chosen = get_preset(preset, fusion)
     given = {"images": images, "batch": batch, "learning_rate": learning_rate, "seed": seed}

@@ -45,8 +45,8 @@ def resume(
     rest. A catalogue that is finished stays as it is.
     """
     from galgen.catalog import CatalogFile
-    from galgen.catalog.ledger import Ledger, part_folder
-    from galgen.recipe import Recipe
+    from galgen.catalog.write.ledger import Ledger, part_folder
+    from galgen.produce.recipe import Recipe
 
     if not part_folder(catalog).exists() and catalog.exists():
         CatalogFile(catalog_files(catalog)[-1]).close()  # unless it is none of ours

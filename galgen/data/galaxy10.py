@@ -21,7 +21,7 @@ from galgen import categories
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, InvalidValueError
-from galgen.lupton import LUPTON
+from galgen.pixels.lupton import LUPTON
 
 _LOG = logging.getLogger(__name__)
 _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have it too

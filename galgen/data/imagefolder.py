@@ -27,7 +27,7 @@ from PIL import Image
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError
-from galgen.lupton import LUPTON
+from galgen.pixels.lupton import LUPTON
 
 _SUFFIXES = (".webp", ".jpeg", ".jpg", ".png")
 _MODES = ("RGB", "RGBA", "P")  # greyscale and 16-bit images would convert to RGB without a word
@@ -71,8 +71,8 @@ def read_imagefolder(
     tree : Taxonomy
         The categories.
     lupton : str or None
-        Stretch the images were made with, a key of `galgen.stretch.LUPTON`; None if unknown, which
-        leaves flux out of reach.
+        Stretch the images were made with, a key of `galgen.pixels.space.LUPTON`; None if unknown,
+        which leaves flux out of reach.
     bands : sequence of str, optional
         The bands shown as B, G, R: bluest first. By default those of the stretch, or g, r, i.
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from galgen.categories.taxonomy import Taxonomy
 from galgen.data.stamps import StampSet
 from galgen.errors import DataError, UnknownCategoryError
-from galgen.taxonomy import Taxonomy
 
 _SHOWN = 10  # ids in a message
 

@@ -11,7 +11,7 @@ import torch
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
-from galgen.lupton import lupton_preset
+from galgen.pixels.lupton import lupton_preset
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class StampSet:
     pixel_scale : float or None
         Arcsec per pixel; None where there is no common one.
     lupton : str or None
-        The stretch between flux and display, a key of `galgen.stretch.LUPTON`.
+        The stretch between flux and display, a key of `galgen.pixels.space.LUPTON`.
     source : str
         Where they came from, for messages and provenance.
     tree : Taxonomy

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from galgen.data import StampSet
-from galgen.display import to_display
 from galgen.errors import DataError
 from galgen.evaluation.neighbours import thumbnails
-from galgen.lupton import LuptonStretch, lupton_preset
 from galgen.measure import measure
+from galgen.pictures.display import to_display
+from galgen.pixels.lupton import LuptonStretch, lupton_preset
 
 _CHUNK = 256  # stamps measured at a time
 

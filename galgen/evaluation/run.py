@@ -13,15 +13,15 @@ import torch
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.data import StampSet, concatenate, open_stamps
-from galgen.display import display_stretch, to_display
 from galgen.errors import DataError, InvalidValueError
 from galgen.evaluation.columns import compared_columns, compared_values
 from galgen.evaluation.distance import compare
 from galgen.evaluation.neighbours import Neighbours, compare_neighbours, thumbnails
 from galgen.evaluation.reference import Reference, measure_reference
 from galgen.evaluation.report import CategoryReport, Evaluation
-from galgen.lupton import LuptonStretch
 from galgen.measure import measured_columns
+from galgen.pictures.display import display_stretch, to_display
+from galgen.pixels.lupton import LuptonStretch
 
 MIN_SAMPLE = 10  # generated galaxies, and real ones in each half, below which nothing can be said
 SPLITS = 100

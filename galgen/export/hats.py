@@ -16,7 +16,7 @@ from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError, MissingPackageError
 from galgen.export.partition import Partition, partition
 from galgen.export.positions import Positions, Range
-from galgen.output import check_folder_output, written_aside
+from galgen.system.files import check_folder_output, written_aside
 
 ROWS = 1_000_000
 _HEALPIX, _ORDER = "_healpix_29", 29

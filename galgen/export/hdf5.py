@@ -12,7 +12,7 @@ import numpy as np
 
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
-from galgen.output import check_output, written_aside
+from galgen.system.files import check_output, written_aside
 
 _CHUNK = 256  # galaxies read at a time
 _CHUNK_BYTES = 1 << 18  # of stamps in a chunk of the file: small enough to read one galaxy

@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 
 from galgen.catalog import CatalogFile
-from galgen.display import display_stretch, shown, to_display
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.lupton import LuptonStretch
-from galgen.output import check_folder_output, check_output, written_aside
-from galgen.render import rgb
+from galgen.pictures.display import display_stretch, shown, to_display
+from galgen.pictures.grid import rgb
+from galgen.pixels.lupton import LuptonStretch
+from galgen.system.files import check_folder_output, check_output, written_aside
 
 _CHUNK = 256  # stamps read at a time
 _GENERATED = "generated"  # key of galgen.json that tells an export from data of another origin

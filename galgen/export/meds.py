@@ -17,8 +17,8 @@ import torch
 
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
-from galgen.measure.maps import maps
-from galgen.output import check_output, written_aside
+from galgen.measure.segments import maps
+from galgen.system.files import check_output, written_aside
 
 NEIGHBOUR = -1  # in seg_cutouts; galaxies have their `number`, sky is 0
 UNKNOWN = -9999

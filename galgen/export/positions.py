@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from galgen.catalog import CatalogFile
-from galgen.catalog.parts import Part
+from galgen.catalog.format.parts import Part
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.noise import Stream, uniform
 

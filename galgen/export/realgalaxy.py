@@ -13,11 +13,11 @@ from astropy.io import fits
 from astropy.table import Table
 
 from galgen.catalog import CatalogFile
+from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.isolate import isolate
-from galgen.output import check_output, write_atomically
-from galgen.taxonomy import ROOT
+from galgen.system.files import check_output, write_atomically
 
 _CHUNK = 64  # galaxies isolated at a time, a multiple of 8 (galgen.measure.detect.pack)
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")

@@ -23,8 +23,8 @@ from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp, clean
 from galgen.galsim.profile import profile
 from galgen.generate import Run, load_model
-from galgen.request import Request, parse_mixture
-from galgen.sampling import Sampling
+from galgen.generate.sampling import Sampling
+from galgen.request.mixture import Request, parse_mixture
 
 _CACHE = 2**28  # bytes of stamps kept
 _BLOCK = 16  # galaxies of a file cleaned at a time

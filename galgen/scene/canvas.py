@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from galgen.categories.taxonomy import Taxonomy
 from galgen.scene import truth
 from galgen.scene.cutout import cut_out
 from galgen.scene.draw import Box, Placement, box, resample
@@ -12,7 +13,6 @@ from galgen.scene.field import Field
 from galgen.scene.galaxies import Stamps
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
-from galgen.taxonomy import Taxonomy
 
 # Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
 # sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.

@@ -16,13 +16,13 @@ import torch
 from galgen import noise
 from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
+from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError, DataError
 from galgen.generate import GalaxyModel, Run
+from galgen.generate.sampling import Sampling
 from galgen.noise import Stream
-from galgen.request import Request, parse_mixture
-from galgen.sampling import Sampling
+from galgen.request.mixture import Request, parse_mixture
 from galgen.scene.sources import Sources
-from galgen.taxonomy import Taxonomy
 
 _BATCH = 64  # stamps read from a file at a time
 _PICK = Stream.SCENE.at(2)

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from galgen.errors import GalgenError, InvalidValueError, OutputError
-from galgen.output import check_output, write_atomically
-from galgen.request import MAX_SEED
+from galgen.request.mixture import MAX_SEED
 from galgen.scene import truth
 from galgen.scene.canvas import Canvas
 from galgen.scene.field import Field
@@ -17,6 +16,7 @@ from galgen.scene.galaxies import Galaxies
 from galgen.scene.imaging import Imaging
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
+from galgen.system.files import check_output, write_atomically
 
 
 def make_scene(

@@ -11,8 +11,8 @@ import torch
 from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
-from galgen.inputs import InputTable
 from galgen.noise import Stream
+from galgen.request.table import InputTable
 from galgen.scene import population
 from galgen.scene.field import Field
 

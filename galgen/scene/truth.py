@@ -10,10 +10,10 @@ from astropy.io import fits
 
 from galgen import __version__
 from galgen.batch import RunInfo
-from galgen.catalog.schema import CatalogColumn
+from galgen.catalog.format.schema import CatalogColumn
+from galgen.categories.taxonomy import Taxonomy
 from galgen.scene.field import Field
 from galgen.scene.imaging import Exposure, Imaging
-from galgen.taxonomy import Taxonomy
 
 TRUTH = "TRUTH"
 

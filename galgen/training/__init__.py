@@ -8,14 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from galgen.checkpoint import Checkpoint, export
+from galgen.categories.taxonomy import Taxonomy
 from galgen.config import Preset
-from galgen.device import device_kind, pick_device
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import OutputError
-from galgen.output import write_atomically
-from galgen.signals import StopRequest
-from galgen.taxonomy import Taxonomy
+from galgen.system.device import device_kind, pick_device
+from galgen.system.files import write_atomically
+from galgen.system.signals import StopRequest
 from galgen.training.batches import BatchSource
 from galgen.training.cache import cache_folder
 from galgen.training.card import card_text, make_card
@@ -26,6 +25,7 @@ from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
 from galgen.training.start import start_from
 from galgen.training.workers import count_workers, together
+from galgen.weights.checkpoint import Checkpoint, export
 
 __all__ = ["Progress", "Trained", "train"]
 
@@ -97,8 +97,8 @@ def train(
     size : int, optional
         Side of the stamps, if other than the data's.
     categories : str, Path or Taxonomy, optional
-        Categories other than galgen's own: a YAML file of the tree (`galgen.treefile`), 'folders'
-        for the names of the folders in the data, or a tree.
+        Categories other than galgen's own: a YAML file of the tree (`galgen.categories.treefile`),
+        'folders' for the names of the folders in the data, or a tree.
     device : str, optional
         Torch device; a GPU if there is one.
     compile : bool

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from galgen.config import TrainConfig
 from galgen.data.stamps import StampSet
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
 
 
 @dataclass(frozen=True)

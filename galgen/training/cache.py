@@ -20,12 +20,12 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-import galgen.lupton
 import galgen.measure
-import galgen.stretch
+import galgen.pixels.lupton
+import galgen.pixels.space
 from galgen.data import StampSet
-from galgen.output import write_atomically
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.system.files import write_atomically
 
 _DIGEST = 16  # bytes
 
@@ -39,7 +39,7 @@ def measurement_version() -> str:
     """SHA-256 of the source text that measured values follow from, and of PyTorch's version."""
     digest = hashlib.sha256(torch.__version__.encode())
     folder = Path(inspect.getfile(galgen.measure)).parent
-    modules: tuple[types.ModuleType, ...] = (galgen.lupton, galgen.stretch)
+    modules: tuple[types.ModuleType, ...] = (galgen.pixels.lupton, galgen.pixels.space)
     for path in [*sorted(folder.glob("*.py")), *(Path(inspect.getfile(m)) for m in modules)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()

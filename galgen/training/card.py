@@ -6,7 +6,7 @@ from typing import Any
 
 from galgen import __version__
 from galgen.config import Preset
-from galgen.population import TEACH
+from galgen.request.population import TEACH
 from galgen.training.prepare import Prepared
 
 

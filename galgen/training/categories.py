@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from galgen.categories import DEFAULT
+from galgen.categories.taxonomy import ROOT, Taxonomy
+from galgen.categories.treefile import UNLABELLED, read_tree
 from galgen.data.imagefolder import category_names
 from galgen.errors import DataError, InvalidValueError
-from galgen.taxonomy import ROOT, Taxonomy
-from galgen.treefile import UNLABELLED, read_tree
 
 FOLDERS = "folders"
 
@@ -20,8 +20,8 @@ def choose_tree(categories: str | Path | Taxonomy | None, data: Sequence[Path]) 
     Parameters
     ----------
     categories : str, Path, Taxonomy or None
-        A file that `galgen.treefile.read_tree` reads, 'folders' for the names that the data has, or
-        a tree. None is the default tree.
+        A file that `galgen.categories.treefile.read_tree` reads, 'folders' for the names that the
+        data has, or a tree. None is the default tree.
     data : sequence of Path
         Training data; with 'folders', image folders and zip files.
 

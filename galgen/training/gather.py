@@ -12,7 +12,7 @@ from galgen.categories import DEFAULT, Taxonomy
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.data.relabel import relabel
 from galgen.errors import DataError
-from galgen.population import TEACH
+from galgen.request.population import TEACH
 
 _TRUE, _FALSE = ("1", "1.0", "true"), ("", "0", "0.0", "false", "nan")
 

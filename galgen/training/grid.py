@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from galgen.diffusion.denoiser import Denoiser
+from galgen.generate.sampling import Sampling, sample
 from galgen.model.embedding import Condition
-from galgen.render import save_grid
-from galgen.request import Request
-from galgen.sampling import Sampling, sample
+from galgen.pictures.grid import save_grid
+from galgen.request.mixture import Request
 from galgen.training.prepare import Prepared
 
 PER_CATEGORY = 8

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from galgen.output import write_atomically
+from galgen.system.files import write_atomically
 
 FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from galgen.data import StampSet
-from galgen.lanes import in_lanes
 from galgen.measure import properties, property_names
-from galgen.signals import InterruptedRun
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.system.lanes import in_lanes
+from galgen.system.signals import InterruptedRun
 from galgen.training.cache import MeasurementCache
 
 _CHUNK = 256  # stamps measured at a time on one core

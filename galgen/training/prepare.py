@@ -14,8 +14,8 @@ from galgen.config import Preset
 from galgen.data import StampSet, held_out
 from galgen.errors import InvalidValueError
 from galgen.measure import property_names
-from galgen.population import TEACH, Population
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.request.population import TEACH, Population
 from galgen.training.batches import BatchSource
 from galgen.training.gather import gather
 from galgen.training.measured import measured_properties

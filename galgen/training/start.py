@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galgen import checkpoint
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import WeightsError
+from galgen.weights import checkpoint
 
 
 def start_from(weights: Path, denoiser: Denoiser) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from galgen.checkpoint import load_tensors, save_tensors
 from galgen.config import DiffusionConfig, ModelConfig
-from galgen.ema import PowerEMA
 from galgen.errors import WeightsError
+from galgen.training.ema import PowerEMA
+from galgen.weights.checkpoint import load_tensors, save_tensors
 
 
 def save_state(

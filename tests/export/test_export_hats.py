@@ -15,7 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile, write_catalog
-from galgen.catalog.concat import concatenate
+from galgen.catalog.convert.concat import concatenate
 from galgen.errors import CatalogError, InvalidValueError, MissingPackageError, OutputError
 from galgen.export import hats
 from galgen.export.hats import export_hats

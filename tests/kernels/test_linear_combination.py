@@ -14,8 +14,8 @@ from torch import Tensor
 
 from galgen import noise
 from galgen.config import DiffusionConfig
+from galgen.diffusion.combination import MAX_TENSORS, LazyDenoiser, Stamps
 from galgen.diffusion.guidance import guided
-from galgen.diffusion.lazy import MAX_TENSORS, LazyDenoiser, Stamps
 from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.diffusion.schedule import karras_sigmas

@@ -10,13 +10,13 @@ import torch
 
 import galgen_kernels
 from galgen.config import DiffusionConfig
+from galgen.diffusion.combination import Stamps
 from galgen.diffusion.denoiser import Denoiser
-from galgen.diffusion.lazy import Stamps
 from galgen.diffusion.preconditioning import EDM
+from galgen.generate.sampling import Sampling, sample
 from galgen.model.embedding import Condition
 from galgen.noise import normal_table
-from galgen.presets import get_preset
-from galgen.sampling import Sampling, sample
+from galgen.training.presets import get_preset
 from galgen_kernels.reference import window_geometry
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from galgen.generate.sampling import Sampling, sample
 from galgen.model.embedding import Condition
-from galgen.sampling import Sampling, sample
 from galgen_kernels import ops
 from tests.kernels.tolerance import relative_error, rounding
 from tests.tiny import make_checkpoint
@@ -20,7 +20,7 @@ SHAPE = (32, 32, 3)  # maps of 8 x 8, 4 x 4 and 2 x 2 cells
 def kernels(monkeypatch):
     """Send every operation to its kernel, in any precision and on any device."""
     monkeypatch.setattr("galgen_kernels.backend.runs_triton", lambda device, half=True: True)
-    monkeypatch.setattr("galgen.sampling.runs_triton", lambda device, half=True: True)
+    monkeypatch.setattr("galgen.generate.sampling.runs_triton", lambda device, half=True: True)
     monkeypatch.setattr(ops, "group_norm_silu", ops.launch_group_norm_silu)
     monkeypatch.setattr(ops, "attention_fusion", ops.launch_attention_fusion)
 

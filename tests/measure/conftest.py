@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from galgen.data import StampSet, open_stamps
-from galgen.stretch import LUPTON
+from galgen.pixels.space import LUPTON
 from tests.conftest import FIXTURES
 
 

@@ -15,7 +15,7 @@ from galgen.config import ModelConfig
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition, ConditionEmbedding
 from galgen.model.unet import UNet
-from galgen.presets import small
+from galgen.training.presets import small
 from tests.tiny import randomise
 
 FUSIONS = ("gated", "conv", "attention", "plain")

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from galgen.data import StampSet
-from galgen.inputs import InputTable
+from galgen.request.table import InputTable
 from galgen.scene import CatalogGalaxies, Field, Imaging, make_scene, read_sources
 from tests.real import fixture_stamps, population, write_real
 

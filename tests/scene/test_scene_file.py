@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from galgen.categories import get
 from galgen.errors import DataError, InvalidValueError, OutputError
 from galgen.generate import load_model
-from galgen.sampling import Sampling
+from galgen.generate.sampling import Sampling
 from galgen.scene import (
     CatalogGalaxies,
     Field,

@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from galgen.errors import DataError, InvalidValueError
-from galgen.inputs import InputTable
+from galgen.request.table import InputTable
 from galgen.scene import Field, random_sources, read_sources
 from galgen.scene.population import density
 from galgen.scene.sources import reference_band

@@ -13,7 +13,7 @@ from torch import Tensor
 from galgen import categories
 from galgen.config import TrainConfig
 from galgen.data import StampSet
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
 from galgen.training.batches import (
     BatchSource,
     balanced_weights,

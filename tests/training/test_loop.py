@@ -13,16 +13,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from galgen.checkpoint import load_tensors
 from galgen.config import DiffusionConfig, TrainConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import NonFiniteOutputError, WeightsError
-from galgen.presets import tiny
 from galgen.training import loop
 from galgen.training.batches import TrainingBatch
 from galgen.training.log import FIELDS
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
+from galgen.training.presets import tiny
+from galgen.weights.checkpoint import load_tensors
 
 SIZE = 16  # the smallest stamps that can be measured
 BATCH = 4

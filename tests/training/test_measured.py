@@ -11,8 +11,8 @@ import torch
 
 from galgen.data import StampSet, open_stamps
 from galgen.measure import property_names
-from galgen.signals import InterruptedRun
-from galgen.stretch import PixelSpace
+from galgen.pixels.space import PixelSpace
+from galgen.system.signals import InterruptedRun
 from galgen.training import cache, measured
 from galgen.training.measured import measured_properties
 

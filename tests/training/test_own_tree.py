@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from galgen.categories import DEFAULT
+from galgen.categories.taxonomy import Taxonomy
 from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import DataError, InvalidValueError
-from galgen.stretch import PixelSpace
-from galgen.taxonomy import Taxonomy
+from galgen.pixels.space import PixelSpace
 from galgen.training.batches import BatchSource
 from galgen.training.categories import choose_tree
 from tests.trees import TREES

@@ -18,9 +18,9 @@ from galgen.config import Preset
 from galgen.data import open_stamps
 from galgen.errors import DataError, InvalidValueError
 from galgen.measure import measure, property_names
-from galgen.presets import tiny
 from galgen.training.gather import gather
 from galgen.training.prepare import prepare
+from galgen.training.presets import tiny
 
 NAMES = property_names("gri")
 

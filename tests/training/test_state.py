@@ -14,10 +14,10 @@ from torch import Tensor
 
 from galgen.config import DiffusionConfig, TrainConfig
 from galgen.diffusion.denoiser import Denoiser
-from galgen.ema import PowerEMA
 from galgen.errors import WeightsError
-from galgen.presets import tiny
+from galgen.training.ema import PowerEMA
 from galgen.training.optim import make_optimizers
+from galgen.training.presets import tiny
 from galgen.training.state import load_state, save_state
 
 TINY = tiny().model
@@ -117,8 +117,8 @@ from pathlib import Path
 import torch
 from galgen.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
-from galgen.ema import PowerEMA
-from galgen.presets import tiny
+from galgen.training.ema import PowerEMA
+from galgen.training.presets import tiny
 from galgen.training.state import load_state, save_state
 
 torch.set_num_threads(1)

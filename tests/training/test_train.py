@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import galgen.training as training
-from galgen import checkpoint
 from galgen.config import DiffusionConfig, TrainConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import WeightsError
-from galgen.presets import tiny
 from galgen.training import train
+from galgen.training.presets import tiny
 from galgen.training.start import start_from
+from galgen.weights import checkpoint
 
 BATCH = 4
 CONFIG = TrainConfig(images=BATCH * 3, batch=BATCH, warmup=0, validation=0.2)

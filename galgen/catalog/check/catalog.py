@@ -1,0 +1,92 @@
+"""Check a catalogue, whatever there is of it: one file, several, or an unfinished one."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from galgen.catalog.check.file import Report, verify_file
+from galgen.catalog.format.index import read_index
+from galgen.catalog.write import blocks
+from galgen.catalog.write.finishing import describe
+from galgen.catalog.write.ledger import Ledger, part_folder, written
+from galgen.errors import CatalogError, DataError, LedgerError
+
+
+def verify(path: str | Path) -> Report:
+    """Read a whole catalogue and check it; see `galgen.catalog.check.file.verify_file`.
+
+    Of a catalogue of several files, given by its index, all are checked. An unfinished catalogue is
+    never good; what is recorded in its ledger is compared with what is on disk.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataError
+        If there is no such catalogue.
+    """
+    path = Path(path)
+    if not path.exists() and part_folder(path).exists():
+        return _verify_unfinished(path)
+    try:
+        files = read_index(path)
+    except CatalogError as error:
+        return Report(path, 0, 0, {}, {}, (str(error),))
+    return verify_file(path) if files is None else _verify_all(path, files)
+
+
+def _verify_all(path: Path, files: list[Path]) -> Report:
+    problems: list[str] = []
+    galaxies = asked = 0
+    categories: Counter[str] = Counter()
+    not_measured: Counter[str] = Counter()
+    at_ends: Counter[str] = Counter()
+    for file in files:
+        try:
+            report = verify_file(file)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        problems += [f"{file.name}: {problem}" for problem in report.problems]
+        galaxies, asked = galaxies + report.galaxies, asked + report.asked
+        categories.update(report.categories)
+        not_measured.update(report.not_measured)
+        at_ends.update(report.at_ends)
+    found = galaxies, asked, categories, not_measured, tuple(problems), at_ends
+    return Report(path, *found)
+
+
+def _verify_unfinished(path: Path) -> Report:
+    try:
+        ledger = Ledger(path)
+    except LedgerError as error:
+        return Report(path, 0, 0, {}, {}, (str(error),))
+    records, problems = ledger.records()
+    done = written(records, len(ledger.files[0].hdus))
+    unfinished = f"{describe(path, ledger.info, done)} It is unfinished: galgen resume {path}"
+    problems = [unfinished, *problems]
+    for record in records:
+        number = record.start // ledger.files[0].n
+        try:
+            fd = os.open(ledger.data(number), os.O_RDONLY)
+            try:
+                sums = blocks.sum_data(fd, ledger.files[number], record.start, record.stop)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            problems.append(f"{ledger.data(number)}: {error}")
+            continue
+        if sums != record.sums:
+            problems.append(
+                f"galaxies {record.start} to {record.stop - 1} have changed since they were "
+                f"recorded. To make them again, remove {ledger.folder / record.name} first."
+            )
+    return Report(path, done.galaxies, ledger.info.n, {}, {}, tuple(problems))

@@ -1,0 +1,1 @@
+"""Catalogues put together, compressed and decompressed."""

@@ -1,0 +1,220 @@
+"""Put catalogues together: ``galgen cat``."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from astropy.io import fits
+
+from galgen.batch import RunInfo
+from galgen.catalog.format import headers
+from galgen.catalog.format.hdus import RawHdu, append_hdu, data_of, raw_hdus
+from galgen.catalog.format.parts import PARTS, Part, parts_table
+from galgen.catalog.read.reader import CatalogFile
+from galgen.errors import CatalogError, InvalidValueError
+from galgen.system.files import check_output, written_aside
+
+# What numbers mean must agree; who made the galaxies, and how, is kept per part.
+_SAME = (
+    *("FMTVERS", "RNGALG", "BANDS", "STAMPS", "NPIXX", "NPIXY", "FLUXUNIT"),
+    *("PIXSCALE", "ZPT_AB", "FLUXCAL", "LUPTON"),
+)
+_COUNTS = ("NAXIS2", "NAXIS3", "CHECKSUM", "DATASUM")
+_REMARKS = ("COMMENT", "HISTORY", "")
+_MAX_NAMED = 3  # texts of parts in a card of the primary header
+
+
+def concatenate(
+    paths: Sequence[str | Path],
+    out: str | Path,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write the galaxies of several catalogues to one, byte for byte.
+
+    Rows keep their GALAXY_ID and SEED; which rows are from which run, with the whole primary header
+    of each, is in the extension ``PARTS``. Cards of the new primary header in which the runs differ
+    name several (texts) or are of the first (numbers, with a comment, and versions). Catalogues
+    that were put together themselves become their parts.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Two catalogues or more, in the order wanted. Columns, bands, stamp shape, units,
+        calibration, pixel scale and tree of categories must agree; weights, seed, request and
+        sampler may differ.
+    out : str or Path
+        File to write. It has its name once it is finished.
+    overwrite : bool
+        Replace an existing file.
+    progress : callable, optional
+        Called with the number of bytes written so far.
+
+    Returns
+    -------
+    int
+        Galaxies written.
+
+    Raises
+    ------
+    OutputError
+        If `out` cannot be written; nothing has been then.
+    InvalidValueError
+        If there are less than two catalogues, one is compressed, or two have the same galaxies.
+    CatalogError
+        If the catalogues do not go together (all differences are listed), or one is damaged.
+    DataError
+        If one is missing.
+
+    Notes
+    -----
+    Memory does not depend on the number of galaxies. Each input is checked against its checksums
+    on the way, so that damaged bytes do not get a good checksum.
+    """
+    paths, out = [Path(path) for path in paths], Path(out)
+    if len(paths) < 2:
+        raise InvalidValueError("catalogues", [str(p) for p in paths], "two or more")
+    check_output(out, overwrite)
+    parts: list[Part] = []
+    sources = []
+    for path in paths:
+        parts += _parts(path, first_row=parts[-1].stop if parts else 0)
+        sources.append(raw_hdus(path))
+    _check_same(paths, sources)
+    _check_distinct(parts)
+    with written_aside(out) as aside, aside.open("wb") as file:
+        append_hdu(file, _primary(parts), iter(()))
+        for hdus in list(zip(*map(_copied, sources), strict=True))[1:]:
+            header = _counted([hdu.header for hdu in hdus])
+            append_hdu(file, header, _reported(_joined(paths, hdus), file, progress))
+        for path, source in zip(paths, sources, strict=True):
+            for hdu in source:
+                if hdu.name in (source[0].name, PARTS):  # not copied, but what is new is from them
+                    deque(data_of(path, hdu), maxlen=0)
+        header, data = parts_table(parts)
+        append_hdu(file, header, iter((data,)))
+    return sum(part.n for part in parts)
+
+
+def _parts(path: Path, first_row: int) -> list[Part]:
+    with CatalogFile(path) as catalog:
+        if catalog.compressed:
+            raise InvalidValueError(
+                "catalogue",
+                str(path),
+                "one that is not compressed",
+                f"Decompress it first: galgen compress --decompress {path}",
+            )
+        return [replace(part, start=first_row + part.start) for part in catalog.parts]
+
+
+def _copied(source: Sequence[RawHdu]) -> list[RawHdu]:
+    return [hdu for hdu in source if hdu.name != PARTS]
+
+
+def _joined(paths: Sequence[Path], hdus: Sequence[RawHdu]) -> Iterator[bytes]:
+    for path, hdu in zip(paths, hdus, strict=True):
+        yield from data_of(path, hdu)
+
+
+def _reported(
+    data: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None] | None
+) -> Iterator[bytes]:
+    for chunk in data:
+        yield chunk
+        if progress is not None:
+            progress(file.tell())
+
+
+def _counted(found: Sequence[fits.Header]) -> fits.Header:
+    """Header of the first, with the galaxies of all."""
+    header = found[0].copy()
+    key = f"NAXIS{header['NAXIS']}"
+    header[key] = sum(other[key] for other in found)
+    return header
+
+
+def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> None:
+    first = _layout(sources[0])
+    for path, source in zip(paths[1:], sources[1:], strict=True):
+        here = _layout(source)
+        # One line says it where everything after it differs too.
+        telling = [key for key in ("BANDS", "STAMPS") if first[key] != here[key]]
+        keys = telling or sorted({*first, *here})
+        lines = [
+            f"  {key}: {here.get(key)!r}, but {first.get(key)!r}"
+            for key in keys
+            if here.get(key) != first.get(key)
+        ]
+        if lines:
+            raise CatalogError(
+                "\n".join([f"{path} cannot be put together with {paths[0]}:", *lines])
+            )
+
+
+def _layout(source: Sequence[RawHdu]) -> dict[str, object]:
+    """All that must agree, by name."""
+    primary, *extensions = _copied(source)
+    cards = {key: primary.header.get(key) for key in _SAME}
+    cards["categories"] = headers.read_tree(primary.header)
+    cards |= {
+        f"{hdu.name} {key}": value
+        for hdu in extensions
+        for key, value in hdu.header.items()
+        if key not in (*_COUNTS, *_REMARKS) or (key == "NAXIS2" and hdu.header["NAXIS"] == 3)
+    }
+    return cards
+
+
+def _check_distinct(parts: Sequence[Part]) -> None:
+    """Refuse the same galaxies twice: they are a function of the recipe and GALAXY_ID."""
+    by_recipe: defaultdict[object, list[Part]] = defaultdict(list)
+    for part in parts:
+        by_recipe[_recipe(part.info)].append(part)
+    for runs in by_recipe.values():
+        for a, b in pairwise(sorted(runs, key=lambda part: part.first_id)):
+            stop = min(a.first_id + a.n, b.first_id + b.n)
+            if b.first_id < stop:
+                raise InvalidValueError(
+                    "catalogues",
+                    f"galaxies {b.first_id} to {stop - 1} of seed {a.info.seed} twice",
+                    "different galaxies",
+                    "Give each catalogue once, or make one with another --seed.",
+                )
+
+
+def _recipe(info: RunInfo) -> tuple[object, ...]:
+    return info.weights_sha256, info.seed, info.request, info.sampler, info.steps, info.guidance
+
+
+def _primary(parts: Sequence[Part]) -> fits.Header:
+    infos = [part.info for part in parts]
+    joined, differ = {"n": sum(info.n for info in infos), "per_file": None}, set()
+    for field in fields(RunInfo):
+        values = list(dict.fromkeys(_hashable(getattr(info, field.name)) for info in infos))
+        if field.name in joined or len(values) == 1:
+            continue
+        differ.add(field.name)
+        if field.name == "date":
+            joined["date"] = None
+        elif isinstance(values[0], str):
+            more = len(values) - _MAX_NAMED
+            joined[field.name] = " + ".join(values[:_MAX_NAMED])
+            joined[field.name] += f" + {more} more" if more > 0 else ""
+    info = replace(infos[0], **joined)
+    together = f"{len(parts)} catalogues together: see the extension {PARTS}."
+    header = headers.primary_header(info, 0, sum(part.n for part in parts), together)
+    for key, (attribute, _) in headers.card_attributes().items():
+        if attribute in differ and key in header and not isinstance(header[key], str):
+            header.comments[key] = f"of the first part; see {PARTS}"
+    header.insert("CHECKSUM", ("NPARTS", len(parts), f"rows of {PARTS}: runs put together"))
+    return header
+
+
+def _hashable(value: object) -> object:
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value

@@ -1,0 +1,1 @@
+"""How a catalogue is laid out in a FITS file."""

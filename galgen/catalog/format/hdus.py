@@ -1,0 +1,146 @@
+"""The HDUs of a file as bytes: where they are, copied and summed piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from astropy.io import fits
+
+from galgen.catalog.format import checksum
+from galgen.catalog.format.layout import BLOCK
+from galgen.errors import CatalogError
+
+_CHUNK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class RawHdu:
+    """One HDU of a file on disk; a compressed image is the table that it is stored as.
+
+    Attributes
+    ----------
+    name : str
+        ``EXTNAME``, or PRIMARY.
+    header : Header
+    start, data_start : int
+        Bytes of the file where the header and the data start.
+    data_bytes : int
+        Bytes of data, without padding.
+    stop : int
+        Byte of the file where the next HDU starts.
+    """
+
+    name: str
+    header: fits.Header
+    start: int
+    data_start: int
+    data_bytes: int
+    stop: int
+
+
+def raw_hdus(path: Path) -> list[RawHdu]:
+    """All HDUs of a FITS file, in file order."""
+    found = []
+    with path.open("rb") as file, fits.open(file, disable_image_compression=True) as hdus:
+        for hdu in hdus:
+            at = hdu.fileinfo()
+            header, data = at["hdrLoc"], at["datLoc"]
+            found.append(RawHdu(hdu.name, hdu.header, header, data, hdu.size, data + at["datSpan"]))
+    return found
+
+
+class StreamSum:
+    """Checksum of bytes that come in pieces of any length, in order."""
+
+    def __init__(self) -> None:
+        self._total, self._rest = 0, b""
+
+    def add(self, data: bytes) -> None:
+        """Add the next bytes."""
+        if self._rest:
+            data = self._rest + data
+        whole = len(data) // 4 * 4
+        self._total = checksum.add(self._total, checksum.sum_bytes(memoryview(data)[:whole]))
+        self._rest = bytes(data[whole:])
+
+    @property
+    def value(self) -> int:
+        """The sum of all bytes so far, as if zeros followed."""
+        rest = checksum.sum_bytes(self._rest.ljust(4, b"\0")) if self._rest else 0
+        return checksum.add(self._total, rest)
+
+
+def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
+    """The data of an HDU in pieces, checked on the way.
+
+    Parameters
+    ----------
+    path : Path
+    hdu : RawHdu
+        Of this file.
+    whole : bool
+        Give the header first and the padding last: the whole HDU.
+
+    Raises
+    ------
+    CatalogError
+        At the end, if the bytes do not sum to the checksum: a copy of them must not get a new one.
+    """
+    total = StreamSum()
+    with path.open("rb") as file:
+        file.seek(hdu.start)
+        header = file.read(hdu.data_start - hdu.start)
+        total.add(header)
+        if whole:
+            yield header
+        left = hdu.data_bytes
+        while left:
+            chunk = file.read(min(left, _CHUNK_BYTES))
+            if not chunk:
+                raise CatalogError(f"{path}: {hdu.name} ends {left} bytes early.")
+            left -= len(chunk)
+            total.add(chunk)
+            yield chunk
+        padding = file.read(hdu.stop - hdu.data_start - hdu.data_bytes)
+        total.add(padding)
+        if whole:
+            yield padding
+    if "CHECKSUM" not in hdu.header or total.value not in (0, checksum.ALL_ONES):
+        raise CatalogError(
+            f"{path}: CHECKSUM of {hdu.name} does not hold: the file has changed since it was "
+            "written. 'galgen verify' says more."
+        )
+
+
+def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> int:
+    """Write an HDU at the end of what is written, checksums included.
+
+    Parameters
+    ----------
+    file : binary file
+        At a multiple of 2,880 bytes.
+    header : Header
+        With cards ``CHECKSUM`` and ``DATASUM``, of any value.
+    data : iterator of bytes
+        In pieces of any length.
+
+    Returns
+    -------
+    int
+        DATASUM.
+    """
+    start, total, size = file.tell(), StreamSum(), 0
+    file.write(header.tostring().encode("ascii"))
+    for chunk in data:
+        total.add(chunk)
+        size += len(chunk)
+        file.write(chunk)
+    file.write(bytes(-size % BLOCK))
+    end = file.tell()
+    file.seek(start)
+    file.write(checksum.seal(header, total.value))
+    file.seek(end)
+    return total.value

@@ -1,0 +1,78 @@
+"""The small file beside a catalogue of several files, which says what is where."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from galgen.batch import RunInfo
+from galgen.catalog.format.hdus import append_hdu
+from galgen.catalog.format.headers import primary_header, table_header
+from galgen.catalog.format.layout import Layout
+from galgen.catalog.format.schema import CatalogColumn, row_dtype
+from galgen.errors import CatalogError
+from galgen.system.files import write_atomically
+
+INDEX = "INDEX"
+_CARD = f"EXTNAME = '{INDEX:8}'".encode()
+_HEADERS = 1 << 18  # bytes; more than the headers of an index take
+
+
+def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, Layout]]) -> None:
+    """Write the index of a catalogue: one row per file.
+
+    Parameters
+    ----------
+    path : Path
+    info : RunInfo
+    n : int
+        Galaxies in all files together.
+    files : sequence of (Path, Layout)
+        Name of each file, and what is in it.
+    """
+    width = -(-max(len(name.name) for name, _ in files) // 4) * 4  # rows of whole 4-byte words
+    columns = [
+        CatalogColumn("FILE", f"S{width}", "", "name, in the folder of this index", f"{width}A"),
+        CatalogColumn("FIRST", ">i8", "", "GALAXY_ID of its first galaxy"),
+        CatalogColumn("NGAL", ">i8", "", "galaxies in it"),
+        CatalogColumn("BYTES", ">i8", "", "its size"),
+    ]
+    rows = [(name.name, file.first, file.n, file.total_bytes) for name, file in files]
+    stopped = None if n == info.n else f"Stopped after {n} of {info.n} galaxies."
+    primary = primary_header(info, 0, n, stopped or f"Index of {len(files)} files.")
+    table = table_header(columns, len(files), INDEX, "file", "files")
+
+    def write(aside: Path) -> None:
+        with aside.open("wb") as file:
+            append_hdu(file, primary, iter(()))
+            append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
+
+    write_atomically(path, write)
+
+
+def read_index(path: Path) -> list[Path] | None:
+    """Files of a catalogue of several; None if `path` is no index, or nothing at all.
+
+    Raises
+    ------
+    CatalogError
+        If it is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds
+                return None
+            file.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
+                hdus = fits.open(file, memmap=False)
+                return [path.with_name(name) for name in hdus[INDEX].data["FILE"]]
+    except FileNotFoundError:
+        return None
+    except (OSError, LookupError, ValueError, TypeError, AstropyWarning) as error:
+        raise CatalogError(f"{path}: cannot be read as an index of files ({error}).") from error

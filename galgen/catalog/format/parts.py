@@ -1,0 +1,124 @@
+"""What a catalogue was put together from: one part per run, listed in the extension ``PARTS``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+
+from galgen.batch import RunInfo
+from galgen.catalog.format import headers
+from galgen.errors import CatalogError
+
+PARTS = "PARTS"
+_CARD = 80  # characters
+
+_COLUMNS = (
+    ("FIRST_ROW", "first row of the part, from 0"),
+    ("NGAL", "galaxies of the part, in consecutive rows"),
+    ("FIRST_ID", "GALAXY_ID of the first; they are consecutive"),
+    ("SEED", "seed of the run"),
+    ("WTSHA256", "its weights"),
+    ("REQUEST", "what was asked for"),
+    ("HEADER", "primary header of the part, in full"),
+)
+_NUMBERS = ("FIRST_ROW", "NGAL", "FIRST_ID", "SEED")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive galaxies of one run, in consecutive rows.
+
+    Attributes
+    ----------
+    info : RunInfo
+        Provenance of these galaxies.
+    start, n : int
+        First row, and how many.
+    first_id : int
+        GALAXY_ID of the first.
+    header : Header
+        Primary header of the catalogue that they are from.
+    """
+
+    info: RunInfo
+    start: int
+    n: int
+    first_id: int
+    header: fits.Header
+
+    @property
+    def stop(self) -> int:
+        """Row after the last."""
+        return self.start + self.n
+
+
+def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
+    """Parts of a catalogue; a single one where it was written by one run.
+
+    Parameters
+    ----------
+    hdus : HDUList
+        The catalogue.
+    first_id : int
+        Its first GALAXY_ID.
+
+    Raises
+    ------
+    CatalogError
+        If they do not cover all rows, or contradict their own headers.
+    """
+    primary = hdus[0].header
+    if "NPARTS" not in primary:
+        info = headers.read_info(hdus)
+        return (Part(info, 0, primary["NGAL"], first_id, primary),)
+    if PARTS not in hdus or len(hdus[PARTS].data) != primary["NPARTS"]:
+        raise CatalogError(f"card NPARTS is {primary['NPARTS']}; {PARTS} has not as many rows.")
+    parts, row = [], 0
+    for number, line in enumerate(hdus[PARTS].data):
+        text = line["HEADER"]  # without blanks at its end
+        header = fits.Header.fromstring(text.ljust(-(-len(text) // _CARD) * _CARD))
+        start, n, first_id, seed = (int(line[name]) for name in _NUMBERS)
+        info = headers.read_info(hdus, header)
+        if (start, n) != (row, header["NGAL"]) or n < 1:
+            raise CatalogError(f"{PARTS}: part {number} has rows {start} to {start + n - 1}.")
+        if (seed, line["WTSHA256"]) != (info.seed, info.weights_sha256):
+            raise CatalogError(f"{PARTS}: part {number} is not what its HEADER says.")
+        parts.append(Part(info, start, n, first_id, header))
+        row += n
+    if row != primary["NGAL"]:
+        raise CatalogError(f"{PARTS}: {row} galaxies, but NGAL is {primary['NGAL']}.")
+    return tuple(parts)
+
+
+def parts_table(parts: Sequence[Part]) -> tuple[fits.Header, bytes]:
+    """Header, but for its checksums, and data of the extension ``PARTS``."""
+    values = {
+        "FIRST_ROW": [part.start for part in parts],
+        "NGAL": [part.n for part in parts],
+        "FIRST_ID": [part.first_id for part in parts],
+        "SEED": [part.info.seed for part in parts],
+        "WTSHA256": [part.info.weights_sha256 for part in parts],
+        "REQUEST": [part.info.request for part in parts],
+        "HEADER": [part.header.tostring(endcard=False, padding=False) for part in parts],
+    }
+    arrays = [np.array(values[name], ">i8" if name in _NUMBERS else "S") for name, _ in _COLUMNS]
+    names = [name for name, _ in _COLUMNS]
+    rows = np.rec.fromarrays(arrays, names=names)
+    return _header(rows), rows.tobytes()
+
+
+def parts_header() -> fits.Header:
+    """Header of the extension ``PARTS``, to describe its columns."""
+    row = [(name, ">i8" if name in _NUMBERS else "S1") for name, _ in _COLUMNS]
+    return _header(np.zeros(1, row))
+
+
+def _header(rows: np.ndarray) -> fits.Header:
+    header = fits.BinTableHDU(rows, name=PARTS).header
+    for i, (_, meaning) in enumerate(_COLUMNS, 1):
+        header[f"TCOMM{i}"] = meaning
+    header["CHECKSUM"], header["DATASUM"] = "", ""
+    return header

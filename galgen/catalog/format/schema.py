@@ -1,0 +1,138 @@
+"""The columns of the table ``CATALOG``: names, types, units and meanings, defined here only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.errors import InvalidValueError
+from galgen.measure.columns import measured_columns, truth_columns
+
+# FITS standard 4.0, table 18. Big-endian, as in the file.
+_TFORM = {">i8": "K", ">i2": "I", ">f4": "E", "S18": "18A"}
+
+
+@dataclass(frozen=True)
+class CatalogColumn:
+    """One column of the table.
+
+    Attributes
+    ----------
+    name : str
+        ``TTYPEn``.
+    dtype : str or dtype
+        NumPy type as stored, big-endian.
+    unit : str
+        ``TUNITn``; empty for a number without unit.
+    description : str
+        ``TCOMMn``.
+    form : str
+        ``TFORMn``, where it does not follow from `dtype`.
+    cards : tuple of (str, value)
+        As `galgen.columns.FitsColumn.cards`.
+    """
+
+    name: str
+    dtype: str | np.dtype
+    unit: str
+    description: str
+    form: str = ""
+    cards: tuple[tuple[str, str | int | float], ...] = ()
+
+    @property
+    def tform(self) -> str:
+        """FITS type, ``TFORMn``."""
+        return self.form or _TFORM[self.dtype]
+
+
+def run_columns(info: RunInfo) -> list[CatalogColumn]:
+    """Columns of a run's catalogue, in file order.
+
+    Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table,
+    which are filled up to rows of whole 4-byte words.
+    """
+    truth = truth_columns(info.bands, info.flux_unit) if info.has_truth else ()
+    columns = [
+        *catalog_columns(info.bands, info.flux_unit, info.zero_point),
+        *(CatalogColumn(c.name, ">f4", c.unit, c.description) for c in truth),
+        *(
+            CatalogColumn(c.name, c.dtype, c.unit, c.description, c.form, c.cards)
+            for c in info.carried
+        ),
+    ]
+    carried_bytes = sum(column.dtype.itemsize for column in info.carried)
+    if fill := -carried_bytes % 4:
+        about = "zeros: rows are whole 4-byte words"
+        columns.append(CatalogColumn(SPARE, f"S{fill}", "", about, f"{fill}A"))
+    return columns
+
+
+def catalog_columns(
+    bands: Sequence[str], flux_unit: str, zero_point: float | None = None
+) -> list[CatalogColumn]:
+    """Columns that every catalogue with these bands has, in file order.
+
+    Rows are a multiple of 4 bytes long, so that DATASUM parts of any rows can be added: the name
+    takes 18 bytes to go with the 2 of its code.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Bluest first.
+    flux_unit : str
+        FITS unit of the fluxes.
+    zero_point : float, optional
+        AB magnitude of one of it.
+    """
+    return [
+        # Signed, because TOPCAT turns unsigned 64-bit columns into strings.
+        CatalogColumn("GALAXY_ID", ">i8", "", "index of the galaxy in its run"),
+        CatalogColumn("SEED", ">i8", "", "seed of the run; with GALAXY_ID, one galaxy"),
+        CatalogColumn("CATEGORY", ">i2", "", "morphology asked for, code n of card CATnnn"),
+        CatalogColumn("CATEGORY_NAME", "S18", "", "morphology asked for"),
+        *(
+            CatalogColumn(column.name, ">f4", column.unit, column.description)
+            for column in measured_columns(bands, flux_unit, zero_point)
+        ),
+    ]
+
+
+def row_dtype(columns: Sequence[CatalogColumn]) -> np.dtype:
+    """Structured type of one row, without gaps."""
+    dtype = np.dtype([(column.name, column.dtype) for column in columns])
+    assert dtype.itemsize % 4 == 0
+    return dtype
+
+
+def pack_rows(batch: GalaxyBatch, dtype: np.dtype, tree: Taxonomy = DEFAULT) -> np.ndarray:
+    """Rows of the table for a batch, with the names that its categories have in a tree.
+
+    Raises
+    ------
+    InvalidValueError
+        If a column is missing or unknown, or a category code is not in the tree.
+    """
+    others = {*IDENTITY, SPARE, *batch.carried}
+    measured = [name for name in dtype.names if name not in others]
+    if unknown := [name for name in batch.carried if name not in dtype.names]:
+        raise InvalidValueError("carried columns", unknown, ", ".join(dtype.names))
+    if set(batch.measured) != set(measured):
+        raise InvalidValueError("measured columns", sorted(batch.measured), ", ".join(measured))
+    unknown = (batch.category_n < 0) | (batch.category_n >= len(tree))
+    if unknown.any():
+        code = int(batch.category_n[unknown][0])
+        raise InvalidValueError("category code", code, f"0..{len(tree) - 1}")
+    rows = np.zeros(len(batch), dtype)
+    rows["GALAXY_ID"] = batch.galaxy_id_n
+    rows["SEED"] = batch.seed
+    rows["CATEGORY"] = batch.category_n
+    rows["CATEGORY_NAME"] = np.array(tree.names, "S18")[batch.category_n]
+    for name in measured:
+        rows[name] = batch.measured[name]
+    for name, column in batch.carried.items():
+        rows[name] = column
+    return rows

@@ -1,0 +1,1 @@
+"""Catalogues read, and told in words."""

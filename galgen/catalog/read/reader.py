@@ -1,0 +1,255 @@
+"""Read a catalogue, memory-mapped."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import fitsio
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.table import QTable
+from astropy.utils.exceptions import AstropyWarning
+
+from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
+from galgen.catalog.format import headers
+from galgen.catalog.format.parts import Part, read_parts
+from galgen.catalog.format.schema import catalog_columns
+from galgen.catalog.format.stamps import BITPIX, check_name, decode
+from galgen.catalog.format.tiled import TiledCube
+from galgen.errors import CatalogError, DataError, InvalidValueError
+
+# What astropy raises for files that are cut off, garbled or not FITS.
+_DAMAGE = (
+    fits.VerifyError,
+    OSError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    LookupError,
+    AstropyWarning,
+)
+
+
+class CatalogFile:
+    """A finished catalogue, open for reading; use it in a ``with`` block or `close` it.
+
+    Pixels and rows are read from disk when they are asked for.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Attributes
+    ----------
+    path : Path
+    info : RunInfo
+        Provenance. Text outside ASCII is not kept by FITS. Where catalogues were put together it
+        names several runs or the first one; `parts` has each.
+    hdus : astropy.io.fits.HDUList
+        The file itself; stamps as they are stored, int16 is not scaled.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be opened.
+    CatalogError
+        If it is not a galgen catalogue, or damaged so far that it cannot be read. What reads well
+        may be damaged too: see `galgen.catalog.check.file`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            # Opened here because astropy leaves a file open whose first header is cut off.
+            self._file = self.path.open("rb")
+        except OSError as error:
+            raise DataError(f"{self.path}: cannot be opened: {error.strerror}.") from error
+        try:
+            self.hdus, self.info = self._open()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _open(self) -> tuple[fits.HDUList, RunInfo]:
+        try:
+            with warnings.catch_warnings():
+                # Of a truncated file astropy only warns.
+                warnings.simplefilter("error", AstropyWarning)
+                hdus = fits.open(self._file, memmap=True, do_not_scale_image_data=True)
+                for hdu in hdus:
+                    tuple(hdu.header.items())  # astropy parses cards when they are looked at
+                self._check(hdus)
+                return hdus, headers.read_info(hdus)
+        except CatalogError:
+            raise
+        except _DAMAGE as error:
+            raise CatalogError(f"{self.path}: cannot be read as FITS ({error}).") from error
+
+    def _check(self, hdus: fits.HDUList) -> None:
+        primary = hdus[0].header
+        if not str(primary.get("CREATOR", "")).startswith("galgen"):
+            raise CatalogError(f"{self.path}: is FITS, but not a galgen catalogue (card CREATOR).")
+        if primary["FMTVERS"] > headers.FORMAT_VERSION:
+            raise CatalogError(
+                f"{self.path}: layout version {primary['FMTVERS']}, this galgen reads up to "
+                f"{headers.FORMAT_VERSION}. Update galgen."
+            )
+        bands, n, form = primary["BANDS"].split(","), primary["NGAL"], primary["STAMPS"]
+        check_name(form)
+        cubes = [] if form == "none" else map(headers.stamps_name, bands)
+        expected = ["PRIMARY", headers.CATALOG, *cubes]
+        names = [hdu.name for hdu in hdus]
+        if names[: len(expected)] != expected:
+            raise CatalogError(
+                f"{self.path}: extensions are {', '.join(names)}; expected {', '.join(expected)}. "
+                "The file may be truncated."
+            )
+        table, *images = hdus[1 : len(expected)]
+        found = [(column.name, column.format) for column in table.columns]
+        wanted = [(column.name, column.tform) for column in catalog_columns(bands, "")]
+        if missing := [name for name, form in wanted if (name, form) not in found]:
+            raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
+        shape = (n, primary["NPIXY"], primary["NPIXX"])
+        for hdu, size in ((table, table.header["NAXIS2"]), *((i, i.shape[0]) for i in images)):
+            if size != n:
+                raise CatalogError(f"{self.path}: {hdu.name} has {size} galaxies; NGAL is {n}.")
+        for image in images:
+            if image.shape != shape or image.header["BITPIX"] != BITPIX[form]:
+                raise CatalogError(f"{self.path}: {image.name} is not {form} of {shape}.")
+
+    def __len__(self) -> int:
+        """Galaxies in the file; fewer than `info.n` if the run was stopped."""
+        return self.hdus[0].header["NGAL"]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bluest first."""
+        return self.info.bands
+
+    @property
+    def compressed(self) -> bool:
+        """Whether stamps are compressed: they are read as if they were not."""
+        return any(isinstance(hdu, fits.CompImageHDU) for hdu in self.hdus)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """The runs that the galaxies are from: one, unless catalogues were put together."""
+        try:
+            return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
+        except (CatalogError, *_DAMAGE) as error:
+            raise CatalogError(f"{self.path}: {error}") from error
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The table as it is in the file: structured, big-endian, memory-mapped."""
+        return self.hdus[headers.CATALOG].data.view(np.ndarray)
+
+    def column(self, name: str) -> np.ndarray:
+        """One column in native byte order; text as str."""
+        if name in self._carried:  # of any type that FITS has
+            values = np.asarray(self.hdus[headers.CATALOG].data[name])
+            return values.astype(str) if values.dtype.kind == "S" else _native(values)
+        values = self.rows[name]
+        return values.astype(str) if values.dtype.kind == "S" else _native(values)
+
+    @cached_property
+    def _carried(self) -> frozenset[str]:
+        return frozenset(column.name for column in self.info.carried)
+
+    @cached_property
+    def table(self) -> QTable:
+        """The whole table with units and descriptions; NaN where something was not measured."""
+        hdu, table = self.hdus[headers.CATALOG], QTable()
+        for i, column in enumerate(hdu.columns, 1):
+            values = self.column(column.name)
+            if column.unit:
+                # Not in the FITS format: nanomaggies are in astropy but not in the standard.
+                values = values * units.Unit(column.unit, parse_strict="silent")
+            table[column.name] = values
+            table[column.name].info.description = hdu.header.get(f"TCOMM{i}")
+        return table
+
+    def stamps(self, index: int | slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Stamps of some galaxies.
+
+        Parameters
+        ----------
+        index : int, slice or ndarray of int
+            Rows.
+
+        Returns
+        -------
+        ndarray (n, B, H, W) float32
+            Flux per pixel in `info.flux_unit`; without the first axis for an int.
+
+        Raises
+        ------
+        InvalidValueError
+            If the catalogue was written without stamps.
+        """
+        self.check_stamps()
+        cubes = [self._flux(number, index) for number in range(len(self.bands))]
+        return np.stack(cubes, axis=-3, dtype=np.float32)
+
+    def check_stamps(self) -> None:
+        """Raise InvalidValueError if the catalogue was written without stamps."""
+        if self.info.stamps == "none":
+            hint = "It was written with --no-stamps and has its table only."
+            allowed = "a catalogue that has them"
+            raise InvalidValueError(f"stamps of {self.path}", "none", allowed, hint)
+
+    def _flux(self, number: int, index: int | slice | np.ndarray) -> np.ndarray:
+        name = headers.stamps_name(self.bands[number])
+        if self._tiles:
+            return TiledCube(self._tiles[name])[index]  # scaled by CFITSIO
+        stored = self.hdus[name].data[index]
+        return decode(stored, *self.info.scaling[number]) if self.info.scaling else stored
+
+    @cached_property
+    def _tiles(self) -> fitsio.FITS | None:
+        return fitsio.FITS(self.path) if self.compressed else None
+
+    def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
+        """The galaxies in order, up to `size` of one part at a time, as they were written."""
+        others = {*IDENTITY, SPARE, *self._carried}
+        names = [name for name in self.rows.dtype.names if name not in others]
+        for part in self.parts:
+            for start in range(part.start, part.stop, size):
+                index = slice(start, min(start + size, part.stop))
+                rows = self.rows[index]
+                yield GalaxyBatch(
+                    galaxy_id_n=_native(rows["GALAXY_ID"]),
+                    category_n=_native(rows["CATEGORY"]),
+                    stamps_nbhw=self.stamps(index),
+                    measured={name: _native(rows[name]) for name in names},
+                    bands=self.bands,
+                    seed=part.info.seed,
+                    carried={column.name: rows[column.name] for column in self.info.carried},
+                )
+
+    def __enter__(self) -> CatalogFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; arrays got from it before stay valid."""
+        if "_tiles" in vars(self) and self._tiles:
+            self._tiles.close()
+        self.hdus.close()
+        self._file.close()
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    return values.astype(values.dtype.newbyteorder("="))

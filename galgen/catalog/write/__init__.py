@@ -1,0 +1,1 @@
+"""Catalogues written as galaxies come, so that nothing is lost at an interruption."""

@@ -1,0 +1,161 @@
+"""Writing galaxies into a laid-out file: the fast path, which knows offsets and bytes only.
+
+Nothing here has state, so any thread or process with the file open can write any galaxies; what it
+must hand on is the sums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
+
+import numpy as np
+
+from galgen.batch import GalaxyBatch
+from galgen.catalog.format import checksum
+from galgen.catalog.format import stamps as form
+from galgen.catalog.format.layout import Hdu, Layout
+from galgen.catalog.write.disk import pwrite_all, start_writeback
+from galgen.catalog.write.written import Sums
+
+# Summed, swapped and handed to the kernel while still in a core's second-level cache.
+_BLOCK_BYTES = 1 << 19
+_CODES_BLOCK_BYTES = _BLOCK_BYTES >> 2  # made in float64
+_PIECE_BYTES = 1 << 21  # what one thread writes before it looks for more
+_COPY_BYTES = 1 << 23
+_ON_DISK = np.dtype(">f4")
+
+
+def write_batch(
+    fd: int, layout: Layout, batch: GalaxyBatch, rows: np.ndarray, threads: Executor
+) -> Sums:
+    """Write galaxies to their places.
+
+    Parameters
+    ----------
+    fd : int
+        Open for writing.
+    layout : Layout
+    batch : GalaxyBatch
+        Of consecutive galaxies that fit `layout`.
+    rows : ndarray
+        Their rows of the table, see `galgen.catalog.format.schema.pack_rows`.
+    threads : Executor
+        Of few threads: while one copies to the kernel, which lets in one at a time, the others sum
+        and swap.
+
+    Returns
+    -------
+    tuple of int
+        DATASUM of what was written, per HDU.
+    """
+    first = int(batch.galaxy_id_n[0]) - layout.first
+    _, table, *images = layout.hdus
+    places, pieces = [], []
+    for band, image in enumerate(images):
+        for part in _pieces(len(batch), image.stride):
+            places.append((image.data_start + (first + part.start) * image.stride, image.stride))
+            pieces.append((band, part))
+
+    def write(piece: tuple[int, slice], place: tuple[int, int]) -> int:
+        band, part = piece
+        if layout.info.scaling:
+            scaling = layout.info.scaling[band]
+            return _write_codes(fd, batch.stamps_nbhw[part, band], scaling, *place)
+        known = None if batch.stamp_sums_nb is None else batch.stamp_sums_nb[part, band]
+        return _write_stamps(fd, batch.stamps_nbhw[part, band], known, *place)
+
+    written = threads.map(write, pieces, places)
+    data = rows.tobytes()
+    pwrite_all(fd, data, table.data_start + first * table.stride)
+    sums = [0, checksum.sum_bytes(data)] + [0] * len(images)
+    for (band, _), part_sum in zip(pieces, written, strict=True):
+        sums[2 + band] = checksum.add(sums[2 + band], part_sum)
+    for image in images:
+        size = len(batch) * image.stride
+        if size >= _BLOCK_BYTES:  # pieces too small would make the disk slower
+            start_writeback(fd, image.data_start + first * image.stride, size)
+    return tuple(sums)
+
+
+def _pieces(n: int, stride: int) -> Iterator[slice]:
+    count = max(1, _PIECE_BYTES // stride)
+    return (slice(start, min(start + count, n)) for start in range(0, n, count))
+
+
+def _write_stamps(
+    fd: int, stamps_nhw: np.ndarray, sums_n: np.ndarray | None, offset: int, stride: int
+) -> int:
+    """Write stamps of one band; return their sum, which is computed unless known."""
+    as_is = stamps_nhw.dtype == _ON_DISK and stamps_nhw.flags.c_contiguous
+    if stamps_nhw.dtype != _ON_DISK:
+        stamps_nhw = np.asarray(stamps_nhw, dtype=np.float32)
+    count = max(1, _BLOCK_BYTES // stride)
+    swapped = np.empty((0 if as_is else count, *stamps_nhw.shape[1:]), dtype=_ON_DISK)
+    total = 0 if sums_n is None else checksum.add(*sums_n.tolist())
+    for start in range(0, len(stamps_nhw), count):
+        block = stamps_nhw[start : start + count]
+        if sums_n is None:
+            total = checksum.add(total, checksum.sum_values(block))
+        if not as_is:
+            np.copyto(swapped[: len(block)], block)
+            block = swapped[: len(block)]
+        pwrite_all(fd, block.view(np.uint8), offset + start * stride)
+    return total
+
+
+def _write_codes(
+    fd: int, stamps_nhw: np.ndarray, scaling: tuple[float, float], offset: int, stride: int
+) -> int:
+    """Write stamps of one band as int16; return their sum."""
+    count, total = max(1, _CODES_BLOCK_BYTES // stride), 0
+    for start in range(0, len(stamps_nhw), count):
+        codes = form.encode(stamps_nhw[start : start + count], *scaling).view(np.uint8)
+        total = checksum.add(total, checksum.sum_bytes(codes))
+        pwrite_all(fd, codes, offset + start * stride)
+    return total
+
+
+def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
+    """Write all headers with their checksums, the first one last: until then this is no FITS."""
+    for hdu, datasum in reversed(list(zip(layout.hdus, sums, strict=True))):
+        pwrite_all(fd, checksum.seal(hdu.header, datasum), hdu.start)
+
+
+def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums:
+    """Copy the first `target.n` galaxies of a file into another.
+
+    Returns
+    -------
+    tuple of int
+        DATASUM of what was copied, per HDU.
+    """
+    sums = []
+    for old, new in zip(source.hdus, target.hdus, strict=True):
+        total = 0
+        for start, data in read_data(source_fd, old, 0, target.n):
+            total = checksum.add(total, checksum.sum_bytes(data))
+            pwrite_all(target_fd, data, new.data_start + start)
+        sums.append(total)
+    return tuple(sums)
+
+
+def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
+    """DATASUM, per HDU, of galaxies `start` to before `stop` of the run as they are in a file."""
+    first, last = start - layout.first, stop - layout.first
+    return tuple(
+        checksum.add(*(checksum.sum_bytes(data) for _, data in read_data(fd, hdu, first, last)))
+        for hdu in layout.hdus
+    )
+
+
+def read_data(fd: int, hdu: Hdu, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+    """Data of rows `first` to before `last` of an HDU: where in the data they start, and bytes."""
+    stop = last * hdu.stride
+    for start in range(first * hdu.stride, stop, _COPY_BYTES):
+        size = min(_COPY_BYTES, stop - start)
+        data = os.pread(fd, size, hdu.data_start + start)
+        if len(data) < size:
+            raise OSError(f"the file ends {size - len(data)} bytes early")
+        yield start, data

@@ -1,0 +1,275 @@
+"""Write a catalogue: everything planned first, galaxies in any order, nothing lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from galgen.batch import GalaxyBatch, RunInfo
+from galgen.catalog.format.schema import pack_rows
+from galgen.catalog.write.finishing import seal
+from galgen.catalog.write.ledger import Ledger, part_folder, written
+from galgen.catalog.write.opening import allocate, leave, open_ledger
+from galgen.catalog.write.recorder import Item, Recorder
+from galgen.errors import InvalidValueError
+
+
+def write_catalog(
+    path: str | Path,
+    batches: Iterable[GalaxyBatch],
+    info: RunInfo,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write galaxies to a FITS catalogue as they are generated.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+    batches : iterable of GalaxyBatch
+        All `info.n` galaxies, each once, in any order of batches. A few batches are in memory at a
+        time.
+    info : RunInfo
+        Provenance, for the header.
+    overwrite : bool
+        Replace an existing file, and an unfinished one.
+    progress : callable, optional
+        Called after each batch with the galaxies and the bytes given so far.
+
+    Returns
+    -------
+    Path
+        The output.
+
+    Raises
+    ------
+    OutputError
+        Before anything is written, if the output cannot be.
+    InvalidValueError
+        If a batch does not fit `info`.
+    UnfinishedError
+        If galaxies are missing at the end.
+
+    Notes
+    -----
+    See `CatalogWriter` for what becomes of an interrupted run.
+    """
+    done = 0
+    with CatalogWriter(path, info, overwrite=overwrite) as writer:
+        for batch in batches:
+            writer.write(batch)
+            done += len(batch)
+            if progress is not None:
+                progress(done, done * writer.files[0].galaxy_bytes)
+    return writer.path
+
+
+class CatalogWriter:
+    """A catalogue under construction; use it in a ``with`` block, which finishes it.
+
+    The file is laid out and allocated at once, in the folder ``<path>.part``, together with a
+    ledger of what is in it; it gets its headers and its name when the block ends. Batches are
+    written by a thread of the writer's own and recorded every two seconds. Where the block ends
+    with an exception or the process is killed, what is recorded stays: write the missing galaxies
+    later with `resume`, or keep those before the first missing one with `finish`. Memory does not
+    depend on the number of galaxies.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+    info : RunInfo
+        Provenance, for the header.
+    overwrite : bool
+        Replace an existing file, and an unfinished one.
+    resume : bool
+        Go on with an unfinished catalogue of the same run, if there is one.
+    shared : bool
+        Other processes that say so too, on any machine, may write other galaxies of this catalogue
+        at the same time; implies `resume`.
+    recipe : mapping, optional
+        How to make the run again, kept as JSON with the ledger.
+
+    Attributes
+    ----------
+    path : Path
+    files : tuple of Layout
+        Where everything goes, in each file.
+    missing : tuple of (start, stop)
+        Galaxies that were not recorded when the writer was opened.
+    problems : tuple of str
+        What is wrong with records of the ledger; their galaxies are missing.
+
+    Raises
+    ------
+    OutputError
+        If the output cannot be written, exists, or an unfinished one does; nothing is written then.
+    LedgerError
+        If there is a ledger that is damaged.
+    InvalidValueError
+        If `info` cannot be written as FITS, or is not that of the unfinished catalogue.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: RunInfo,
+        *,
+        overwrite: bool = False,
+        resume: bool = False,
+        shared: bool = False,
+        recipe: Mapping[str, Any] | None = None,
+    ) -> None:
+        ledger = open_ledger(Path(path), info, overwrite, resume, shared, recipe)
+        try:
+            self._open(ledger)
+        except BaseException:
+            ledger.close()
+            with suppress(OSError):
+                leave(ledger.catalog)
+            raise
+
+    @classmethod
+    def help(cls, ledger: Ledger, first: int, last: int) -> Self:
+        """Write galaxies `first` to before `last` for the process that has locked a ledger."""
+        writer = cls.__new__(cls)
+        writer._open(ledger, (first, last))
+        return writer
+
+    def _open(self, ledger: Ledger, within: tuple[int, int] | None = None) -> None:
+        self._ledger = ledger
+        self.path, self.info = ledger.catalog, ledger.info
+        self.files = ledger.files
+        records, problems = ledger.records(within)
+        self.problems = tuple(problems)
+        self._written = written(records, len(self.files[0].hdus))
+        self.missing = self._written.missing(self.info.n)
+        for number, layout in enumerate(self.files):
+            allocate(ledger, number, layout, self._written)
+        self._recorder: Recorder | None = None
+        self._closed = False
+
+    def write(self, batch: GalaxyBatch) -> None:
+        """Write a batch to its place, which its `galaxy_id_n` gives.
+
+        Raises
+        ------
+        InvalidValueError
+            If the batch does not fit the run, or is there already; the writer is as it was.
+        OSError
+            If the disk is full or fails, for this batch or one before; the writer is of no use
+            then, but what is recorded stays.
+        """
+        start, stop = self._check(batch)
+        if start == stop:
+            return
+        size = self.files[0].n
+        items = []
+        for number in range(start // size, (stop - 1) // size + 1):
+            layout = self.files[number]
+            piece = batch.part(max(start, layout.first), min(stop, layout.first + layout.n))
+            items.append(Item(number, piece, pack_rows(piece, layout.row, self.info.tree)))
+        if self._recorder is None:
+            self._recorder = Recorder(self._ledger, self.files)
+        for item in items:
+            self._recorder.put(item)
+        nothing = (0,) * len(self.files[0].hdus)
+        self._written = self._written.add(start, stop, nothing)
+
+    def _check(self, batch: GalaxyBatch) -> tuple[int, int]:
+        info, shape = self.info, self.files[0].stamp_shape
+        self._check_open()
+        if batch.bands != info.bands:
+            raise InvalidValueError("bands of the batch", batch.bands, f"{info.bands}")
+        if batch.stamps_nbhw.shape[1:] != shape:
+            raise InvalidValueError("stamps shape", batch.stamps_nbhw.shape, f"{('n', *shape)}")
+        if batch.seed != info.seed:
+            raise InvalidValueError("seed of the batch", batch.seed, f"{info.seed}")
+        if len(batch) == 0:
+            return 0, 0
+        start = int(batch.galaxy_id_n[0])
+        stop = start + len(batch)
+        if not np.array_equal(batch.galaxy_id_n, np.arange(start, stop)):
+            raise InvalidValueError("galaxy_id", batch.galaxy_id_n, "consecutive, rising")
+        if not 0 <= start < stop <= info.n:
+            raise InvalidValueError("galaxy_id", (start, stop - 1), f"0..{info.n - 1}")
+        self._written.check_missing(start, stop)
+        return start, stop
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise InvalidValueError("writer", "closed", "an open one")
+
+    def close(self) -> None:
+        """Record what was written and leave the catalogue unfinished.
+
+        Raises
+        ------
+        OSError
+            If not all of it could be recorded.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._recorder is not None:
+                self._recorder.close()
+        finally:
+            self._ledger.close()
+
+    def finish(self) -> None:
+        """Give the catalogue its headers and its name, whoever wrote its galaxies.
+
+        Raises
+        ------
+        UnfinishedError
+            If galaxies are missing.
+        InvalidValueError
+            If the writer is closed.
+        OutputError
+            If another file has appeared under the name.
+        OSError
+            If the disk is full or fails. Whatever is raised, what is recorded stays.
+        """
+        self._check_open()
+        if self._recorder is not None:
+            self._recorder.close()
+        seal(self._ledger)
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._leave(error)
+            return
+        try:
+            if not self._closed:
+                self.finish()
+        except BaseException as late:
+            self._leave(late)
+            raise
+
+    def _leave(self, error: BaseException) -> None:
+        """Keep what is recorded, and say so in a note on the error; nothing, if nothing is."""
+        try:
+            self.close()
+        except OSError as another:
+            if another is not error:
+                error.add_note(f"{self.path}: {another}")
+        try:
+            error.add_note(leave(self.path))
+        except OSError as another:
+            error.add_note(f"{part_folder(self.path)}: {another}")

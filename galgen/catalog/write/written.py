@@ -1,0 +1,61 @@
+"""What is in a file under construction: which galaxies, and what its data sum to so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from galgen.catalog.format import checksum
+from galgen.errors import InvalidValueError
+
+Sums = tuple[int, ...]  # one DATASUM, or part of one, per HDU of a `Layout`
+
+
+@dataclass(frozen=True)
+class Written:
+    """Galaxies written, in any order, as ranges: few, however many galaxies there are.
+
+    Immutable, so that a writer steps from one consistent state to the next in one assignment.
+
+    Attributes
+    ----------
+    ranges : tuple of (start, stop)
+        Rising, neither touching nor overlapping.
+    sums : tuple of int
+        DATASUM of each HDU over these galaxies.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+    sums: Sums
+
+    @property
+    def galaxies(self) -> int:
+        """How many."""
+        return sum(stop - start for start, stop in self.ranges)
+
+    @property
+    def prefix(self) -> int:
+        """How many without a gap, counted from galaxy 0."""
+        return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
+
+    def missing(self, n: int) -> tuple[tuple[int, int], ...]:
+        """Ranges of the galaxies 0 to `n` - 1 that are not written."""
+        edges = [0, *(edge for done in self.ranges for edge in done), n]
+        return tuple((a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b)
+
+    def check_missing(self, start: int, stop: int) -> None:
+        """Raise InvalidValueError if any galaxy of a range is written already."""
+        for done_start, done_stop in self.ranges:
+            if start < done_stop and done_start < stop:
+                allowed = f"galaxies outside {done_start}..{done_stop - 1}, which are written"
+                raise InvalidValueError("galaxy_id", (start, stop - 1), allowed)
+
+    def add(self, start: int, stop: int, sums: Sums) -> Written:
+        """With one more range."""
+        self.check_missing(start, stop)
+        merged: list[tuple[int, int]] = []
+        for this_start, this_stop in sorted([*self.ranges, (start, stop)]):
+            if merged and merged[-1][1] == this_start:
+                this_start = merged.pop()[0]
+            merged.append((this_start, this_stop))
+        total = tuple(checksum.add(a, b) for a, b in zip(self.sums, sums, strict=True))
+        return Written(tuple(merged), total)

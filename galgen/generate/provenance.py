@@ -1,0 +1,94 @@
+"""What a catalogue's headers say of a run: everything its bytes depend on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from galgen import __version__
+from galgen.batch import IDENTITY, SPARE, RunInfo
+from galgen.columns import FitsColumn
+from galgen.generate.observe import Observation
+from galgen.generate.sampling import Sampling
+from galgen.measure import measured_columns, truth_columns
+from galgen.request.like import Like
+from galgen.request.mixture import Request
+from galgen.system.device import device_kind
+from galgen.weights.checkpoint import Checkpoint
+
+
+def run_info(
+    loaded: Checkpoint,
+    device: torch.device,
+    request: Request | Like,
+    n: int,
+    sampling: Sampling,
+    observation: Observation,
+) -> RunInfo:
+    """Provenance of a run.
+
+    Raises
+    ------
+    InvalidValueError
+        If the kernels that GALGEN_KERNELS asks for cannot run on the device.
+    """
+    space, card, scale = loaded.space, loaded.card, observation.scale
+    # The stretch is for flux as the model has it.
+    as_trained = scale.factor == 1 and scale.source != "INPUT"
+    as_trained &= observation.pixel_scale == space.pixel_scale
+    return RunInfo(
+        n=n,
+        seed=request.seed,
+        bands=space.bands,
+        height=loaded.size,
+        width=loaded.size,
+        request=request.describe(),
+        flux_unit=scale.unit,
+        flux_calibration="LINEAR" if space.native == "flux" else "RGBINV",
+        lupton=space.lupton if as_trained else None,
+        zero_point=scale.zero_point,
+        pixel_scale=observation.pixel_scale,
+        model=card["name"],
+        model_version=card["version"],
+        weights_sha256=loaded.sha256,
+        sampler=sampling.sampler,
+        steps=sampling.steps,
+        guidance=sampling.guidance,
+        micro_batch=sampling.micro_batch,
+        dtype=sampling.dtype,
+        kernels=sampling.kernels_on(device),
+        device=device_kind(device),
+        training_set=card["training_set"],
+        credit=card["credit"],
+        versions={"galgen": __version__, "torch": torch.__version__, "numpy": np.__version__},
+        flux_source=scale.source,
+        mag_zero=scale.mag_zero,
+        psf=_listed(observation.psf_b),
+        noise=_listed(observation.noise_b),
+        hook=observation.hook_name,
+        carried=_without_clashes(request.columns, space.bands),
+        tree=loaded.tree,
+        **request.provenance,
+    )
+
+
+def _listed(values: tuple[float, ...]) -> str | None:
+    return ",".join(map(repr, values)) or None
+
+
+def _without_clashes(
+    columns: tuple[FitsColumn, ...], bands: tuple[str, ...]
+) -> tuple[FitsColumn, ...]:
+    """Columns of a table under names that no column of the catalogue has."""
+    ours = (*measured_columns(bands), *truth_columns(bands))
+    taken = {*IDENTITY, SPARE, *(column.name for column in ours)}
+    named = []
+    for column in columns:
+        name = column.name
+        while name.upper() in taken:
+            name = f"IN_{name}"
+        taken.add(name.upper())
+        named.append(replace(column, name=name))
+    return tuple(named)

@@ -1,0 +1,1 @@
+"""Galaxies as people look at them."""

@@ -1,0 +1,1 @@
+"""What a pixel's number means: model space, display, flux, magnitudes."""

@@ -1,0 +1,1 @@
+"""A catalogue made by one process or by many."""

@@ -1,0 +1,105 @@
+"""Processes of this machine that make galaxies: one per GPU, or each with a share of the cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+
+from galgen.errors import InvalidValueError
+
+
+@contextmanager
+def local_pool(
+    workers: int, device: str | None = None
+) -> Iterator[tuple[Executor, Callable[[], None]]]:
+    """Processes for `galgen.produce.shards.produce_on`.
+
+    Parameters
+    ----------
+    workers : int
+        How many. Where there are GPUs, and `device` is not the CPU, they share these in turn.
+    device : str, optional
+        'cpu', or a kind of GPU; not a certain one.
+
+    Yields
+    ------
+    Executor
+        Calls functions in these processes.
+    callable
+        Tells them to end with the micro-batch in hand.
+
+    Raises
+    ------
+    InvalidValueError
+        If several workers are to share one GPU by name, or there are none.
+    """
+    if workers < 1:
+        raise InvalidValueError("workers", workers, "1 or more")
+    if device is not None and ":" in device:
+        raise InvalidValueError("device", device, "one kind, as each worker takes its own", "")
+    places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in _gpus()] if device != "cpu" else []
+    places = places or [{"OMP_NUM_THREADS": str(max(1, usable_cores() // workers))}]
+    # A fork would share the parent's threads and CUDA context, and break both.
+    context = multiprocessing.get_context("spawn")
+    stop, queue = context.Event(), context.SimpleQueue()
+    for i in range(workers):
+        queue.put(places[i % len(places)])
+    with ProcessPoolExecutor(workers, context, _begin, (queue, stop)) as pool:
+        yield pool, stop.set
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def default_workers(device: str | None) -> int:
+    """One per GPU; one where there is none, or a certain device is asked for."""
+    return max(1, len(_gpus())) if device in (None, "cuda") else 1
+
+
+def _gpus() -> list[str]:
+    """Names of the GPUs, as ``CUDA_VISIBLE_DEVICES`` has them."""
+    import torch
+
+    count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible.split(",")[:count] if visible else [str(i) for i in range(count)]
+
+
+def _begin(queue: SimpleQueue, stop: Event) -> None:
+    """Set up a worker process, before it imports torch."""
+    os.environ.update(queue.get())
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    # Ctrl-C reaches all processes of a terminal; the parent decides what becomes of it. SIGTERM
+    # reaches all of a Slurm job, and comes from the pool when it has lost a worker.
+    ended = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+
+    from galgen.produce import shards
+
+    shards.asked_to_stop = lambda: ended.is_set() or stop.is_set()
+    threading.Thread(target=_end_when_idle, args=(ended, shards.idle), daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Wait for the parent process to end, then end this one; to be run in a thread."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # it was killed: nobody waits for this process, or would end it
+
+
+def _end_when_idle(ended: threading.Event, idle: threading.Event) -> None:
+    ended.wait()
+    idle.wait()
+    os._exit(0)

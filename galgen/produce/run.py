@@ -1,0 +1,174 @@
+"""Galaxies into a catalogue: the run loop, in this process or as one of a job array."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from galgen.batch import RunInfo
+from galgen.catalog import CatalogWriter, finish, is_finished
+from galgen.catalog.write.ledger import Ledger, part_folder
+from galgen.errors import InvalidValueError, UnfinishedError
+from galgen.produce.recipe import Recipe
+from galgen.system.signals import InterruptedRun
+
+Ranges = Iterable[tuple[int, int]]
+Progress = Callable[[int, int], None]
+_log = logging.getLogger("galgen")
+
+
+def produce(
+    recipe: Recipe,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda done, total: None,
+) -> None:
+    """Make a catalogue in this process.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to make.
+    path : Path
+        The output.
+    overwrite, resume : bool
+        See `galgen.catalog.CatalogWriter`.
+    stop : callable
+        Asked before each micro-batch whether to stop; those that have begun are finished.
+    progress : callable
+        Called with the galaxies that are there and that there will be, at the beginning and after
+        each micro-batch.
+
+    Raises
+    ------
+    InterruptedRun
+        If stopped before the end; what was made is recorded.
+    OutputError, InvalidValueError, LedgerError
+        See `galgen.catalog.CatalogWriter`.
+    NonFiniteOutputError
+        If the network returns NaN or infinity.
+    """
+    run = recipe.run()
+    if resume and finished_before(path, run.info):
+        progress(run.info.n, run.info.n)
+        return
+    options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
+    with CatalogWriter(path, run.info, **options) as writer:
+        report(writer)
+        done = run.info.n - count(writer.missing)
+        progress(done, run.info.n)
+        for batch in run.batches(pieces(writer.missing, run.info.micro_batch, stop)):
+            writer.write(batch)
+            done += len(batch)
+            progress(done, run.info.n)
+        if done < run.info.n:
+            raise InterruptedRun(f"stopped after {done} of {run.info.n} galaxies.")
+
+
+def produce_job(
+    recipe: Recipe,
+    path: Path,
+    job: int,
+    jobs: int,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Progress = lambda done, total: None,
+) -> tuple[int, int]:
+    """Make one of `jobs` equal parts of a catalogue, which `galgen.catalog.finish` finishes.
+
+    Jobs may run at the same time, on machines that share the folder, or again.
+
+    Parameters
+    ----------
+    recipe, path, stop, progress
+        See `produce`.
+    job, jobs : int
+        Which part, from 0, and of how many.
+
+    Returns
+    -------
+    tuple of int
+        The first galaxy of the part, and the one after the last.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such part; else see `produce`.
+    """
+    if jobs < 1:
+        raise InvalidValueError("njobs", jobs, "1 or more")
+    if not 0 <= job < jobs:
+        raise InvalidValueError("job", job, f"0..{jobs - 1}")
+    run = recipe.run()
+    first, last = part(run.info, job, jobs)
+    if not part_folder(path).exists() and is_finished(path, run.info):
+        return first, last
+    writer = CatalogWriter(path, run.info, shared=True, recipe=recipe.to_json())
+    try:
+        report(writer)
+        missing = within(writer.missing, first, last)
+        done = last - first - count(missing)
+        progress(done, last - first)
+        for batch in run.batches(pieces(missing, run.info.micro_batch, stop)):
+            writer.write(batch)
+            done += len(batch)
+            progress(done, last - first)
+    finally:
+        writer.close()
+    if done < last - first:
+        raise InterruptedRun(
+            f"stopped after {done} of {last - first} galaxies of job {job}; they are recorded. "
+            "Run the job again for the others."
+        )
+    return first, last
+
+
+def part(info: RunInfo, job: int, jobs: int) -> tuple[int, int]:
+    """Galaxies of a job: whole micro-batches, about as many in each."""
+    size = info.micro_batch
+    batches = -(-info.n // size)
+    edges = (min(batches * i // jobs * size, info.n) for i in (job, job + 1))
+    return next(edges), next(edges)
+
+
+def finished_before(path: Path, info: RunInfo) -> bool:
+    """Whether a catalogue of this run is there already; finish it if that is all it lacks."""
+    if part_folder(path).exists() and not Ledger(path).differences(info):
+        try:
+            finish(path)
+        except UnfinishedError:
+            return False
+        return True
+    return is_finished(path, info)
+
+
+def report(writer: CatalogWriter) -> None:
+    """Log what is wrong with the ledger that a writer goes on with."""
+    for problem in writer.problems:
+        _log.warning(problem)
+
+
+def count(ranges: Ranges) -> int:
+    """Galaxies in ranges."""
+    return sum(stop - start for start, stop in ranges)
+
+
+def within(ranges: Ranges, first: int, last: int) -> list[tuple[int, int]]:
+    """What of rising ranges lies from `first` to before `last`."""
+    cut = ((max(start, first), min(stop, last)) for start, stop in ranges)
+    return [(start, stop) for start, stop in cut if start < stop]
+
+
+def pieces(ranges: Ranges, micro_batch: int, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+    """Ranges cut where micro-batches begin, until asked to stop."""
+    for start, end in ranges:
+        while start < end:
+            if stop():
+                return
+            after = min(start - start % micro_batch + micro_batch, end)
+            yield start, after
+            start = after

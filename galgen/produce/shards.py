@@ -1,0 +1,168 @@
+"""A catalogue made by many processes: shards given to whatever can call functions elsewhere."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
+
+from galgen.batch import RunInfo
+from galgen.catalog import CatalogWriter
+from galgen.catalog.write.ledger import Ledger
+from galgen.catalog.write.opening import refuse_other
+from galgen.errors import OutputError, UnfinishedError, WorkerLostError
+from galgen.generate import Run
+from galgen.produce.recipe import Recipe
+from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
+from galgen.system.signals import InterruptedRun
+
+# Enough shards for every worker to be busy to the end, of few enough galaxies to lose one.
+_SHARDS_PER_WORKER = 8
+_MAX_MICRO_BATCHES = 16
+_MAX_SHARDS = 4096
+_POLL_S = 0.2
+
+idle = threading.Event()  # cleared while this process makes a shard
+idle.set()
+
+
+def asked_to_stop() -> bool:
+    """Whether this process should end with the micro-batch in hand; a pool replaces it."""
+    return False
+
+
+def produce_on(
+    executor: Executor,
+    workers: int,
+    recipe: Recipe,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+    tell: Callable[[], None] = lambda: None,
+    progress: Progress = lambda done, total: None,
+) -> None:
+    """Make a catalogue with other processes, which see the same folder under the same name.
+
+    Parameters
+    ----------
+    executor : Executor
+        Calls functions in those processes: a pool of this machine, or Dask's.
+    workers : int
+        How many processes there are, about.
+    recipe, path, overwrite, resume, progress
+        See `galgen.produce.run.produce`.
+    stop : callable
+        Asked now and then whether to stop; shards that have begun are finished.
+    tell : callable
+        Called then: tells processes to end with the micro-batch in hand.
+
+    Raises
+    ------
+    WorkerLostError
+        If a process has died whose shards nobody else makes.
+    InterruptedRun
+        If stopped before the end; what was made is recorded.
+    OutputError
+        If a worker does not see the folder.
+    InvalidValueError
+        If a worker's kind of device, or galgen, is not that of the first one; and what
+        `galgen.produce.run.produce` raises.
+    """
+    recipe.check()
+    text = json.dumps(recipe.to_json())
+    # What the run depends on is found out where it runs: there may be no GPU here.
+    info = RunInfo.from_json(executor.submit(describe, text).result())
+    if resume and finished_before(path, info):
+        progress(info.n, info.n)
+        return
+    options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
+    with CatalogWriter(path, info, **options) as writer:
+        report(writer)
+        done = info.n - count(writer.missing)
+        progress(done, info.n)
+        where = str(path.absolute())
+        shards = cut(writer.missing, info, workers)
+        waiting = {executor.submit(make_shard, text, where, *shard) for shard in shards}
+        try:
+            for made in results(waiting, stop, tell):
+                done += made
+                progress(done, info.n)
+        except BrokenExecutor as error:
+            tell()
+            if stop():  # who asked this process to stop may have asked its workers, too
+                raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.") from None
+            raise WorkerLostError(
+                f"a worker process has died ({error}). Was it killed for its memory?"
+            ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
+        if done < info.n:
+            raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.")
+
+
+def results(
+    waiting: set[Future[int]], stop: Callable[[], bool], tell: Callable[[], None]
+) -> Iterator[int]:
+    """Results as they come; once asked to stop, of what has begun only."""
+    cancelled = False
+    while waiting:
+        over, _ = wait(waiting, _POLL_S, FIRST_COMPLETED)
+        waiting -= over
+        yield from (future.result() for future in over if not future.cancelled())
+        if stop() and not cancelled:
+            cancelled = True
+            tell()
+            for future in waiting:
+                future.cancel()
+
+
+def cut(missing: Ranges, info: RunInfo, workers: int) -> list[tuple[int, int]]:
+    """Shards of whole micro-batches."""
+    size, left = info.micro_batch, count(missing)
+    batches = min(_MAX_MICRO_BATCHES, left // (size * workers * _SHARDS_PER_WORKER))
+    size *= max(1, batches, left // (size * _MAX_SHARDS))
+    return list(pieces(missing, size, lambda: False))
+
+
+def describe(recipe: str) -> dict:
+    """What a run depends on, in the process that makes it."""
+    return _run(recipe).info.to_json()
+
+
+def make_shard(recipe: str, path: str, first: int, last: int) -> int:
+    """Make galaxies `first` to before `last` that are not recorded; return how many are there."""
+    run = _run(recipe)
+    try:
+        ledger = Ledger(Path(path))
+    except UnfinishedError:
+        raise OutputError(
+            f"{path}.part is not there for a worker: all need to see the folder of the output, "
+            "under the same name."
+        ) from None
+    refuse_other(ledger, run.info)
+    idle.clear()
+    try:
+        with closing(CatalogWriter.help(ledger, first, last)) as writer:
+            missing = within(writer.missing, first, last)
+            made = last - first - count(missing)
+            for batch in run.batches(
+                pieces(missing, run.info.micro_batch, lambda: asked_to_stop())
+            ):
+                writer.write(batch)
+                made += len(batch)
+    finally:
+        idle.set()
+    return made
+
+
+@lru_cache(maxsize=1)
+def _run(recipe: str) -> Run:
+    """The run, whose weights a process loads once."""
+    return Recipe.from_json(json.loads(recipe)).run()

@@ -1,0 +1,248 @@
+"""What a user asks for: a mixture of categories, properties, a seed; and its draw per galaxy.
+
+Galaxy i of seed s gets the same category and the same properties whatever the batch, the number of
+galaxies or the machine: every number comes from the counter-based generator keyed by (s, i).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from galgen import noise
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.columns import FitsColumn
+from galgen.errors import InvalidValueError
+from galgen.noise import Stream
+from galgen.request.population import MAX_Z, Population
+
+MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers in FITS tables
+
+
+@dataclass(frozen=True)
+class Request:
+    """Galaxies to make.
+
+    Attributes
+    ----------
+    mixture : tuple of (int, float)
+        Category codes and their positive weights.
+    properties : mapping of str to (float, float)
+        Range of each fixed property in its own unit; a single value is a range of no width.
+    seed : int
+        Seed of the run, 0 to 2^63 - 1.
+    population : bool
+        Draw the properties that are not fixed from the training population (else leave them to the
+        network).
+    tree : Taxonomy
+        Whose codes the mixture's are: that of the model.
+    """
+
+    mixture: tuple[tuple[int, float], ...]
+    properties: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    seed: int = 0
+    population: bool = True
+    tree: Taxonomy = DEFAULT
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
+            raise InvalidValueError("seed", self.seed, f"a whole number from 0 to {MAX_SEED}")
+        if not self.mixture:
+            raise InvalidValueError("category", "", "at least one category")
+        for code, weight in self.mixture:
+            name = self.tree.get(code).name
+            if not (math.isfinite(weight) and weight > 0):
+                raise InvalidValueError(f"weight of {name}", weight, "a number above 0")
+        for name, (low, high) in self.properties.items():
+            if not low <= high:
+                raise InvalidValueError(f"property {name}", f"{low}:{high}", "low:high, in order")
+
+    def draw(self, population: Population, index_n: Tensor) -> tuple[Tensor, Tensor]:
+        """Category and properties of galaxies.
+
+        Parameters
+        ----------
+        population : Population
+            Of the model that will make them.
+        index_n : Tensor
+            Galaxy indices, int64, on the CPU.
+
+        Returns
+        -------
+        code_n : Tensor
+            Category codes, int64.
+        z_np : Tensor
+            Standardised properties, float32, NaN where left to the network.
+
+        Raises
+        ------
+        InvalidValueError
+            If a property is unknown to the model or out of its range.
+        """
+        code_n, given = self.draw_given(population, index_n)
+        return torch.from_numpy(code_n), self.complete(population, index_n, code_n, given)
+
+    def draw_given(
+        self, population: Population, index_n: Tensor
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Category codes (N,), and standardised values (N,) of the properties that are fixed."""
+        return self._codes(index_n), self._given(population, index_n)
+
+    def complete(
+        self,
+        population: Population,
+        index_n: Tensor,
+        code_n: np.ndarray,
+        given: Mapping[str, np.ndarray],
+    ) -> Tensor:
+        """Draw what is not given from the population, if it is to be.
+
+        Parameters
+        ----------
+        population, index_n
+            As for `draw`.
+        code_n : ndarray (N,)
+            Category codes.
+        given : mapping of str to ndarray (N,)
+            Standardised properties; NaN where a galaxy's is not given.
+
+        Returns
+        -------
+        Tensor (N, P)
+            Standardised properties, float32, NaN where left to the network. Properties that have
+            one value in all of the population (`Population.constant_p`) always have it.
+        """
+        n, p = len(index_n), len(population.names)
+        z_np = np.full((n, p), np.nan, np.float32)
+        for name, z_n in given.items():
+            z_np[:, population.names.index(name)] = z_n
+        if not self.population:
+            return torch.from_numpy(population.with_constants(z_np))
+        pick_n = noise.uniform(self.seed, index_n, Stream.POPULATION, 1)[:, 0].numpy()
+        jitter_np = noise.normal(self.seed, index_n, (p,), Stream.POPULATION.at(1)).numpy()
+        # Galaxies of one category that lack the same properties are drawn together.
+        kinds_np, kind_n = np.unique(
+            np.column_stack([code_n, ~np.isnan(z_np)]), axis=0, return_inverse=True
+        )
+        for kind, (code, *known) in enumerate(kinds_np.tolist()):
+            rows = kind_n.reshape(-1) == kind
+            if all(np.array(known, bool) | population.constant_p):
+                z_np[rows] = np.clip(population.with_constants(z_np[rows]), -MAX_Z, MAX_Z)
+                continue
+            fixed = {
+                name: z_np[rows, column]
+                for column, name in enumerate(population.names)
+                if known[column]
+            }
+            z_np[rows] = population.draw(code, fixed, pick_n[rows], jitter_np[rows])
+        return torch.from_numpy(z_np)
+
+    def flux(self, index_n: Tensor) -> Tensor | None:
+        """Total flux asked for: none, here. A table may give it, see `galgen.request.like`."""
+        return None
+
+    def carried(self, index_n: Tensor) -> Mapping[str, np.ndarray]:
+        """Columns carried over from a table: none, here."""
+        return {}
+
+    @property
+    def columns(self) -> tuple[FitsColumn, ...]:
+        """Types of the columns carried over: none, here."""
+        return ()
+
+    @property
+    def provenance(self) -> Mapping[str, object]:
+        """Attributes of `galgen.batch.RunInfo` beyond `describe`: none, here."""
+        return {}
+
+    def describe(self) -> str:
+        """The request as text, in the form the command line takes and with every digit."""
+        mixture = ",".join(f"{self.tree.get(code).name}:{w}" for code, w in self.mixture)
+        asked = [f"{name}={low}:{high}" for name, (low, high) in self.properties.items()]
+        return " ".join([mixture, *asked, *([] if self.population else ["no-population"])])
+
+    def check(self, population: Population) -> None:
+        """Raise `InvalidValueError` if the model cannot serve the request."""
+        if self.tree != population.tree:
+            hint = "Codes are of one tree: parse the mixture with that of the model."
+            raise InvalidValueError("tree of the request", self.tree, repr(population.tree), hint)
+        for name, ends in self.properties.items():
+            for value in ends:
+                population.standardise(name, value)
+
+    def _codes(self, index_n: Tensor) -> np.ndarray:
+        codes = np.array([code for code, _ in self.mixture], np.int64)
+        shares = np.cumsum([weight for _, weight in self.mixture])
+        u_n = noise.uniform(self.seed, index_n, Stream.CATEGORY, 1)[:, 0].numpy()
+        drawn = np.searchsorted(shares / shares[-1], u_n, side="right")
+        return codes[np.minimum(drawn, len(codes) - 1)]
+
+    def _given(self, population: Population, index_n: Tensor) -> dict[str, np.ndarray]:
+        given = {}
+        for name, (low, high) in self.properties.items():
+            ends = population.standardise(name, low), population.standardise(name, high)
+            # One stream per property by its place in the model, not in the user's list.
+            stream = Stream.PROPERTY.at(population.names.index(name))
+            u_n = noise.uniform(self.seed, index_n, stream, 1)[:, 0].numpy()
+            given[name] = (ends[0] + (ends[1] - ends[0]) * u_n).astype(np.float32)
+        return given
+
+
+def parse_mixture(text: str, tree: Taxonomy = DEFAULT) -> tuple[tuple[int, float], ...]:
+    """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``, names in a tree.
+
+    Raises
+    ------
+    UnknownCategoryError, InvalidValueError
+        If a category is unknown or a weight is not a positive number.
+    """
+    mixture = []
+    for part in text.split(","):
+        name, colon, weight = part.strip().partition(":")
+        category = tree.get(name)
+        mixture.append((category.code, _number(f"weight of {name}", weight) if colon else 1.0))
+    return tuple(mixture)
+
+
+def parse_properties(items: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Parse ``name=value`` and ``name=low:high``.
+
+    Raises
+    ------
+    InvalidValueError
+        If an item has another form.
+    """
+    properties = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        low, colon, high = value.partition(":")
+        if not equals:
+            raise InvalidValueError("property", item, "name=value or name=low:high")
+        first = _number(f"property {name}", low)
+        properties[name.strip()] = (first, _number(f"property {name}", high) if colon else first)
+    return properties
+
+
+def as_ranges(
+    properties: Mapping[str, float | tuple[float, float]] | None,
+) -> dict[str, tuple[float, float]]:
+    """Values as ranges of no width, ranges as they are."""
+    return {
+        name: value if isinstance(value, tuple) else (value, value)
+        for name, value in (properties or {}).items()
+    }
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InvalidValueError(name, text, "a finite number")
+    return value

@@ -1,0 +1,208 @@
+"""Weights on disk: safetensors and JSON only, verified by SHA-256, never executing code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.denoiser import Denoiser
+from galgen.errors import InvalidValueError, WeightsError
+from galgen.pixels.space import PixelSpace
+from galgen.request.population import Population
+from galgen.system.files import write_atomically
+
+FORMAT = 1
+SHARD_BYTES = 15 * 2**20
+KEYS = {"model": dict, "diffusion": dict, "pixels": dict, "size": int, "card": dict, "files": dict}
+CARD_KEYS = ("name", "version", "training_set", "credit")
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    header = {"galgen": json.dumps(meta)}
+    write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, truncated or not safetensors.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            meta = json.loads((handle.metadata() or {}).get("galgen", "{}"))
+            return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors ({error}).") from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that sampling needs.
+
+    Attributes
+    ----------
+    denoiser : Denoiser
+        The network with its preconditioning, in evaluation mode.
+    space : PixelSpace
+        From model space to display pixels and flux.
+    population : Population
+        Properties the model knows and their distribution.
+    size : int
+        Side of the training stamps, pixels.
+    card : dict
+        Provenance: name, training data, images seen, credit, limits.
+    sha256 : str
+        Of all weight files together; identifies the weights in catalogues.
+    """
+
+    denoiser: Denoiser
+    space: PixelSpace
+    population: Population
+    size: int
+    card: dict[str, Any]
+    sha256: str = ""
+
+    @property
+    def tree(self) -> Taxonomy:
+        """The categories that can be asked for."""
+        return self.population.tree
+
+
+def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
+    """Write a checkpoint as half-precision safetensors shards, ``config.json`` and a model card.
+
+    Returns
+    -------
+    str
+        SHA-256 that identifies the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"net.{k}": v.half() for k, v in checkpoint.denoiser.net.state_dict().items()}
+    for name, array in checkpoint.population.arrays().items():
+        tensors[f"population.{name}"] = torch.from_numpy(array)
+    shards = _shards(tensors)
+    hashes = {}
+    for i, shard in enumerate(shards):
+        part = "" if len(shards) == 1 else f"-{i + 1}-of-{len(shards)}"
+        name = f"model{part}.safetensors"
+        save_tensors(folder / name, shard, {"format": FORMAT})
+        hashes[name] = _sha256(folder / name)
+    config = {
+        "format": FORMAT,
+        "model": checkpoint.denoiser.net.config.to_json(),
+        "diffusion": checkpoint.denoiser.config.to_json(),
+        "pixels": checkpoint.space.to_json(),
+        "categories": checkpoint.tree.to_json(),
+        "size": checkpoint.size,
+        "card": checkpoint.card,
+        "files": hashes,
+    }
+    text = json.dumps(config, indent=1) + "\n"
+    write_atomically(folder / "config.json", lambda aside: aside.write_text(text))
+    write_atomically(folder / "README.md", lambda aside: aside.write_text(readme))
+    for stale in set(folder.glob("model*.safetensors")) - {folder / name for name in hashes}:
+        stale.unlink()
+    return _identity(hashes)
+
+
+def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """Load an exported checkpoint after verifying every file.
+
+    Raises
+    ------
+    WeightsError
+        If a file is missing, altered, or of another format, or does not fit its configuration.
+    """
+    config = _read_config(folder)
+    tensors: dict[str, Tensor] = {}
+    for name, expected in config["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise WeightsError(f"{path}: missing; the weights are incomplete.")
+        if (found := _sha256(path)) != expected:
+            raise WeightsError(
+                f"{path}: SHA-256 is {found[:12]}..., config.json says {expected[:12]}...; "
+                "the file is corrupted or altered: install it again."
+            )
+        tensors |= load_tensors(path)[0]
+    try:
+        model = ModelConfig.from_json(config["model"])
+        # Weights from before there were others have the default tree.
+        named = config.get("categories")
+        tree = DEFAULT if named is None else Taxonomy.from_json(named)
+        denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
+        net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+        denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
+        arrays = {
+            k.removeprefix("population."): v.numpy()
+            for k, v in tensors.items()
+            if k.startswith("population.")
+        }
+        population = Population.from_arrays(model.properties, arrays, tree)
+        space = PixelSpace.from_json(config["pixels"])
+        if len(space.bands) != model.bands:
+            raise InvalidValueError("bands of the pixels", space.bands, f"{model.bands} of them")
+        model.check_size(config["size"], config["size"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{folder}: the weights do not fit config.json ({error}).") from error
+    denoiser = denoiser.to(device).eval().requires_grad_(False)
+    return Checkpoint(
+        denoiser, space, population, config["size"], config["card"], _identity(config["files"])
+    )
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise WeightsError(f"{folder}: no weights here (no config.json).") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error}).") from error
+    found = config.get("format") if isinstance(config, dict) else None
+    if found != FORMAT:
+        raise WeightsError(f"{path}: format {found!r}; this galgen reads format {FORMAT}.")
+    wrong = [key for key, kind in KEYS.items() if not isinstance(config.get(key), kind)]
+    wrong = wrong or [f"card/{key}" for key in CARD_KEYS if key not in config["card"]]
+    if wrong:
+        raise WeightsError(f"{path}: lacks {', '.join(wrong)}, or has something else there.")
+    return config
+
+
+def _shards(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """Split tensors, in order, into groups of at most `SHARD_BYTES`."""
+    shards: list[dict[str, Tensor]] = [{}]
+    room = SHARD_BYTES
+    for name, tensor in tensors.items():
+        if tensor.nbytes > room and shards[-1]:
+            shards.append({})
+            room = SHARD_BYTES
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    return shards
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _identity(hashes: Mapping[str, str]) -> str:
+    text = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(text.encode()).hexdigest()
