@@ -22,11 +22,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.catalog import write_catalog
 from galgen.catalog.format.layout import plan
 from galgen.catalog.format.schema import catalog_columns, pack_rows, row_dtype
 from galgen.measure.columns import measured_columns
+from galgen.runinfo import RunInfo
 
 GALAXIES = int(os.environ.get("GALGEN_BENCH_GALAXIES", 16384))
 SIZE = int(os.environ.get("GALGEN_BENCH_SIZE", 64))

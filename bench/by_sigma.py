@@ -18,13 +18,13 @@ import typer
 
 from bench import record
 from galgen import categories
-from galgen.config import TrainConfig
 from galgen.data import StampSet, held_out
 from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
 from galgen.training.cache import cache_folder
+from galgen.training.config import TrainConfig
 from galgen.training.gather import gather
 from galgen.training.measured import measured_properties
 from galgen.weights import SHIPPED_WEIGHTS

@@ -24,12 +24,12 @@ from bench import draws, embed, matched_sets
 from bench.record import save
 from bench.why_told_apart import told_apart
 from galgen import load_model
-from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.generate import GalaxyModel
 from galgen.model.embedding import Condition
 from galgen.noise import Stream, normal
 from galgen.request.mixture import Request, parse_mixture
+from galgen.training.config import TrainConfig
 
 LEVELS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 RESTARTS = ((0.03, 10), (0.1, 12), (0.3, 16), (1.0, 20))  # level, steps

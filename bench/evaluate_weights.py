@@ -19,11 +19,11 @@ import numpy as np
 import typer
 
 from galgen import CatalogFile, categories, evaluate, load_model, write_catalog
-from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.generate.sampling import Sampling
 from galgen.pictures.display import display_stretch, to_display
 from galgen.pictures.grid import save_grid
+from galgen.training.config import TrainConfig
 
 
 def mixture_of(stamps: StampSet) -> str:

@@ -23,11 +23,11 @@ from torch import Tensor
 
 from bench.evaluate_weights import mixture_of
 from galgen import CatalogFile, Sampling, evaluate, load_model, write_catalog
-from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.generate import GalaxyModel
 from galgen.model.block import HalfBlock
 from galgen.system.device import device_kind
+from galgen.training.config import TrainConfig
 
 LARGEST = torch.finfo(torch.float8_e4m3fn).max
 TOKENS = 512 * 1024  # cells of a micro-batch of 512 at 32 x 32

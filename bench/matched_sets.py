@@ -9,13 +9,13 @@ import numpy as np
 import torch
 
 from galgen import categories
-from galgen.config import TrainConfig
 from galgen.data import StampSet, split
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 from galgen.measure import measure
 from galgen.pictures.display import display_stretch, to_display
 from galgen.pixels.lupton import lupton_preset
+from galgen.training.config import TrainConfig
 
 # Categories, and the labels that belong to them; a label's descendants do not.
 GROUPS: Mapping[str, tuple[str, ...]] = {

@@ -20,9 +20,9 @@ import typer
 
 from bench import record
 from bench.by_sigma import loss_by_sigma
-from galgen.config import Preset
 from galgen.training.batches import BatchSource
 from galgen.training.cache import cache_folder
+from galgen.training.config import Preset
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
 from galgen.training.presets import get_preset

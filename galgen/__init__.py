@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "GalaxyBatch": "galgen.batch",
-    "RunInfo": "galgen.batch",
+    "RunInfo": "galgen.runinfo",
     "CatalogFile": "galgen.catalog",
     "write_catalog": "galgen.catalog",
     "Recipe": "galgen.produce.recipe",

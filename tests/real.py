@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.catalog import write_catalog
 from galgen.data import StampSet, open_stamps
 from galgen.measure import measure
 from galgen.pixels.lupton import lupton_preset
+from galgen.runinfo import RunInfo
 
 FIXTURE = Path(__file__).parent / "fixtures" / "galaxies64.zip"
 

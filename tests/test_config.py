@@ -7,8 +7,11 @@ import math
 
 import pytest
 
-from galgen.config import DiffusionConfig, JsonConfig, ModelConfig, TrainConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.errors import InvalidValueError
+from galgen.model.config import ModelConfig
+from galgen.settings import JsonConfig
+from galgen.training.config import TrainConfig
 from galgen.training.presets import PRESETS
 
 CONFIGS = {f"{name}-{part}": getattr(PRESETS[name](), part)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from galgen.categories import CATEGORIES
-from galgen.config import DiffusionConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.measure import property_names
 from galgen.pixels.space import PixelSpace

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.preconditioning import make_preconditioning
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
 

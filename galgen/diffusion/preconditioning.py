@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from galgen.config import DiffusionConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.schedule import karras_sigmas, vp_sigmas
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import DataError, InvalidValueError
@@ -22,6 +21,7 @@ from galgen.evaluation.report import CategoryReport, Evaluation
 from galgen.measure import measured_columns
 from galgen.pictures.display import display_stretch, to_display
 from galgen.pixels.lupton import LuptonStretch
+from galgen.runinfo import RunInfo
 
 MIN_SAMPLE = 10  # generated galaxies, and real ones in each half, below which nothing can be said
 SPLITS = 100

@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
+from galgen.runinfo import RunInfo
 from galgen.system.files import check_output, written_aside
 
 _CHUNK = 256  # galaxies read at a time

@@ -17,7 +17,6 @@ import galsim
 import numpy as np
 import torch
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp, clean
@@ -25,6 +24,7 @@ from galgen.galsim.profile import profile
 from galgen.generate import Run, load_model
 from galgen.generate.sampling import Sampling
 from galgen.request.mixture import Request, parse_mixture
+from galgen.runinfo import RunInfo
 
 _CACHE = 2**28  # bytes of stamps kept
 _BLOCK = 16  # galaxies of a file cleaned at a time
@@ -234,7 +234,8 @@ class GalgenModel(_Galaxies):
         self._request = Request(parse_mixture(category, tree), ranges, seed, tree=tree)
         given = {"sampler": sampler, "steps": steps}
         chosen = {name: value for name, value in given.items() if value is not None}
-        self._run = Run(model, self._request, n, Sampling.on(model.device, **chosen))
+        sampling = Sampling.on(model.device, **chosen)
+        self._run = Run(model.checkpoint, model.device, self._request, n, sampling)
         self._population = model.checkpoint.population
         info = self._run.info
         super().__init__(f"this run of {info.model}", info, n, info.micro_batch, options)

@@ -1,159 +1,23 @@
-"""From a request to batches of galaxies.
-
-A run is cut into micro-batches aligned to the galaxy index, the last one padded: the same galaxies
-always go through the network together, so their bits do not depend on how many are asked for.
-"""
+"""`GalaxyModel`: a trained model ready to make galaxies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from galgen.batch import GalaxyBatch
 from galgen.categories.taxonomy import ROOT
-from galgen.errors import InvalidValueError, NonFiniteOutputError
-from galgen.generate.engine import Engine
-from galgen.generate.flux import finish
 from galgen.generate.observe import Observation, Observing
-from galgen.generate.provenance import run_info
+from galgen.generate.run import Run
 from galgen.generate.sampling import Sampling
-from galgen.model.embedding import Condition
 from galgen.request.like import Like
 from galgen.request.mixture import Request, as_ranges, parse_mixture
 from galgen.request.survey import Survey
 from galgen.request.table import InputTable
 from galgen.system.device import pick_device
-from galgen.system.lanes import in_lanes
 from galgen.weights import SHIPPED_WEIGHTS, checkpoint
 from galgen.weights.checkpoint import Checkpoint
-
-
-class Run:
-    """Galaxies 0 to n - 1 of a request: iterate over it for batches, once or again.
-
-    Attributes
-    ----------
-    info : RunInfo
-        Provenance, what a catalogue's header records.
-    request : Request or Like
-    """
-
-    def __init__(
-        self,
-        model: GalaxyModel,
-        request: Request | Like,
-        n: int,
-        sampling: Sampling,
-        observation: Observation | None = None,
-    ) -> None:
-        if not isinstance(n, int) or n < 1:
-            raise InvalidValueError("n", n, "a whole number, 1 or more")
-        request.check(model.checkpoint.population)
-        # What cannot work is refused here, before an output exists.
-        sampling.sigmas(model.checkpoint.denoiser)
-        space = model.checkpoint.space
-        space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
-        self._model, self.request, self._n, self._sampling = model, request, n, sampling
-        self._shape = (model.checkpoint.size, model.checkpoint.size, len(space.bands))
-        self._observation = observation = observation or Observation.of(Observing(), space)
-        self.info = run_info(model.checkpoint, model.device, request, n, sampling, observation)
-        # Their names in the table, in the catalogue's order.
-        self._carried = [column.name for column in request.columns]
-
-    def __len__(self) -> int:
-        return self._n
-
-    def __iter__(self) -> Iterator[GalaxyBatch]:
-        return self.batches([(0, self._n)])
-
-    def batches(self, ranges: Iterable[tuple[int, int]]) -> Iterator[GalaxyBatch]:
-        """Make some of the galaxies: the same ones, bit for bit, as in the whole run.
-
-        Parameters
-        ----------
-        ranges : iterable of (start, stop)
-            Galaxies to make; taken as the batches are. Micro-batches that a range cuts are
-            computed whole.
-
-        Returns
-        -------
-        iterator of GalaxyBatch
-            In the order of the ranges, the galaxies of one range and one micro-batch each. On a CPU
-            as many are computed at a time as torch has threads.
-
-        Raises
-        ------
-        InvalidValueError
-            If a range is not within the run.
-        NonFiniteOutputError
-            If the network returns NaN or infinity.
-        """
-        size, draw = self._sampling.micro_batch, self._draw
-        # A GPU makes one micro-batch at a time; a core does, too.
-        lanes = torch.get_num_threads() if self._model.device.type == "cpu" else 1
-
-        def cut() -> Iterator[tuple[int, int, int]]:
-            for start, stop in ranges:
-                if not 0 <= start <= stop <= self._n:
-                    given = "range of galaxies", (start, stop)
-                    raise InvalidValueError(*given, f"within 0..{self._n}")
-                for first in range(start - start % size, stop, size):
-                    yield first, max(start - first, 0), min(stop - first, size)
-
-        def make(piece: tuple[int, int, int]) -> GalaxyBatch:
-            return self._batch(draw, *piece)
-
-        return in_lanes(make, cut(), lanes, first_alone=self._sampling.compile)
-
-    @cached_property
-    def _draw(self) -> Engine:
-        """Made once, as compiling and recording take their time."""
-        denoiser = self._model.checkpoint.denoiser
-        return Engine(denoiser, self._shape, self.request.seed, self._sampling)
-
-    def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
-        """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
-        model, request, device = self._model, self.request, self._model.device
-        index_n = torch.arange(first, first + self._sampling.micro_batch)
-        code_n, z_np = request.draw(model.checkpoint.population, index_n)
-        condition = Condition(code_n.to(device), z_np.to(device))
-        space = model.checkpoint.space
-        keep = slice(low, high)
-        kept_n, asked_nb = index_n[keep], request.flux(index_n[keep])
-        finished = finish(
-            draw(condition, index_n)[keep],
-            space,
-            self._observation,
-            kept_n,
-            request.seed,
-            asked_nb,
-        )
-        if not finished.finite_n.all():
-            bad = first + low + int(finished.finite_n.argmin())
-            hook = self._observation.hook_name
-            raise NonFiniteOutputError(
-                f"The network{f' or {hook}' if hook else ''} returned NaN or infinity for galaxy "
-                f"{bad} in {self._sampling.dtype}; galaxies before {first} are good. "
-                "Try dtype float32, or less guidance."
-            )
-        carried = request.carried(kept_n)
-        return GalaxyBatch(
-            kept_n.numpy(),
-            code_n[keep].numpy().astype(np.int16),
-            finished.stamps_nbhw,
-            finished.measured,
-            space.bands,
-            request.seed,
-            finished.sums_nb,
-            {
-                column.name: carried[name]
-                for column, name in zip(self.info.carried, self._carried, strict=True)
-            },
-        )
 
 
 class GalaxyModel:
@@ -222,7 +86,14 @@ class GalaxyModel:
         mixture = parse_mixture(category, tree)
         request = Request(mixture, as_ranges(properties), seed, population, tree)
         space, chosen = self.checkpoint.space, sampling or Sampling.on(self.device)
-        return Run(self, request, n, chosen, Observation.of(observing or Observing(), space))
+        return Run(
+            self.checkpoint,
+            self.device,
+            request,
+            n,
+            chosen,
+            Observation.of(observing or Observing(), space),
+        )
 
     def like(
         self,
@@ -288,7 +159,8 @@ class GalaxyModel:
             strict=strict,
             drop=drop,
         )
-        return Run(self, request, request.n, sampling or Sampling.on(self.device), observation)
+        sampling = sampling or Sampling.on(self.device)
+        return Run(self.checkpoint, self.device, request, request.n, sampling, observation)
 
 
 def load_model(

@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from galgen import __version__
-from galgen.batch import IDENTITY, SPARE, RunInfo
+from galgen.batch import IDENTITY, SPARE
 from galgen.columns import FitsColumn
 from galgen.generate.observe import Observation
 from galgen.generate.sampling import Sampling
 from galgen.measure import measured_columns, truth_columns
 from galgen.request.like import Like
 from galgen.request.mixture import Request
+from galgen.runinfo import RunInfo
 from galgen.system.device import device_kind
 from galgen.weights.checkpoint import Checkpoint
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from galgen.config import ModelConfig
+from galgen.model.config import ModelConfig
 from galgen.model.layers import Conv3x3, GroupNorm, GroupNormSiLU, Linear
 from galgen_kernels import attention_fusion, window_attention
 

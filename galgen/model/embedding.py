@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.config import ModelConfig
+from galgen.model.config import ModelConfig
 from galgen.model.layers import FourierFeatures, Linear
 
 

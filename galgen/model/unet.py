@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.config import ModelConfig
 from galgen.model.block import AstroRAB
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition, ConditionEmbedding
 from galgen.model.head import DetailHead
 from galgen.model.layers import (

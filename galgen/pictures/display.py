@@ -7,9 +7,9 @@ import math
 import numpy as np
 import torch
 
-from galgen.batch import RunInfo
 from galgen.errors import CatalogError
 from galgen.pixels.lupton import LuptonStretch, lupton_preset
+from galgen.runinfo import RunInfo
 
 GAIN = 30.0  # of the stretch for flux that has none: linear to 1/30 of the peak, asinh above
 _TINY = 1e-30

@@ -8,28 +8,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import InvalidValueError
 from galgen.pixels.lupton import LUPTON, LuptonStretch, lupton_preset
-from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands, principal_components
+from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
 from galgen_kernels.fits import Lupton, Stretch
-
-if TYPE_CHECKING:
-    from galgen.data.stamps import StampSet
 
 __all__ = ["LUPTON", "SIGMA_DATA", "LuptonStretch", "PixelSpace", "lupton_preset"]
 
 SIGMA_DATA = 0.5  # standard deviation of model-space pixels (Karras et al. 2022, table 1)
-DISPLAY_SOFTENING = 0.02  # about 5 grey levels: the sky noise of SDSS and Legacy colour JPEGs
 
 _ASINH_MAX = 40.0  # keeps sinh finite in float32 whatever the network returns
-_CHUNK = 256  # stamps at a time in PixelSpace.fit
 
 
 @dataclass(frozen=True)
@@ -231,79 +225,7 @@ class PixelSpace:
             )
         return cls(**{k: _as_tuple(v) for k, v in values.items()})
 
-    @classmethod
-    def fit(cls, stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelSpace:
-        """Pixel space in which `stamps` have zero mean and standard deviation 0.5 overall.
-
-        One standard deviation serves all bands. Several bands are mixed into their principal
-        components, each divided by the square root of its standard deviation: half-way to making
-        them equally wide, which is where the finest detail of SDSS galaxies, about 0.02 in x, is
-        equally strong in all of them.
-
-        Parameters
-        ----------
-        stamps : StampSet
-        softening : float
-            For display pixels. For flux it is measured: the median over stamps of the robust
-            scatter of each stamp's border.
-
-        Raises
-        ------
-        DataError
-            If the stamps are empty or constant.
-        """
-        if len(stamps) == 0:
-            raise DataError(f"{stamps.source}: no galaxies to measure pixel statistics on.")
-        n_bands = len(stamps.bands)
-        space = cls(
-            native=stamps.native,
-            bands=stamps.bands,
-            softening=_sky_sigma(stamps) if stamps.native == "flux" else float(softening),
-            mean=(0.0,) * n_bands,
-            std=(SIGMA_DATA,) * n_bands,  # so that encode() of this first space returns s
-            lupton=stamps.lupton,
-            unit=stamps.unit,
-            pixel_scale=stamps.pixel_scale,
-        )
-        count = 0
-        total = torch.zeros(n_bands, dtype=torch.float64)
-        products = torch.zeros(n_bands, n_bands, dtype=torch.float64)
-        for start in range(0, len(stamps), _CHUNK):
-            s_pc = space.encode(stamps.native_float(slice(start, start + _CHUNK))).flatten(0, 2)
-            count += len(s_pc)
-            s_pc = s_pc.double()
-            total += s_pc.sum(dim=0)
-            products += s_pc.T @ s_pc
-        mean = total / count
-        covariance = products / count - torch.outer(mean, mean)
-        std = float(covariance.diagonal().mean().clamp(min=0.0).sqrt())
-        if not std > 1e-6:
-            raise DataError(f"{stamps.source}: all pixels of a band are equal; nothing to learn.")
-        mix = principal_components(covariance.numpy() / std**2) if n_bands > 1 else None
-        return replace(space, mean=tuple(mean.tolist()), std=(std,) * n_bands, mix=mix)
-
 
 def _as_tuple(value: object) -> object:
     """Lists, and lists of lists, as tuples."""
     return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value
-
-
-def _sky_sigma(stamps: StampSet) -> tuple[float, ...]:
-    """Per band: median over stamps of 1.4826 MAD of the outer eighth of the stamp."""
-    height, width = stamps.pixels.shape[1:3]
-    border = torch.ones(height, width, dtype=torch.bool)
-    edge = max(1, min(height, width) // 8)
-    border[edge:-edge, edge:-edge] = False
-    sigmas = []
-    for start in range(0, len(stamps), _CHUNK):
-        sky_npb = stamps.native_float(slice(start, start + _CHUNK))[:, border]
-        centre = sky_npb.median(dim=1, keepdim=True).values
-        sigmas.append(1.4826 * (sky_npb - centre).abs().median(dim=1).values)
-    sigma_b = torch.cat(sigmas).median(dim=0).values
-    if not bool((sigma_b > 0).all()):
-        raise DataError(
-            f"{stamps.source}: no sky noise in the stamp borders of some band of {stamps.bands} "
-            f"(robust scatter {sigma_b.tolist()} {stamps.unit}). "
-            "Add a little noise to simulated stamps, or use larger ones."
-        )
-    return tuple(sigma_b.tolist())

@@ -13,6 +13,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 
 from galgen.errors import InvalidValueError
+from galgen.system.processes import end_with_parent, usable_cores
 
 
 @contextmanager
@@ -55,13 +56,6 @@ def local_pool(
         yield pool, stop.set
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def default_workers(device: str | None) -> int:
     """One per GPU; one where there is none, or a certain device is asked for."""
     return max(1, len(_gpus())) if device in (None, "cuda") else 1
@@ -89,14 +83,6 @@ def _begin(queue: SimpleQueue, stop: Event) -> None:
 
     shards.asked_to_stop = lambda: ended.is_set() or stop.is_set()
     threading.Thread(target=_end_when_idle, args=(ended, shards.idle), daemon=True).start()
-
-
-def end_with_parent() -> None:
-    """Wait for the parent process to end, then end this one; to be run in a thread."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)  # it was killed: nobody waits for this process, or would end it
 
 
 def _end_when_idle(ended: threading.Event, idle: threading.Event) -> None:

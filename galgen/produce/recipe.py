@@ -52,7 +52,7 @@ class Recipe:
     strict : bool
         Refuse values that the model does not know.
     date : str or None
-        See `galgen.batch.RunInfo`.
+        See `galgen.runinfo.RunInfo`.
     max_file_bytes : int or None
         Size that no file of the catalogue exceeds.
     stamps : str

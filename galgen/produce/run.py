@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogWriter, finish, is_finished
 from galgen.catalog.write.ledger import Ledger, part_folder
 from galgen.errors import InvalidValueError, UnfinishedError
 from galgen.produce.recipe import Recipe
+from galgen.runinfo import RunInfo
 from galgen.system.signals import InterruptedRun
 
 Ranges = Iterable[tuple[int, int]]

@@ -10,7 +10,6 @@ from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
@@ -18,6 +17,7 @@ from galgen.errors import OutputError, UnfinishedError, WorkerLostError
 from galgen.generate import Run
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
+from galgen.runinfo import RunInfo
 from galgen.system.signals import InterruptedRun
 
 # Enough shards for every worker to be busy to the end, of few enough galaxies to lose one.

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from galgen.batch import RunInfo
 from galgen.catalog.format.stamps import check_shape, scaling
 from galgen.generate import Run
+from galgen.runinfo import RunInfo
 
 PROBED = 64  # galaxies at least, if there are as many
 UP, DOWN = 4.0, 2.0  # times the brightest and the most negative of their pixels

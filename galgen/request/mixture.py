@@ -157,7 +157,7 @@ class Request:
 
     @property
     def provenance(self) -> Mapping[str, object]:
-        """Attributes of `galgen.batch.RunInfo` beyond `describe`: none, here."""
+        """Attributes of `galgen.runinfo.RunInfo` beyond `describe`: none, here."""
         return {}
 
     def describe(self) -> str:

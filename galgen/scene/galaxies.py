@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from galgen import noise
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError, DataError
@@ -22,6 +21,7 @@ from galgen.generate import GalaxyModel, Run
 from galgen.generate.sampling import Sampling
 from galgen.noise import Stream
 from galgen.request.mixture import Request, parse_mixture
+from galgen.runinfo import RunInfo
 from galgen.scene.sources import Sources
 
 _BATCH = 64  # stamps read from a file at a time
@@ -160,7 +160,8 @@ class GeneratedGalaxies:
         """See `Galaxies`."""
         given = {"seed": self._seed, "tree": self.tree, "category_n": sources.category}
         request = _Listed(self._mixture, **given)
-        run = Run(self._model, request, max(1, len(sources)), self._sampling)
+        checkpoint, device = self._model.checkpoint, self._model.device
+        run = Run(checkpoint, device, request, max(1, len(sources)), self._sampling)
         ranges = [(0, len(sources))]
         stamps = (
             Stamps(batch.stamps_nbhw.astype(np.float32), batch.galaxy_id_n, batch.category_n)

@@ -9,9 +9,9 @@ import numpy as np
 from astropy.io import fits
 
 from galgen import __version__
-from galgen.batch import RunInfo
 from galgen.catalog.format.schema import CatalogColumn
 from galgen.categories.taxonomy import Taxonomy
+from galgen.runinfo import RunInfo
 from galgen.scene.field import Field
 from galgen.scene.imaging import Exposure, Imaging
 

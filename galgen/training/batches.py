@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen.config import TrainConfig
 from galgen.data.stamps import StampSet
 from galgen.pixels.space import PixelSpace
+from galgen.training.config import TrainConfig
 
 
 @dataclass(frozen=True)

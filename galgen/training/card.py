@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from galgen import __version__
-from galgen.config import Preset
 from galgen.request.population import TEACH
+from galgen.training.config import Preset
 from galgen.training.prepare import Prepared
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from galgen.config import Preset
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.loss import denoising_loss
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.system.lanes import keep_memory
 from galgen.training.batches import BatchSource, TrainingBatch, prefetched
+from galgen.training.config import Preset
 from galgen.training.ema import PowerEMA
 from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from galgen.config import TrainConfig
+from galgen.training.config import TrainConfig
 
 # Parameters of the network that are matrices by storage but not hidden layers of it.
 _NOT_HIDDEN = (

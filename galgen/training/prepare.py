@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.config import Preset
 from galgen.data import StampSet, held_out
 from galgen.errors import InvalidValueError
 from galgen.measure import property_names
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import TEACH, Population
 from galgen.training.batches import BatchSource
+from galgen.training.config import Preset
+from galgen.training.fit_pixels import fit_pixels
 from galgen.training.gather import gather
 from galgen.training.measured import measured_properties
 
@@ -110,7 +111,7 @@ def prepare(
     if height != width:
         hint = "Give a size to have them cut."
         raise InvalidValueError("stamp shape", (height, width), "square stamps", hint)
-    space = PixelSpace.fit(stamps.select(of_population))
+    space = fit_pixels(stamps.select(of_population))
     names = _names(stamps, is_training, of_population)
     model = dataclasses.replace(preset.model, bands=len(stamps.bands), properties=names)
     model.check_size(height, width)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from galgen.config import DiffusionConfig, Fusion, ModelConfig, Preset, TrainConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.errors import InvalidValueError
+from galgen.model.config import Fusion, ModelConfig
+from galgen.training.config import Preset, TrainConfig
 
 # The sky's noise is about 0.1 in model space, the finest detail of galaxies about 0.02. Training
 # levels reach well below both (docs/why-told-apart.md), and so must samplers, or their last step

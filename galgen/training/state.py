@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.errors import WeightsError
+from galgen.model.config import ModelConfig
 from galgen.training.ema import PowerEMA
-from galgen.weights.checkpoint import load_tensors, save_tensors
+from galgen.weights.tensors import load_tensors, save_tensors
 
 
 def save_state(

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from galgen.errors import InvalidValueError, WorkerLostError
-from galgen.produce.pool import end_with_parent, usable_cores
+from galgen.system.processes import end_with_parent, usable_cores
 from galgen.training.group import Alone, Group, Processes
 
 _SECONDS_TO_END = 60.0

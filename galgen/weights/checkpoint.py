@@ -10,45 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import InvalidValueError, WeightsError
+from galgen.model.config import ModelConfig
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
 from galgen.system.files import write_atomically
+from galgen.weights.tensors import load_tensors, save_tensors
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
 KEYS = {"model": dict, "diffusion": dict, "pixels": dict, "size": int, "card": dict, "files": dict}
 CARD_KEYS = ("name", "version", "training_set", "credit")
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
-    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    header = {"galgen": json.dumps(meta)}
-    write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote.
-
-    Raises
-    ------
-    WeightsError
-        If the file is missing, truncated or not safetensors.
-    """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            meta = json.loads((handle.metadata() or {}).get("galgen", "{}"))
-            return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors ({error}).") from error
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import fitsio
 import numpy as np
 from astropy.io import fits
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.categories import CATEGORIES
 from galgen.measure.columns import measured_columns
+from galgen.runinfo import RunInfo
 
 SEED = 2**53 + 1  # no float holds it
 

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from galgen import noise
-from galgen.config import DiffusionConfig, ModelConfig
 from galgen.diffusion.combination import MAX_NOISES, MAX_TENSORS, Combination, LazyDenoiser, Stamps
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.preconditioning import make_preconditioning
 from galgen.diffusion.samplers import SAMPLERS, evaluations
 from galgen.diffusion.schedule import karras_sigmas
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
 

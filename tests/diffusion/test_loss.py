@@ -10,10 +10,11 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from galgen.config import DiffusionConfig, ModelConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.loss import denoising_loss
 from galgen.diffusion.preconditioning import make_preconditioning
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition
 
 TINY = ModelConfig(bands=2, patch=4, widths=(32, 32, 32), blocks=1, embedding=32)

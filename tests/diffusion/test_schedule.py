@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from galgen.config import DiffusionConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.preconditioning import VP
 from galgen.diffusion.schedule import karras_sigmas, uniform_logsnr_sigmas, vp_sigmas
 from galgen.errors import InvalidValueError

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from galgen import noise
-from galgen.config import DiffusionConfig
 from galgen.diffusion.combination import MAX_TENSORS, LazyDenoiser, Stamps
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import galgen_kernels
-from galgen.config import DiffusionConfig
 from galgen.diffusion.combination import Stamps
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.preconditioning import EDM
 from galgen.generate.sampling import Sampling, sample

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from galgen.config import ModelConfig
 from galgen.model.block import (
     AstroRAB,
     AttentionFusionUnit,
@@ -18,6 +17,7 @@ from galgen.model.block import (
     HalfBlock,
     WindowAttention,
 )
+from galgen.model.config import ModelConfig
 from tests.tiny import randomise
 
 FUSIONS = ("gated", "conv", "attention", "plain")

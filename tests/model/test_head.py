@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from galgen.config import ModelConfig
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
 from tests.tiny import randomise

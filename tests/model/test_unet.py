@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from galgen import categories
-from galgen.config import ModelConfig
 from galgen.errors import InvalidValueError
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition, ConditionEmbedding
 from galgen.model.unet import UNet
 from galgen.training.presets import small

@@ -12,6 +12,7 @@ from galgen.data import StampSet, open_stamps
 from galgen.errors import InvalidValueError
 from galgen.pixels.mixing import inverse, is_invertible, over_bands, principal_components
 from galgen.pixels.space import PixelSpace
+from galgen.training.fit_pixels import fit_pixels
 
 MIX = ((0.6, 0.5, 0.6), (-1.5, 0.1, 1.4), (1.0, -2.0, 1.0))
 
@@ -76,7 +77,7 @@ def test_principal_components(covariance: np.ndarray) -> None:
 @pytest.mark.parametrize("bands", [1, 2, 5])
 def test_fit_of_any_number_of_bands(bands: int) -> None:
     stamps = stamps_like(0.9 * np.ones((bands, bands)) + 0.1 * np.eye(bands))
-    space = PixelSpace.fit(stamps)
+    space = fit_pixels(stamps)
     assert (space.mix is None) == (bands == 1)
     x = space.encode(stamps.native_float())
     assert x.square().mean().sqrt().item() == pytest.approx(0.5, rel=1e-3)
@@ -87,7 +88,7 @@ def test_fit_of_any_number_of_bands(bands: int) -> None:
 def test_detail_of_real_galaxies_is_equally_strong_in_all_channels(galaxies) -> None:
     """Differences of neighbouring pixels; band by band the colours' are far weaker."""
     stamps = open_stamps(galaxies)
-    space = PixelSpace.fit(stamps)
+    space = fit_pixels(stamps)
 
     def detail(space: PixelSpace) -> torch.Tensor:
         x = space.encode(stamps.native_float())

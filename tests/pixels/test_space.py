@@ -11,6 +11,7 @@ import torch
 from galgen.data import StampSet, open_stamps
 from galgen.errors import DataError, InvalidValueError
 from galgen.pixels.space import LUPTON, PixelSpace
+from galgen.training.fit_pixels import fit_pixels
 
 HALF_GREY = 0.5 / 255.0
 
@@ -196,7 +197,7 @@ def test_fit_gives_the_standard_deviation_edm_expects():
     # 300 stamps: more than one chunk, the last one incomplete.
     pixels = rng.integers(0, [60, 120, 255], size=(300, 8, 8, 3)).astype(np.uint8)
     made = stamps(pixels, "display", ("g", "r", "i"))
-    space = PixelSpace.fit(made)
+    space = fit_pixels(made)
     x = space.encode(made.native_float()).double()
     torch.testing.assert_close(x.mean((0, 1, 2)), torch.zeros(3).double(), rtol=0, atol=1e-5)
     assert abs(float(x.std((0, 1, 2), correction=0).square().mean().sqrt()) - 0.5) < 1e-5
@@ -209,7 +210,7 @@ def test_fit_measures_the_sky_noise_of_each_band():
     flux = rng.normal(scale=sigma, size=(300, 32, 32, 2))
     flux[:, 10:22, 10:22] += 50.0  # the galaxy must not count as noise
     flux[::7, :20] += rng.uniform(0, 9, size=(43, 20, 32, 2))  # nor a bright neighbour
-    space = PixelSpace.fit(stamps(flux.astype(np.float32), "flux", ("g", "r")))
+    space = fit_pixels(stamps(flux.astype(np.float32), "flux", ("g", "r")))
     np.testing.assert_allclose(space.softening, sigma, rtol=0.05)
 
 
@@ -223,12 +224,12 @@ def test_fit_measures_the_sky_noise_of_each_band():
 )
 def test_fit_refuses_data_without_signal(pixels, native):
     with pytest.raises(DataError, match=r"made\.zip"):
-        PixelSpace.fit(stamps(pixels, native, ("g", "r", "i")))
+        fit_pixels(stamps(pixels, native, ("g", "r", "i")))
 
 
 def test_real_galaxies_fill_the_model_range():
     real = open_stamps(Path(__file__).parents[1] / "fixtures" / "galaxies64.zip")
-    space = PixelSpace.fit(real)
+    space = fit_pixels(real)
     x = space.encode(real.native_float())
     assert abs(float(x.square().mean().sqrt()) - 0.5) < 1e-3
     assert x.abs().max() < 4

@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 import pytest
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile, finish, verify
 from galgen.catalog.format.stamps import HIGHEST, LOWEST
 from galgen.catalog.write.ledger import Ledger
@@ -21,6 +20,7 @@ from galgen.export.hdf5 import export_hdf5
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import produce, produce_job
 from galgen.produce.stamp_range import PROBED
+from galgen.runinfo import RunInfo
 from galgen.system.signals import InterruptedRun
 from tests.catalog.synthetic import accept, sha256
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from galgen import categories
-from galgen.config import TrainConfig
 from galgen.data import StampSet
 from galgen.pixels.space import PixelSpace
 from galgen.training.batches import (
@@ -21,6 +20,7 @@ from galgen.training.batches import (
     orient,
     prefetched,
 )
+from galgen.training.config import TrainConfig
 
 ROUND, SPIRAL, BARRED = (categories.get(name).code for name in ("round", "spiral", "barred"))
 SPACE = PixelSpace("display", ("g", "r"), 0.02, (0.3, 0.4), (0.2, 0.2))

@@ -13,16 +13,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from galgen.config import DiffusionConfig, TrainConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import NonFiniteOutputError, WeightsError
 from galgen.training import loop
 from galgen.training.batches import TrainingBatch
+from galgen.training.config import TrainConfig
 from galgen.training.log import FIELDS
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
 from galgen.training.presets import tiny
-from galgen.weights.checkpoint import load_tensors
+from galgen.weights.tensors import load_tensors
 
 SIZE = 16  # the smallest stamps that can be measured
 BATCH = 4

@@ -14,6 +14,7 @@ from galgen.measure import property_names
 from galgen.pixels.space import PixelSpace
 from galgen.system.signals import InterruptedRun
 from galgen.training import cache, measured
+from galgen.training.fit_pixels import fit_pixels
 from galgen.training.measured import measured_properties
 
 NAMES = property_names("gri")
@@ -26,7 +27,7 @@ def stamps(galaxies: Path) -> StampSet:
 
 @pytest.fixture
 def space(stamps: StampSet) -> PixelSpace:
-    return PixelSpace.fit(stamps)
+    return fit_pixels(stamps)
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from galgen.config import ModelConfig, TrainConfig
+from galgen.model.config import ModelConfig
 from galgen.model.unet import UNet
+from galgen.training.config import TrainConfig
 from galgen.training.optim import learning_rate, make_optimizers
 
 FUSIONS = ("gated", "conv", "attention", "plain")

@@ -13,12 +13,12 @@ from PIL import Image
 
 from galgen.categories import DEFAULT
 from galgen.categories.taxonomy import Taxonomy
-from galgen.config import TrainConfig
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import DataError, InvalidValueError
 from galgen.pixels.space import PixelSpace
 from galgen.training.batches import BatchSource
 from galgen.training.categories import choose_tree
+from galgen.training.config import TrainConfig
 from tests.trees import TREES
 
 SPACE = PixelSpace("display", ("g", "r"), 0.02, (0.3, 0.4), (0.2, 0.2))

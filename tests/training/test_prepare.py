@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from galgen import categories
-from galgen.config import Preset
 from galgen.data import open_stamps
 from galgen.errors import DataError, InvalidValueError
 from galgen.measure import measure, property_names
+from galgen.training.config import Preset
 from galgen.training.gather import gather
 from galgen.training.prepare import prepare
 from galgen.training.presets import tiny

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from galgen.config import Preset
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
+from galgen.training.config import Preset
 from galgen.training.presets import PRESETS, get_preset
 
 

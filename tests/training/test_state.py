@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from galgen.config import DiffusionConfig, TrainConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import WeightsError
+from galgen.training.config import TrainConfig
 from galgen.training.ema import PowerEMA
 from galgen.training.optim import make_optimizers
 from galgen.training.presets import tiny
@@ -115,7 +116,7 @@ KILL_WHILE_SAVING = """
 import itertools, os, signal, sys, time
 from pathlib import Path
 import torch
-from galgen.config import DiffusionConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.training.ema import PowerEMA
 from galgen.training.presets import tiny

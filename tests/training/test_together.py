@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from galgen.config import TrainConfig
 from galgen.errors import InvalidValueError, WorkerLostError
 from galgen.training import train
+from galgen.training.config import TrainConfig
 from galgen.training.group import Alone, Group
 from galgen.training.presets import tiny
 from galgen.training.workers import count_workers, together
-from galgen.weights.checkpoint import load_tensors
+from galgen.weights.tensors import load_tensors
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 BATCH, STEPS = 6, 4

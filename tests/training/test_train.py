@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import galgen.training as training
-from galgen.config import DiffusionConfig, TrainConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import WeightsError
 from galgen.training import train
+from galgen.training.config import TrainConfig
 from galgen.training.presets import tiny
 from galgen.training.start import start_from
 from galgen.weights import checkpoint

@@ -19,7 +19,8 @@ from galgen.errors import WeightsError
 from galgen.model.embedding import Condition
 from galgen.system.files import write_atomically
 from galgen.weights import checkpoint
-from galgen.weights.checkpoint import export, load, load_tensors, save_tensors
+from galgen.weights.checkpoint import export, load
+from galgen.weights.tensors import load_tensors, save_tensors
 from tests.tiny import CARD, make_checkpoint
 
 

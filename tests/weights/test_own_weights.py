@@ -14,7 +14,7 @@ import torch
 
 from galgen.categories import CATEGORIES, DEFAULT
 from galgen.categories.taxonomy import Taxonomy
-from galgen.config import DiffusionConfig
+from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError, WeightsError
 from galgen.generate import GalaxyModel

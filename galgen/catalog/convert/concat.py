@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog.format import headers
 from galgen.catalog.format.hdus import RawHdu, append_hdu, data_of, raw_hdus
 from galgen.catalog.format.parts import PARTS, Part, parts_table
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
+from galgen.runinfo import RunInfo
 from galgen.system.files import check_output, written_aside
 
 # What numbers mean must agree; who made the galaxies, and how, is kept per part.

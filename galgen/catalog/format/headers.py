@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from astropy.io import fits
 
-from galgen.batch import SPARE, RunInfo
+from galgen.batch import SPARE
 from galgen.catalog.format.schema import CatalogColumn, row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
 from galgen.catalog.format.treecards import read_tree, tree_cards
 from galgen.columns import read_columns
+from galgen.runinfo import RunInfo
 
 FORMAT_VERSION = 1
 CATALOG = "CATALOG"

@@ -10,12 +10,12 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from galgen.batch import RunInfo
 from galgen.catalog.format.hdus import append_hdu
 from galgen.catalog.format.headers import primary_header, table_header
 from galgen.catalog.format.layout import Layout
 from galgen.catalog.format.schema import CatalogColumn, row_dtype
 from galgen.errors import CatalogError
+from galgen.runinfo import RunInfo
 from galgen.system.files import write_atomically
 
 INDEX = "INDEX"

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog.format import headers
 from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import STORED_AS, check_form
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 
 BLOCK = 2880  # bytes; headers and data are padded to this
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog.format import headers
 from galgen.errors import CatalogError
+from galgen.runinfo import RunInfo
 
 PARTS = "PARTS"
 _CARD = 80  # characters

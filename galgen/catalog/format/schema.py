@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
+from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 from galgen.measure.columns import measured_columns, truth_columns
+from galgen.runinfo import RunInfo
 
 # FITS standard 4.0, table 18. Big-endian, as in the file.
 _TFORM = {">i8": "K", ">i2": "I", ">f4": "E", "S18": "18A"}

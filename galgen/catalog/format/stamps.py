@@ -7,8 +7,8 @@ from math import floor, isfinite
 
 import numpy as np
 
-from galgen.batch import RunInfo
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 
 # Type on disk of each form of `RunInfo.stamps`, and its number in a header.
 STORED_AS = {"float32": np.dtype(">f4"), "int16": np.dtype(">i2"), "none": None}

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog.format import headers
 from galgen.catalog.format.layout import check_bands
 from galgen.catalog.format.parts import PARTS, parts_header
@@ -24,6 +23,7 @@ from galgen.catalog.format.schema import run_columns
 from galgen.catalog.read.reader import CatalogFile
 from galgen.categories import DEFAULT
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 
 FORMATS = ("json", "csv", "md")
 _TYPES = {"K": "int64", "J": "int32", "I": "int16", "E": "float32", "D": "float64", "L": "bool"}

@@ -15,13 +15,14 @@ from astropy.io import fits
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyWarning
 
-from galgen.batch import IDENTITY, SPARE, GalaxyBatch, RunInfo
+from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.catalog.format import headers
 from galgen.catalog.format.parts import Part, read_parts
 from galgen.catalog.format.schema import catalog_columns
 from galgen.catalog.format.stamps import BITPIX, check_name, decode
 from galgen.catalog.format.tiled import TiledCube
 from galgen.errors import CatalogError, DataError, InvalidValueError
+from galgen.runinfo import RunInfo
 
 # What astropy raises for files that are cut off, garbled or not FITS.
 _DAMAGE = (

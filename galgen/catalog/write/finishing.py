@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from galgen.batch import RunInfo
 from galgen.catalog.format import checksum
 from galgen.catalog.format.index import write_index
 from galgen.catalog.format.layout import Layout, file_path, plan, plan_files
@@ -16,6 +15,7 @@ from galgen.catalog.write.disk import check_room, open_allocated, sync_folder
 from galgen.catalog.write.ledger import Ledger, Record, written
 from galgen.catalog.write.written import Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
+from galgen.runinfo import RunInfo
 
 _MAX_RANGES = 5
 

@@ -19,11 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from galgen.batch import RunInfo
 from galgen.catalog.format.layout import Layout, plan_files
 from galgen.catalog.write.disk import lock, sync_folder
 from galgen.catalog.write.written import Sums, Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
+from galgen.runinfo import RunInfo
 
 VERSION = 1
 _RUN = "run.json"

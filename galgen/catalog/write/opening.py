@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from galgen.batch import RunInfo
 from galgen.catalog.format.layout import Layout, file_path, plan_files
 from galgen.catalog.write.disk import check_room, open_allocated
 from galgen.catalog.write.ledger import Ledger, part_folder
 from galgen.catalog.write.written import Written
 from galgen.errors import CatalogError, InvalidValueError, LedgerError, OutputError
+from galgen.runinfo import RunInfo
 from galgen.system.files import check_folder, check_output
 
 

@@ -10,13 +10,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.catalog.format.schema import pack_rows
 from galgen.catalog.write.finishing import seal
 from galgen.catalog.write.ledger import Ledger, part_folder, written
 from galgen.catalog.write.opening import allocate, leave, open_ledger
 from galgen.catalog.write.recorder import Item, Recorder
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 
 
 def write_catalog(

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.catalog import CatalogFile, compress, raw, tiled, verify, write_catalog
+from galgen.catalog import CatalogFile, verify, write_catalog
+from galgen.catalog.convert import compress
 from galgen.catalog.convert import decompress as decompress_module
 from galgen.catalog.convert.compress import compress as compress_catalog
 from galgen.catalog.convert.concat import concatenate
 from galgen.catalog.convert.decompress import decompress
+from galgen.catalog.format import hdus as hdus_module
+from galgen.catalog.format import tiled
 from galgen.data import open_stamps
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
 from galgen.export.hdf5 import export_hdf5
@@ -91,7 +94,7 @@ def test_bytes_do_not_depend_on_the_pieces(path, tmp_path, monkeypatch, lossless
     back = decompress(whole.path, tmp_path / "whole.fits")
     monkeypatch.setattr(compress, "_CHUNK", chunk)
     monkeypatch.setattr(decompress_module, "_CHUNK", chunk)
-    monkeypatch.setattr(raw, "_CHUNK_BYTES", 1000)  # less than a stamp
+    monkeypatch.setattr(hdus_module, "_CHUNK_BYTES", 1000)  # less than a stamp
     pieces = compress_catalog(path, tmp_path / "pieces.fz", lossless=lossless)
     assert pieces.path.read_bytes() == whole.path.read_bytes()
     assert decompress(pieces.path, tmp_path / "pieces.fits").read_bytes() == back.read_bytes()
@@ -169,9 +172,9 @@ def test_integers_lose_nothing(tmp_path):
     image = fits.ImageHDU(counts, name="STAMPS_G")
     image.header["BSCALE"], image.header["BZERO"] = 1e-3, 0.25
     fits.HDUList([fits.PrimaryHDU(), image]).writeto(tmp_path / "int.fits", checksum=True)
-    primary, hdu = raw.raw_hdus(tmp_path / "int.fits")
+    primary, hdu = hdus_module.raw_hdus(tmp_path / "int.fits")
     with (tmp_path / "int.fz").open("wb+") as file:
-        file.writelines(raw.data_of(tmp_path / "int.fits", primary, whole=True))
+        file.writelines(hdus_module.data_of(tmp_path / "int.fits", primary, whole=True))
         codec = tiled.Codec(16, None)
         assert sum(compress._compress_hdu(file, tmp_path / "int.fits", hdu, codec)) == 30
     accept(tmp_path / "int.fz")
@@ -179,7 +182,7 @@ def test_integers_lose_nothing(tmp_path):
         np.testing.assert_array_equal(hdus[1].data, counts)
     with fitsio.FITS(tmp_path / "int.fz") as file:
         np.testing.assert_allclose(file[1][:, :, :], counts * 1e-3 + 0.25, rtol=1e-6)
-        header = tiled.image_header(raw.raw_hdus(tmp_path / "int.fz")[1].header)
+        header = tiled.image_header(hdus_module.raw_hdus(tmp_path / "int.fz")[1].header)
         data = b"".join(s.tobytes() for s in decompress_module._image_data(file[1], header))
     assert data == counts.astype(">i2").tobytes()
     assert (header["BSCALE"], header["BITPIX"]) == (1e-3, 16)
@@ -217,7 +220,7 @@ def test_any_flipped_bit_is_found(path, lossless):
 def test_damage_is_not_given_a_good_checksum(path, tmp_path):
     zipped = compress_catalog(path, tmp_path / "good.fz").path
     for source, act in ((path, compress_catalog), (zipped, decompress)):
-        hdu = raw.raw_hdus(source)[3]
+        hdu = hdus_module.raw_hdus(source)[3]
         data = bytearray(source.read_bytes())
         data[hdu.stop - 2880] ^= 1
         source.write_bytes(data)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.catalog import CatalogFile, finish, raw, verify, write_catalog
+from galgen.catalog import CatalogFile, finish, verify, write_catalog
 from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.format import hdus
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError, UnfinishedError
 from tests.catalog.synthetic import accept, make_batch, run_info
 
@@ -33,20 +34,20 @@ def paths(tmp_path: Path) -> list[Path]:
 # In pieces smaller than a row, and whole.
 @pytest.mark.parametrize("chunk", [7, 1 << 22])
 def test_galaxies_are_the_same_bytes(paths, tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr(raw, "_CHUNK_BYTES", chunk)
+    monkeypatch.setattr(hdus, "_CHUNK_BYTES", chunk)
     out, done = tmp_path / "out.fits", []
     assert concatenate(paths, out, progress=done.append) == 13
     accept(out)
     assert verify(out).problems == ()
     assert done == sorted(done)
-    whole = {hdu.name: data(out, hdu) for hdu in raw.raw_hdus(out)}
+    whole = {hdu.name: data(out, hdu) for hdu in hdus.raw_hdus(out)}
     for name in ("CATALOG", "STAMPS_G", "STAMPS_R", "STAMPS_I"):
-        pieces = [data(p, hdu) for p in paths for hdu in raw.raw_hdus(p) if hdu.name == name]
+        pieces = [data(p, hdu) for p in paths for hdu in hdus.raw_hdus(p) if hdu.name == name]
         assert b"".join(pieces) == whole[name]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.fits", "b.fits", "c.fits", "out.fits"]
 
 
-def data(path: Path, hdu: raw.RawHdu) -> bytes:
+def data(path: Path, hdu: hdus.RawHdu) -> bytes:
     return path.read_bytes()[hdu.data_start : hdu.data_start + hdu.data_bytes]
 
 
@@ -157,7 +158,7 @@ def test_the_same_galaxies_twice(paths, tmp_path):
 
 @pytest.mark.parametrize("name", ["PRIMARY", "CATALOG", "STAMPS_R"])
 def test_damage_is_not_given_a_good_checksum(paths, tmp_path, name):
-    (hdu,) = (hdu for hdu in raw.raw_hdus(paths[1]) if hdu.name == name)
+    (hdu,) = (hdu for hdu in hdus.raw_hdus(paths[1]) if hdu.name == name)
     content = bytearray(paths[1].read_bytes())
     # Where there are no data, in the text of a card.
     content[hdu.data_start + 3 if hdu.data_bytes else content.index(b"edge-on")] ^= 1

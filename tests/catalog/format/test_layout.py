@@ -7,7 +7,6 @@ import pytest
 from astropy.io import fits
 
 from galgen import categories
-from galgen.batch import RunInfo
 from galgen.catalog.format import checksum
 from galgen.catalog.format.headers import primary_header
 from galgen.catalog.format.layout import BLOCK, galaxies_per_file, plan, plan_files
@@ -15,6 +14,7 @@ from galgen.catalog.format.schema import catalog_columns, row_dtype
 from galgen.catalog.write.written import Written
 from galgen.categories.taxonomy import MAX_NAME
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import run_info
 
 

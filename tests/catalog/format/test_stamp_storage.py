@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile, finish, verify, write_catalog
 from galgen.catalog.convert.compress import compress
 from galgen.catalog.convert.concat import concatenate
@@ -22,6 +21,7 @@ from galgen.data.flux import read_flux_fits
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.export.hdf5 import export_hdf5
 from galgen.pictures.sheet import preview
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, make_batch, run_info, sha256
 
 STEPS = {"g": 1e-3, "r": 2.5e-4, "i": 0.03, "z": 1.0}

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile, write_catalog
 from galgen.catalog.check.file import verify_file
 from galgen.catalog.convert.concat import concatenate
@@ -20,6 +19,7 @@ from galgen.catalog.read.describe import describe, describe_file
 from galgen.categories import DEFAULT
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError, InvalidValueError
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, make_batch, run_info
 from tests.trees import TREES
 

@@ -10,11 +10,11 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import QTable
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile, write_catalog
 from galgen.catalog.format.schema import catalog_columns
 from galgen.data.flux import read_flux_fits
 from galgen.errors import CatalogError, DataError
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import make_batch, run_info
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.batch import IDENTITY, GalaxyBatch, RunInfo
+from galgen.batch import IDENTITY, GalaxyBatch
 from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
 from galgen.catalog.format.schema import catalog_columns, row_dtype, run_columns
 from galgen.columns import FitsColumn
 from galgen.errors import InvalidValueError
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, make_batch, run_info
 
 COLUMNS = (

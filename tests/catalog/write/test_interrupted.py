@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.catalog import (
     CatalogFile,
     CatalogWriter,
     finish,
     is_finished,
-    recorder,
     verify,
     write_catalog,
 )
 from galgen.catalog.format.layout import plan
+from galgen.catalog.write import recorder
 from galgen.errors import (
     InvalidValueError,
     LedgerError,
@@ -32,6 +32,7 @@ from galgen.errors import (
     OutputError,
     UnfinishedError,
 )
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, file_size_limit, make_batch, run_info, sha256
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from galgen.batch import RunInfo
 from galgen.catalog import CatalogFile, verify, write_catalog
 from galgen.catalog.convert.compress import compress
 from galgen.catalog.convert.concat import concatenate
@@ -20,6 +19,7 @@ from galgen.export.hdf5 import export_hdf5
 from galgen.export.imagefolder import export_imagefolder
 from galgen.export.meds import export_meds
 from galgen.pictures.sheet import preview
+from galgen.runinfo import RunInfo
 from galgen.scene.galaxies import CatalogGalaxies
 from tests.catalog.synthetic import accept, make_batch, run_info
 

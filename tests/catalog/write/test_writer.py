@@ -12,9 +12,10 @@ import pytest
 from astropy.io import fits
 
 from galgen import categories
-from galgen.batch import GalaxyBatch, RunInfo
+from galgen.batch import GalaxyBatch
 from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
 from galgen.errors import CatalogError, InvalidValueError, OutputError
+from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, file_size_limit, make_batch, run_info, sha256
 
 RUNS = [

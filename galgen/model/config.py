@@ -1,0 +1,94 @@
+"""The shape of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from galgen.settings import JsonConfig, require
+
+Fusion = Literal["gated", "conv", "attention", "plain"]
+
+
+@dataclass(frozen=True)
+class ModelConfig(JsonConfig):
+    """Shape of the U-Net.
+
+    Attributes
+    ----------
+    bands : int
+        Photometric bands of a stamp, 1 to 6.
+    patch : int
+        Space-to-depth factor of the stem: the first stage works on ``size / patch`` cells.
+    widths : tuple of int
+        Channels of the full, half and quarter resolution stages (two down-samplings between them).
+    blocks : int
+        Astro-RABs per stage; the quarter-resolution stage has as many.
+    window : int
+        Side of the attention window in cells; a map smaller than that is one window.
+    head_size, group_size : int
+        Channels per attention head and per normalisation group; widths are multiples of both.
+    embedding : int
+        Width of the time and category embedding.
+    fusion : {'gated', 'conv', 'attention', 'plain'}
+        What the Attention Fusion Unit mixes: both branches under a dynamic gate (the paper), one
+        branch alone (ablations), or the convolution with global attention at the coarsest stage
+        only, which makes each half-block the residual block of a DDPM U-Net (Ho et al. 2020).
+    detail_features, detail_width : int
+        Features per pixel and channels of the head at full resolution; 0 for none.
+    properties : tuple of str
+        Names of the physical properties the model can be conditioned on.
+    """
+
+    bands: int = 3
+    patch: int = 2
+    widths: tuple[int, int, int] = (64, 128, 256)
+    blocks: int = 2
+    window: int = 8
+    head_size: int = 32
+    group_size: int = 16
+    embedding: int = 256
+    fusion: Fusion = "gated"
+    detail_features: int = 0
+    detail_width: int = 0
+    properties: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(1 <= self.bands <= 6, "bands", self.bands, "1 to 6")
+        require(self.patch in (1, 2, 4), "patch", self.patch, "1, 2 or 4")
+        for name in ("blocks", "head_size", "group_size"):
+            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        require(len(self.widths) == 3, "widths", self.widths, "three stage widths")
+        for width in self.widths:
+            ok = width > 0 and width % self.head_size == 0 and width % self.group_size == 0
+            multiple = f"multiples of head_size {self.head_size} and group_size {self.group_size}"
+            require(ok, "widths", self.widths, multiple)
+        require(self.window >= 2, "window", self.window, "2 or more")
+        even = self.embedding >= 2 and self.embedding % 2 == 0
+        require(even, "embedding", self.embedding, "an even number, 2 or more")
+        detail = self.detail_features, self.detail_width
+        ok = min(detail) > 0 or detail == (0, 0)
+        require(ok, "detail_features, detail_width", detail, "both above 0, or both 0")
+        unique = len(set(self.properties)) == len(self.properties)
+        require(unique, "properties", self.properties, "each name once")
+        allowed = ("gated", "conv", "attention", "plain")
+        require(self.fusion in allowed, "fusion", self.fusion, ", ".join(allowed))
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `InvalidValueError` unless a ``height x width`` stamp divides into windows."""
+        for side in (height, width):
+            require(
+                side > 0 and side % (4 * self.patch) == 0,
+                "stamp size",
+                (height, width),
+                f"multiples of 4 * patch = {4 * self.patch} pixels",
+            )
+            for stage in range(3):
+                cells = side // self.patch >> stage
+                require(
+                    cells % min(cells, self.window) == 0,
+                    "stamp size",
+                    (height, width),
+                    f"sizes whose {cells} cells at stage {stage} divide by the window "
+                    f"{self.window} (or fit into it)",
+                )

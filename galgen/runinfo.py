@@ -1,0 +1,145 @@
+"""`RunInfo`: what a run's bytes depend on, and what its numbers mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.columns import FitsColumn
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """Provenance of a run: everything its bytes depend on, and what its numbers mean.
+
+    Attributes
+    ----------
+    n : int
+        Galaxies asked for.
+    seed : int
+        Seed of the run.
+    bands : tuple of str
+        Bluest first.
+    height, width : int
+        Stamp shape in pixels.
+    request : str
+        Categories and properties asked for, as the user wrote them.
+    flux_unit : str
+        FITS unit of fluxes; 'adu' where they are not calibrated.
+    flux_calibration : str
+        'LINEAR', or 'RGBINV' where flux was recovered from colour images.
+    lupton : str or None
+        Display stretch between flux and the training images, where there is one.
+    zero_point : float or None
+        AB magnitude of one flux unit, None if not calibrated.
+    pixel_scale : float or None
+        Arcsec per pixel, None where stamps have no common scale.
+    model, model_version, weights_sha256 : str
+        Which weights.
+    sampler, steps, guidance, micro_batch, dtype : str, int, float, int, str
+        How they were sampled.
+    kernels, device : str
+        What computed the network ('reference', 'triton', either with '+compiled') on which kind of
+        device ('cpu', 'NVIDIA H100 ...').
+    training_set, credit : str
+        What the weights learned from and whom to credit.
+    versions : mapping of str to str
+        Versions of the packages that computed the numbers.
+    date : str or None
+        Written as ``DATE``, ISO 8601 in UTC. None by default: bytes do not depend on the time.
+    per_file : int or None
+        Galaxies in each file of a catalogue of several files.
+    flux_source : str or None
+        Where the flux scale comes from if not from the weights: 'MAGZERO' or 'INPUT' (see
+        `galgen.pixels.units.FluxScale`).
+    mag_zero : float or None
+        AB magnitude that the user gave, of one count or of one unit of the weights.
+    psf, noise : str or None
+        FWHM in arcsec, and standard deviation per pixel, of each band: numbers with commas.
+    hook : str or None
+        Name of the user's function that had a hand in the pixels.
+    like, like_sha256, like_rows : str, str, int, or None
+        Name, digest and length of the table that galaxies were made after.
+    carried : tuple of FitsColumn
+        Columns carried over from it, under the names they have here.
+    stamps : str
+        How they are stored: 'float32', 'int16' or 'none'.
+    scaling : tuple of (scale, zero)
+        Of each band where stamps are int16: flux is ``zero + scale * number``.
+    tree : Taxonomy
+        Categories of the weights, whose codes are in catalogues.
+    """
+
+    n: int
+    seed: int
+    bands: tuple[str, ...]
+    height: int
+    width: int
+    request: str
+    flux_unit: str
+    flux_calibration: str
+    lupton: str | None
+    zero_point: float | None
+    pixel_scale: float | None
+    model: str
+    model_version: str
+    weights_sha256: str
+    sampler: str
+    steps: int
+    guidance: float
+    micro_batch: int
+    dtype: str
+    kernels: str
+    device: str
+    training_set: str
+    credit: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    date: str | None = None
+    per_file: int | None = None
+
+    flux_source: str | None = None
+    mag_zero: float | None = None
+    psf: str | None = None
+    noise: str | None = None
+    hook: str | None = None
+    like: str | None = None
+    like_sha256: str | None = None
+    like_rows: int | None = None
+    carried: tuple[FitsColumn, ...] = ()
+    stamps: str = "float32"
+    scaling: tuple[tuple[float, float], ...] = ()
+    tree: Taxonomy = DEFAULT
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether each galaxy has ``TRUE_FLUX_<band>``, its flux before PSF, hook and noise."""
+        return self.flux_source == "INPUT" or bool(self.psf or self.noise or self.hook)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it: texts, numbers, lists."""
+        return json.loads(json.dumps(asdict(self) | {"tree": self.tree.to_json()}))
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
+        """Of what `to_json` returned.
+
+        Raises
+        ------
+        TypeError, KeyError
+            If a field is missing or unknown.
+        """
+        carried = tuple(FitsColumn(**_all_tuples(column)) for column in fields["carried"])
+        tree = Taxonomy.from_json(fields["tree"]) if "tree" in fields else DEFAULT
+        return cls(**_all_tuples(fields) | {"carried": carried, "tree": tree})
+
+
+def _all_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists as tuples, which JSON does not have."""
+
+    def with_tuples(value: Any) -> Any:
+        return tuple(map(with_tuples, value)) if isinstance(value, list) else value
+
+    return {name: with_tuples(value) for name, value in fields.items()}

@@ -1,0 +1,38 @@
+"""Tensors with JSON-able metadata in one safetensors file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from galgen.errors import WeightsError
+from galgen.system.files import write_atomically
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
+    contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    header = {"galgen": json.dumps(meta)}
+    write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, truncated or not safetensors.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            meta = json.loads((handle.metadata() or {}).get("galgen", "{}"))
+            return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors ({error}).") from error
