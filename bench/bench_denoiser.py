@@ -120,7 +120,7 @@ def measure(net: UNet, contender: Contender, batch: int) -> dict[str, float]:
 def attempt(
     net: UNet, contender: Contender, batch: int, flops: int, limits: ceilings.Ceilings
 ) -> dict[str, Any]:
-    """What `measure` finds, with rates, or why there is nothing."""
+    """Return what `measure` finds, with rates, or why there is nothing."""
     try:
         row = measure(net, contender, batch)
     except torch.OutOfMemoryError as error:
@@ -134,7 +134,7 @@ def attempt(
 
 
 def describe(row: dict[str, Any]) -> str:
-    """A line of the table."""
+    """Return a line of the table."""
     what = f"{row['preset']:8}{row['contender']:16}{row['batch']:6}"
     if "left_out" in row:
         return f"{what}  left out: {row['left_out']}"
@@ -153,7 +153,7 @@ def plan(
 
 
 def speedups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The fastest fused one against the compiled reference, where both were timed."""
+    """Compare the fastest fused one with the compiled reference, where both were timed."""
     found = []
     for row in rows:
         if row["contender"] == "compiled" and "seconds" in row:

@@ -75,6 +75,7 @@ class Galaxies:
 
 @pytest.fixture(scope="module")
 def galaxies() -> Galaxies:
+    """Make the galaxies once."""
     return make_galaxies()
 
 
@@ -96,12 +97,13 @@ def make_galaxies() -> Galaxies:
 
 
 def with_galgen(path: Path, galaxies: Galaxies) -> None:
+    """Write them as galgen does."""
     ids = galaxies.batch.galaxy_id_n
     write_catalog(path, (replace(galaxies.batch, galaxy_id_n=ids + s) for s in STARTS), INFO)
 
 
 def with_pwrite(path: Path, galaxies: Galaxies) -> None:
-    """The same bytes to the same places, but for byte order and headers."""
+    """Write the same bytes to the same places, but for byte order and headers."""
     _, *places = LAYOUT.hdus
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     os.posix_fallocate(fd, 0, LAYOUT.total_bytes)
@@ -113,6 +115,7 @@ def with_pwrite(path: Path, galaxies: Galaxies) -> None:
 
 
 def with_fitsio(path: Path, galaxies: Galaxies, checksums: bool = False) -> None:
+    """Write them with fitsio."""
     with fitsio.FITS(path, "rw") as file:
         file.write(galaxies.rows, extname="CATALOG")
         for _ in STARTS[1:]:
@@ -128,6 +131,7 @@ def with_fitsio(path: Path, galaxies: Galaxies, checksums: bool = False) -> None
 
 
 def with_fitsio_checksums(path: Path, galaxies: Galaxies) -> None:
+    """Write them with fitsio, checksums included."""
     with_fitsio(path, galaxies, checksums=True)
 
 
@@ -166,6 +170,7 @@ def rows_format(dtype: np.dtype) -> str:
 
 
 def sync(path: Path) -> None:
+    """Wait until the file is on the disk."""
     with path.open("rb+") as file:
         os.fsync(file)
 
@@ -181,6 +186,7 @@ def test_write(
     capsys: pytest.CaptureFixture,
     writer: Callable[[Path, Galaxies], None],
 ):
+    """Time one way to write."""
     path = tmp_path / "cat.fits"
     plain_seconds: list[float] = []
 

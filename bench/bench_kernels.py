@@ -50,7 +50,7 @@ def _convolutions_at_their_best() -> Iterator[None]:
 
 
 def compiled(formula: Any) -> Any:
-    """`formula` through torch.compile, which forgets what it compiled before."""
+    """Take `formula` through torch.compile, which forgets what it compiled before."""
     torch.compiler.reset()
     return torch.compile(formula, fullgraph=True, dynamic=False, **HOW)
 
@@ -105,6 +105,7 @@ def test_stamps_to_fits(benchmark, contender: str) -> None:
     ],
 )
 def test_linear_combination(benchmark, contender: str, noisy: bool) -> None:
+    """Time the sum of a step of a solver."""
     shape, weights = (BATCH, cases.SIZE, cases.SIZE, 3), [0.7, -0.4]
     tensors = [cases.normal(*shape, dtype=torch.float32, seed=seed) for seed in range(2)]
     index_n = torch.arange(BATCH, device=pick_device())
@@ -127,6 +128,7 @@ def test_linear_combination(benchmark, contender: str, noisy: bool) -> None:
 @pytest.mark.parametrize("stage", STAGES, ids=str)
 @pytest.mark.parametrize("contender", ["eager", "fused", "compiled"])
 def test_group_norm_silu(benchmark, contender: str, stage: Stage) -> None:
+    """Time the normalisation of a stage."""
     operands = cases.norm_operands(stage, BATCH, DTYPE, modulated=True)
     formula = cases.norm_launch if contender == "fused" else cases.norm_reference
     formula = compiled(formula) if contender == "compiled" else formula
@@ -138,6 +140,7 @@ def test_group_norm_silu(benchmark, contender: str, stage: Stage) -> None:
 
 
 def attention_call(contender: str, stage: Stage, operands: tuple[Any, ...]) -> Call:
+    """Return a call of one contender."""
     if contender in ("whole", "attention"):
         tile = next(tile for tile in cases.tiles(stage) if tile.form == contender)
         return cases.fusion_launch(operands, tile, shifted=True)
@@ -155,6 +158,7 @@ def attention_call(contender: str, stage: Stage, operands: tuple[Any, ...]) -> C
 @pytest.mark.parametrize("stage", STAGES, ids=str)
 @pytest.mark.parametrize("contender", ["eager", "whole", "attention", "compiled", "sdpa", "flex"])
 def test_attention_fusion(benchmark, contender: str, stage: Stage) -> None:
+    """Time the Attention Fusion Unit of a stage."""
     if contender == "flex" and stage.windows == 1:
         pytest.skip("one window has nothing to mask: that is sdpa")
     operands = cases.fusion_operands(stage, BATCH, DTYPE)

@@ -66,7 +66,7 @@ FAMILIES = {
 
 
 def unet2d(shape: Shape) -> nn.Module:
-    """The model of diffusers, with attention on its coarsest level, or two if fed with cells."""
+    """Return the model of diffusers, with attention on its coarsest level, or two if fed with cells."""
     from diffusers import UNet2DModel
 
     levels, attentive = len(shape.widths), 2 if shape.patch > 1 else 1
@@ -85,7 +85,7 @@ def unet2d(shape: Shape) -> nn.Module:
 
 
 def unet2d_inputs(shape: Shape, batch: int, device: str, dtype: torch.dtype) -> tuple[Tensor, ...]:
-    """A channels-last batch and its time steps."""
+    """Return a channels-last batch and its time steps."""
     side, channels = SIZE // shape.patch, 3 * shape.patch**2
     x_bchw = torch.randn(batch, channels, side, side, device=device).to(dtype)
     x_bchw = x_bchw.contiguous(memory_format=torch.channels_last)
@@ -103,7 +103,7 @@ def unet2d_flops(shape: Shape) -> int:
 
 
 def equals(flops: int) -> list[Shape]:
-    """The closest of each family, if it is close enough."""
+    """Return the closest of each family, if it is close enough."""
     found = []
     for shapes in FAMILIES.values():
         best = min(shapes, key=lambda shape: abs(unet2d_flops(shape) / flops - 1))
@@ -121,7 +121,7 @@ class Contender(NamedTuple):
 
 
 def contenders(dtype: torch.dtype, batch: int, preset: str) -> list[Contender]:
-    """galgen first, then those of diffusers; weights are random numbers but for `small`."""
+    """Return galgen first, then those of diffusers; weights are random numbers but for `small`."""
     net, flops = network(preset), flops_per_image(preset)
     arguments = inputs(net, batch, torch.device("cpu"))
     found = [Contender("galgen", functools.partial(net.eval().cast(dtype), *arguments), flops)]
@@ -165,7 +165,7 @@ Clock = Callable[[], float]
 def in_turns(
     clocks: dict[tuple[str, str], Clock], rounds: int
 ) -> dict[tuple[str, str], list[float]]:
-    """Times of every contender, the first round of each not counted."""
+    """Return the times of every contender, the first round of each not counted."""
     times: dict[tuple[str, str], list[float]] = {key: [] for key in clocks}
     for turn, (key, clock) in product(range(rounds + 1), clocks.items()):
         seconds = clock()
@@ -175,7 +175,7 @@ def in_turns(
 
 
 def measure(dtype: torch.dtype, batch: int, rounds: int, preset: str) -> Iterable[dict[str, Any]]:
-    """A row per contender and way of using the cores."""
+    """Return a row per contender and way of using the cores."""
     found = contenders(dtype, batch, preset)
     flops = {c.name: c.flops for c in found}
     ways: dict[str, dict[tuple[str, str], Clock]] = {"one core": {}, "all cores": {}}

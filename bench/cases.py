@@ -113,7 +113,7 @@ def norm_reference(
 def norm_launch(
     x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """The kernel behind it."""
+    """Return the kernel behind it."""
     return group_norm_silu.launch(x_bhwc, groups, modulation_bc, eps)
 
 
@@ -137,7 +137,7 @@ def fusion_operands(stage: Stage, batch: int, dtype: torch.dtype) -> tuple[Any, 
 
 
 def fusion_launch(operands: tuple[Any, ...], tile: Tile, *, shifted: bool) -> Call:
-    """A call of the kernel with one tile, its position bias gathered as the operator does."""
+    """Return a call of the kernel with one tile, its position bias gathered as the operator does."""
     u_bhwc, residual_bhwc, gate_bc, qkv, position_bias, *weights, window = operands
     sides, shift = reference.window_geometry(*u_bhwc.shape[1:3], window, shifted=shifted)
     position_ktt = position_bias[:, reference.offsets(*sides, window, u_bhwc.device)].contiguous()
@@ -147,12 +147,12 @@ def fusion_launch(operands: tuple[Any, ...], tile: Tile, *, shifted: bool) -> Ca
 
 
 def fit(tile: Tile, stage: Stage) -> Tile:
-    """What `attention_fusion.tile` makes of it for a map: windows of a program lie in one image."""
+    """Fit it to a map as `attention_fusion.tile` does: windows of a program lie in one image."""
     return tile if stage.windows % tile.windows == 0 else replace(tile, windows=1)
 
 
 def tiles(stage: Stage) -> list[Tile]:
-    """What the kernel is launched with: the choice for this device first, then both forms."""
+    """Return what the kernel is launched with: the choice for this device first, then both forms."""
     chosen = attention_fusion.tile(stage.channels, stage.cells, stage.windows)
     shipped = attention_fusion.TILES.get(stage.channels, ()) if stage.cells == 64 else ()
     others = shipped or [replace(chosen, form=form) for form in ("whole", "attention")]

@@ -15,5 +15,5 @@ def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: di
 
 @pytest.fixture(scope="session")
 def model() -> GalaxyModel:
-    """The shipped weights on the first GPU, or the CPU."""
+    """Load the shipped weights on the first GPU, or the CPU."""
     return load_model()

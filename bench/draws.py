@@ -34,7 +34,7 @@ def levels(
 
 
 def gaussian_response(sampler: str, sigmas: Tensor, deviation: float) -> float:
-    """Standard deviation of what a solver makes of Gaussian pixels, over the right one.
+    """Return the standard deviation of what a solver makes of Gaussian pixels, over the right one.
 
     The denoiser is the exact one, D = x n^2 / (n^2 + sigma^2) for pixels of standard deviation n in
     model space: what is missing is the fault of the solver and its steps alone.

@@ -23,7 +23,7 @@ _CHUNK = 16  # images at a time
 
 
 def load_network() -> nn.Module:
-    """The network in evaluation mode.
+    """Load the network in evaluation mode.
 
     Raises
     ------

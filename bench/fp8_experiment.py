@@ -34,13 +34,13 @@ TOKENS = 512 * 1024  # cells of a micro-batch of 512 at 32 x 32
 
 
 def rounded(weight: Tensor) -> Tensor:
-    """A matrix (out, in) as e4m3 can hold it, with one float32 scale per row."""
+    """Return a matrix (out, in) as e4m3 can hold it, with one float32 scale per row."""
     scale = weight.abs().amax(1, keepdim=True).clamp_min(1e-12) / LARGEST
     return (weight / scale).to(torch.float8_e4m3fn).to(weight.dtype) * scale
 
 
 def with_fp8_weights(model: GalaxyModel) -> tuple[GalaxyModel, float]:
-    """A copy with rounded weights, and the relative error of the rounding."""
+    """Return a copy with rounded weights, and the relative error of the rounding."""
     checkpoint = copy.copy(model.checkpoint)
     object.__setattr__(checkpoint, "denoiser", copy.deepcopy(checkpoint.denoiser))
     error = total = 0.0

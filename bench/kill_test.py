@@ -108,14 +108,17 @@ def kill(command: list[str], path: Path, after: float, with_workers: bool) -> di
 
 
 def mass(path: Path, asked: list[str], workers: int) -> list[str]:
+    """Return the command that makes the catalogue."""
     return galgen("mass", *asked, "--out", path, "--workers", workers)
 
 
 def galgen(*arguments: object) -> list[str]:
+    """Return a command line of galgen."""
     return [sys.executable, "-m", "galgen", *map(str, arguments)]
 
 
 def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     return sha256(path.read_bytes()).hexdigest()
 
 

@@ -76,22 +76,26 @@ def main(
 
 
 def timed(call: Callable[[], object]) -> float:
+    """Return how many seconds a call takes."""
     start = perf_counter()
     call()
     return perf_counter() - start
 
 
 def galgen_column(path: Path) -> np.ndarray:
+    """Read a column with galgen."""
     with CatalogFile(path) as file:
         return file.column("SNR")
 
 
 def fitsio_column(path: Path) -> np.ndarray:
+    """Read a column with fitsio."""
     with fitsio.FITS(path) as file:
         return file["CATALOG"]["SNR"].read()
 
 
 def astropy_column(path: Path) -> np.ndarray:
+    """Read a column with astropy."""
     with fits.open(path, memmap=True) as hdus:
         return np.array(hdus["CATALOG"].data["SNR"])
 
@@ -104,11 +108,13 @@ def astropy_accepts(path: Path) -> bool:
 
 
 def fitsio_accepts(path: Path) -> bool:
+    """Return whether fitsio finds all checksums right."""
     with fitsio.FITS(path) as file:
         return all(hdu.verify_checksum() is None for hdu in file)
 
 
 def fitsverify_accepts(path: Path) -> bool:
+    """Return whether fitsverify finds the file right."""
     done = subprocess.run(["fitsverify", "-q", path], capture_output=True, text=True)
     return "verification OK" in done.stdout
 

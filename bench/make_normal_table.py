@@ -19,7 +19,7 @@ DEGREE = 3
 
 
 def quantile(x: mpmath.mpf) -> mpmath.mpf:
-    """The z >= 0 that a normal number exceeds with probability x / 2^32."""
+    """Return the z >= 0 that a normal number exceeds with probability x / 2^32."""
     return mpmath.sqrt(2) * mpmath.erfinv(1 - x / 2**31)
 
 
@@ -44,6 +44,7 @@ def build() -> np.ndarray:
 
 
 def main() -> None:
+    """Write the table."""
     default = Path(__file__).resolve().parents[1] / "galgen" / "normal_table.npy"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", nargs="?", type=Path, default=default)

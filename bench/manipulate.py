@@ -21,7 +21,7 @@ def blur(images_nhwb: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def grey(images_nhwb: np.ndarray) -> np.ndarray:
-    """The mean of the bands in all of them."""
+    """Put the mean of the bands in all of them."""
     return np.repeat(images_nhwb.mean(-1, keepdims=True), images_nhwb.shape[-1], -1)
 
 
@@ -46,7 +46,7 @@ def colour(images_nhwb: np.ndarray) -> np.ndarray:
 
 
 def high_pass(images_nhwb: np.ndarray) -> np.ndarray:
-    """The image without its blur of 1 pixel, four times as strong, around grey."""
+    """Return the image without its blur of 1 pixel, four times as strong, around grey."""
     return 128 + 4 * (images_nhwb - blur(images_nhwb, 1))
 
 
@@ -89,7 +89,7 @@ def black_sky(images_nhwb: np.ndarray) -> np.ndarray:
 
 
 def in_sky_of(core_nhwb: np.ndarray, sky_nhwb: np.ndarray, radius: float = 20.0) -> np.ndarray:
-    """The middle of one set of images in the surroundings of another, with a soft seam."""
+    """Put the middle of one set of images in the surroundings of another, with a soft seam."""
     y, x = np.indices(core_nhwb.shape[1:3])
     centre = (core_nhwb.shape[1] - 1) / 2
     weight = 1 / (1 + np.exp((np.hypot(x - centre, y - centre) - radius) / (_SOFT / 2)))

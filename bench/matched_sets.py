@@ -92,7 +92,7 @@ def real_sets(stamps: StampSet, group: str, n: int, seed: int) -> RealSets:
 
 
 def request_of(stamps: StampSet, rows: np.ndarray) -> str:
-    """The mixture of labels of real galaxies, as a request for generated ones."""
+    """Return the mixture of labels of real galaxies, as a request for generated ones."""
     codes, counts = np.unique(stamps.category[rows], return_counts=True)
     pairs = zip(codes.tolist(), counts.tolist(), strict=True)
     return ",".join(f"{categories.get(code).name}:{count}" for code, count in pairs)
@@ -107,7 +107,7 @@ def real(stamps: StampSet, rows: np.ndarray) -> Galaxies:
 def generated(
     model: GalaxyModel, request: str, n: int, seed: int, sampling: Sampling | None
 ) -> Galaxies:
-    """Generated galaxies as 8-bit images, measured in the flux that a catalogue would hold."""
+    """Return generated galaxies as 8-bit images, measured in the flux that a catalogue would hold."""
     run = model.generate(request, n, seed=seed, sampling=sampling)
     batches = list(run)
     stamps_nbhw = np.concatenate([np.asarray(b.stamps_nbhw, np.float32) for b in batches])

@@ -54,7 +54,7 @@ class Tolerance(NamedTuple):
 
 
 def rounding(dtype: torch.dtype) -> Tolerance:
-    """A chain of up to four roundings, each of at most eps / 2 and 0.29 eps rms."""
+    """Bound a chain of up to four roundings, each of at most eps / 2 and 0.29 eps rms."""
     eps = torch.finfo(dtype).eps
     return Tolerance(2 * eps, 16 * eps)
 
@@ -96,6 +96,7 @@ def poisoned() -> Iterator[None]:
 def check_group_norm_silu(
     stage: Stage, batch: int, dtype: torch.dtype, which: slice = ALL
 ) -> Iterator[dict[str, Any]]:
+    """Compare the fused normalisation with its float64 formula."""
     for modulated in (False, True):
         operands = cases.norm_operands(stage, batch, dtype, modulated=modulated)
         some = cases.exact(cases.images(operands, NORM_MAPS, which))
@@ -110,6 +111,7 @@ def check_group_norm_silu(
 def check_attention_fusion(
     stage: Stage, batch: int, dtype: torch.dtype, which: slice = ALL
 ) -> Iterator[dict[str, Any]]:
+    """Compare the fused Attention Fusion Unit with its float64 formula."""
     operands = cases.fusion_operands(stage, batch, dtype)
     some = cases.exact(cases.images(operands, FUSION_MAPS, which))
     for shifted in (False, True):
@@ -146,6 +148,7 @@ def check_linear_combination(shape: tuple[int, ...], terms: int) -> Iterator[dic
 
 
 def check_stamps_to_fits(batch: int) -> Iterator[dict[str, Any]]:
+    """Compare the fused stamps with their float64 formula."""
     x_nhwc = cases.stamps(batch)
     for name, stretch in cases.stretches().items():
         flux_nbhw = fits_reference.to_flux(x_nhwc.double(), stretch).movedim(-1, 1)
@@ -197,7 +200,7 @@ def checks(presets: list[str]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]
 
 
 def compile_everything(presets: list[str]) -> None:
-    """The attention kernel takes seconds to compile in each form."""
+    """Compile ahead: the attention kernel takes seconds to compile in each form."""
     from bench.precompile import compile_forms, form
 
     stages = cases.stages(presets)

@@ -129,7 +129,7 @@ def power(image_hwb: np.ndarray) -> dict[str, float]:
 
 
 def neighbours(image_hwb: np.ndarray) -> dict[str, float]:
-    """Sources apart from the central one: number, light in grey levels, and sharpest peak.
+    """Count sources apart from the central one: number, light in grey levels, and sharpest peak.
 
     A source is 3 connected pixels or more that are 5 times the noise above the sky after a blur of
     0.7 pixels. Sharpness is the peak over the mean of its 8 neighbours.

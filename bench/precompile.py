@@ -34,7 +34,7 @@ class Resources(NamedTuple):
 
 
 def form(dtype: torch.dtype, stage: Stage, tile: Tile) -> Form:
-    """That for the maps of a stage."""
+    """Do so for the maps of a stage."""
     return Form(dtype, stage.channels, stage.head, stage.sides, tile)
 
 

@@ -52,7 +52,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def variant(name: str) -> Preset:
-    """The preset `small` with the changes of a variant."""
+    """Return the preset `small` with the changes of a variant."""
     preset = get_preset("small")
     train = {"images": 10**9, "warmup": 3000, "cooldown": 0.5, "ema_relative_width": 0.1}
     changes = {"train": train}

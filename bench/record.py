@@ -19,7 +19,7 @@ from galgen.system.files import write_atomically
 
 
 def environment() -> dict[str, Any]:
-    """What figures depend on, but for the code."""
+    """Return what figures depend on, but for the code."""
     return {
         "device": device_kind(pick_device()),
         "torch": torch.__version__,
@@ -51,7 +51,7 @@ def _triton_version() -> str | None:
 
 
 def _command() -> str:
-    """The command line, without the folders of this machine."""
+    """Return the command line, without the folders of this machine."""
     program, *arguments = sys.argv
     name = Path(program).parent.name if Path(program).stem == "__main__" else Path(program).name
     return shlex.join([name, *(Path(a).name if os.path.isabs(a) else a for a in arguments)])

@@ -66,7 +66,7 @@ def pixels(numbers: dict[str, np.ndarray]) -> dict[str, float]:
 
 
 def gaussian() -> list[dict[str, Any]]:
-    """Standard deviation that comes out over the right one, by solver and deviation."""
+    """Return the standard deviation that comes out over the right one, by solver and deviation."""
     rows = []
     for name, options in GAUSSIAN:
         sigmas = draws.levels(**options)

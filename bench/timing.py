@@ -44,7 +44,7 @@ def cold_seconds(call: Call, rounds: int = ROUNDS) -> float | None:
 
 
 def repeated(call: Call, *, capture: bool = True) -> tuple[Call, int]:
-    """A function that runs `call` several times and waits for it, and how many times.
+    """Return a function that runs `call` several times and waits for it, and how many times.
 
     Parameters
     ----------

@@ -54,6 +54,7 @@ class Timing(NamedTuple):
     cold: float | None
 
     def to_json(self) -> dict[str, Any]:
+        """Return a row of the results, in microseconds."""
         micro = {"warm_us": self.warm * 1e6, "cold_us": self.cold and self.cold * 1e6}
         return {"shape": str(self.stage), "batch": self.batch, "tile": asdict(self.tile)} | micro
 
@@ -131,7 +132,7 @@ def time_tiles(stages: Sequence[Stage], tiles: Sequence[Tile]) -> Iterator[Timin
 
 
 def choose(timings: Sequence[Timing]) -> Tile:
-    """The tile with the smallest mean logarithm of time."""
+    """Return the tile with the smallest mean logarithm of time."""
     logs: dict[Tile, list[float]] = defaultdict(list)
     for timing in timings:
         seconds = (timing.warm, timing.cold)
@@ -141,7 +142,7 @@ def choose(timings: Sequence[Timing]) -> Tile:
 
 
 def groups(presets: Sequence[str]) -> dict[str, list[Stage]]:
-    """Maps that share a tile."""
+    """Return the maps that share a tile."""
     found: dict[str, list[Stage]] = defaultdict(list)
     for stage in cases.stages(presets):
         found[stage.key].append(stage)

@@ -84,7 +84,7 @@ def category(
     sampling: Sampling,
     cache: Path | None,
 ) -> dict[str, Any]:
-    """The test of one category."""
+    """Make the test of one category."""
     sets = matched_sets.real_sets(stamps, group, n, seed)
     request = matched_sets.request_of(stamps, sets.first)
     made = matched_sets.generated(model, request, len(sets.first), seed, sampling)

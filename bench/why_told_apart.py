@@ -97,7 +97,7 @@ def category(
     cache: Path,
     only: list[str],
 ) -> Iterator[dict[str, Any]]:
-    """What was found in one category, again after each step."""
+    """Return what was found in one category, again after each step."""
     n, fewer = sizes
     sets = matched_sets.real_sets(stamps, group, n, 0)
     request = matched_sets.request_of(stamps, sets.first)
