@@ -66,7 +66,7 @@ FAMILIES = {
 
 
 def unet2d(shape: Shape) -> nn.Module:
-    """Return the model of diffusers, with attention on its coarsest level, or two if fed with cells."""
+    """Return the model of diffusers, attending on its coarsest level, or two if fed with cells."""
     from diffusers import UNet2DModel
 
     levels, attentive = len(shape.widths), 2 if shape.patch > 1 else 1

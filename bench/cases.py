@@ -137,7 +137,7 @@ def fusion_operands(stage: Stage, batch: int, dtype: torch.dtype) -> tuple[Any, 
 
 
 def fusion_launch(operands: tuple[Any, ...], tile: Tile, *, shifted: bool) -> Call:
-    """Return a call of the kernel with one tile, its position bias gathered as the operator does."""
+    """Return a call of the kernel with one tile, position bias gathered as the operator does."""
     u_bhwc, residual_bhwc, gate_bc, qkv, position_bias, *weights, window = operands
     sides, shift = reference.window_geometry(*u_bhwc.shape[1:3], window, shifted=shifted)
     position_ktt = position_bias[:, reference.offsets(*sides, window, u_bhwc.device)].contiguous()
@@ -152,7 +152,7 @@ def fit(tile: Tile, stage: Stage) -> Tile:
 
 
 def tiles(stage: Stage) -> list[Tile]:
-    """Return what the kernel is launched with: the choice for this device first, then both forms."""
+    """Return what the kernel is launched with: first this device's choice, then both forms."""
     chosen = attention_fusion.tile(stage.channels, stage.cells, stage.windows)
     shipped = attention_fusion.TILES.get(stage.channels, ()) if stage.cells == 64 else ()
     others = shipped or [replace(chosen, form=form) for form in ("whole", "attention")]

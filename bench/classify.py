@@ -111,7 +111,7 @@ def auc(score_n: np.ndarray, y_n: np.ndarray) -> float:
 
 
 def auc_error(a: float, n0: int, n1: int) -> float:
-    """Return the standard error of an AUC of n0 and n1 independent galaxies (Hanley & McNeil 1982)."""
+    """Return the standard error of an AUC of n0 and n1 galaxies (Hanley & McNeil 1982)."""
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
     variance = a * (1 - a) + (n1 - 1) * (q1 - a * a) + (n0 - 1) * (q2 - a * a)
     return math.sqrt(max(variance, 0.0) / (n0 * n1))

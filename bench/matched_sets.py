@@ -107,7 +107,7 @@ def real(stamps: StampSet, rows: np.ndarray) -> Galaxies:
 def generated(
     model: GalaxyModel, request: str, n: int, seed: int, sampling: Sampling | None
 ) -> Galaxies:
-    """Return generated galaxies as 8-bit images, measured in the flux that a catalogue would hold."""
+    """Return generated galaxies as 8-bit images, measured in the flux of a catalogue."""
     run = model.generate(request, n, seed=seed, sampling=sampling)
     batches = list(run)
     stamps_nbhw = np.concatenate([np.asarray(b.stamps_nbhw, np.float32) for b in batches])

@@ -28,7 +28,6 @@ from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export
 
 
-
 @dataclass(frozen=True)
 class Trained:
     """How a call of `train` ended.

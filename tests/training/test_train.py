@@ -11,11 +11,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import galgen.training as training
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import WeightsError
-from galgen.training import train
+from galgen.training import job, loop, train
 from galgen.training.config import TrainConfig
 from galgen.training.presets import tiny
 from galgen.training.start import start_from
@@ -46,7 +45,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "save_sample_grid", lambda path, *_: path.write_text(""))
+    monkeypatch.setattr(job, "save_sample_grid", lambda path, *_: path.write_text(""))
 
 
 def test_start_from_weights(galaxies: Path, tmp_path: Path, weights: Path) -> None:
@@ -117,7 +116,7 @@ def test_weights_come_before_the_picture(
         if len(seen) == 3:
             raise MemoryError
 
-    monkeypatch.setattr(training, "save_sample_grid", draw)
+    monkeypatch.setattr(job, "save_sample_grid", draw)
     with pytest.raises(MemoryError):
         start(galaxies, tmp_path / "run", preset(images=BATCH * 9, preview_minutes=1e-9))
     assert seen == [(f"samples-{BATCH * n:09d}.png", BATCH * n) for n in (1, 2, 3)]
@@ -128,8 +127,8 @@ def test_a_run_out_of_time_ends_at_rate_zero(
 ) -> None:
     """By a clock that moves a second whenever it is read."""
     clock = itertools.count()
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr(training.loop, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(job, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(loop, "LOG_SECONDS", 0.0)
     chosen = preset(images=10**6, cooldown=0.5)
     ended = start(galaxies, tmp_path / "run", chosen, max_seconds=100.0)
     assert ended.images < 10**6
