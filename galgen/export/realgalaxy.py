@@ -16,10 +16,10 @@ from galgen.catalog import CatalogFile
 from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
-from galgen.measure.isolate import isolate
+from galgen.measure.cutout import cut_out
 from galgen.system.files import check_output, write_atomically
 
-_CHUNK = 64  # galaxies isolated at a time, a multiple of 8 (galgen.measure.detect.pack)
+_CHUNK = 64  # galaxies cut out at a time
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
 _IMAGES = 2  # the first extension after the table
 _BETA = 4.765  # of a Moffat profile of turbulent air (Trujillo et al. 2001)
@@ -124,14 +124,10 @@ def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator
     index = catalog.bands.index(band)
     for start in range(0, len(row_n), _CHUNK):
         rows = row_n[start : start + _CHUNK]
-        flux = torch.zeros(_CHUNK, len(catalog.bands), catalog.info.height, catalog.info.width)
-        flux[: len(rows)] = torch.from_numpy(catalog.stamps(rows))
-        finite = flux.sum((1, 2, 3)).isfinite()
-        isolated = isolate(flux.nan_to_num(0, 0, 0))
-        seen = finite & isolated.galaxy_nhw.flatten(1).any(1)
-        image_nhw = isolated.flux_nbhw[:, index]
+        cutouts = cut_out(torch.from_numpy(catalog.stamps(rows)))
+        image_nhw = cutouts.alone.flux_nbhw[:, index]
         sigma_n = detect.deviation_sigma(detect.frame_pixels(image_nhw).abs())
-        for i in np.flatnonzero(seen[: len(rows)].numpy()):
+        for i in np.flatnonzero(cutouts.usable_n[: len(rows)].numpy()):
             yield _Galaxy(int(rows[i]), image_nhw[i].numpy().copy(), float(sigma_n[i]) ** 2)
 
 

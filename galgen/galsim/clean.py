@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from galgen.measure import detect, shape
-from galgen.measure.isolate import isolate
+from galgen.measure.cutout import cut_out
 
 # Light fades out between the aperture of the catalogue's fluxes, 1.5 Petrosian radii, and 2 of
 # them, and over the last pixels of the stamp: what is further out is noise of a square shape.
@@ -42,27 +41,31 @@ class CleanStamp:
 
 @torch.no_grad()
 def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
-    """Take galaxies out of their stamps; None where one cannot be seen in every band.
+    """Take galaxies out of their stamps.
 
     Sky is subtracted and neighbours are replaced as in `galgen.measure`.
+
+    Parameters
+    ----------
+    flux_nbhw : ndarray (N, B, H, W)
+        Flux per pixel.
+
+    Returns
+    -------
+    list of CleanStamp or None
+        Of each stamp; None where the galaxy cannot be seen in every band.
     """
     n, _, h, w = flux_nbhw.shape
-    flux = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
-    found = flux.sum((1, 2, 3)).isfinite()
-    flux = F.pad(flux.nan_to_num(0, 0, 0), (0, 0, 0, 0, 0, 0, 0, -n % detect.PACK))
-    alone = isolate(flux)
-    flux, galaxy = alone.flux_nbhw, alone.galaxy_nhw
-    image = flux.mean(1)
-    ellipse = shape.moments(image, galaxy)
-    x, y = shape.windowed_centroid(image, ellipse)
-    ellipse = ellipse._replace(x=x, y=y)
+    stamps = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
+    cutouts = cut_out(stamps, detect.PACK)
+    ellipse = cutouts.ellipse
     radius = shape.Radius(ellipse, h, w)
-    aperture = shape.aperture_radius(shape.curve_of_growth(image, radius))
+    aperture = shape.aperture_radius(shape.curve_of_growth(cutouts.image_nhw, radius))
     beyond = (radius.r / aperture[:, None, None] - 1) / (_OUTER - 1)
-    flux = flux * (_fade(beyond) * _border(h, w))[:, None]
-    found &= galaxy[:n].flatten(1).any(1) & (flux[:n].sum((2, 3)) > 0).all(1)
-    columns = torch.stack([x, y, ellipse.axis_ratio, ellipse.angle], 1).tolist()
-    return [CleanStamp(flux[i].numpy(), *columns[i]) if found[i] else None for i in range(n)]
+    flux = cutouts.alone.flux_nbhw * (_fade(beyond) * _border(h, w))[:, None]
+    seen_n = cutouts.usable_n & (flux.sum((2, 3)) > 0).all(1)
+    columns = torch.stack([ellipse.x, ellipse.y, ellipse.axis_ratio, ellipse.angle], 1).tolist()
+    return [CleanStamp(flux[i].numpy(), *columns[i]) if seen_n[i] else None for i in range(n)]
 
 
 def _fade(t: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from galgen.measure.core import columns_of, in_chunks, look
+from galgen.measure.core import columns_of
+from galgen.measure.cutout import Cutouts, in_chunks
 from galgen.measure.surroundings import SURROUNDINGS, surroundings_of
 
 
@@ -18,7 +19,7 @@ def property_names(bands: Sequence[str]) -> tuple[str, ...]:
 
 
 def _column_names(bands: Sequence[str]) -> tuple[str, ...]:
-    """The properties that are columns of a catalogue too."""
+    """Names of the properties that are columns of a catalogue too."""
     colours = (f"color_{a.lower()}_{b.lower()}" for a, b in pairwise(bands))
     shapes = ("half_light_radius", "axis_ratio", *colours, "surface_brightness")
     return (*shapes, "concentration", "asymmetry")
@@ -50,10 +51,9 @@ def properties(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
         If the shape of `flux_nhwc` does not fit, or a band is named twice.
     """
 
-    def measure_chunk(chunk_nhwc: Tensor) -> dict[str, Tensor]:
-        seen = look(chunk_nhwc)
-        columns = columns_of(seen, bands)
+    def told(cutouts: Cutouts) -> dict[str, Tensor]:
+        columns = columns_of(cutouts, bands)
         of_columns = {name: columns[name.upper()] for name in _column_names(bands)}
-        return of_columns | surroundings_of(seen)
+        return of_columns | surroundings_of(cutouts)
 
-    return in_chunks(measure_chunk, property_names(bands), flux_nhwc, bands)
+    return in_chunks(told, property_names(bands), flux_nhwc, bands)

@@ -93,6 +93,11 @@ def dilate(mask: Tensor) -> Tensor:
     return rows | p[..., :-2, :] | p[..., 2:, :]
 
 
+def filled_up(flux_nbhw: Tensor, multiple: int) -> Tensor:
+    """Add empty stamps to (N, B, H, W) until N is a multiple."""
+    return F.pad(flux_nbhw, (0, 0, 0, 0, 0, 0, 0, -len(flux_nbhw) % multiple))
+
+
 def pack(mask_nhw: Tensor) -> Tensor:
     """Bool masks of N = 8 k stamps as bits of (k, H, W) uint8: floods then cost an eighth."""
     bits = mask_nhw.view(torch.uint8).view(PACK, -1, *mask_nhw.shape[1:])

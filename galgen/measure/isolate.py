@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from galgen.measure import detect, shape
+from galgen.measure.segments import segments
 
 
 class Isolated(NamedTuple):
@@ -39,12 +40,8 @@ def isolate(flux_nbhw: Tensor) -> Isolated:
     flux_nbhw : Tensor (N, B, H, W), float32
         Finite flux per pixel; N a multiple of 8 (see :func:`galgen.measure.detect.pack`).
     """
-    flux = flux_nbhw - detect.sky_level(detect.frame_pixels(flux_nbhw))[..., None, None]
-    image = flux.mean(1)
-    smoothed = detect.smooth(image)
+    flux, image, smoothed, galaxy, neighbours = segments(flux_nbhw)
     sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
-    sigma_smoothed = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
-    galaxy, neighbours = detect.segment(smoothed, sigma_smoothed)
     sigma = torch.maximum(sigma, detect.FLOOR * (smoothed * galaxy).amax((1, 2)))
     return Isolated(*_remove_neighbours(flux, galaxy, neighbours), sigma, image)
 

@@ -6,9 +6,45 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from galgen.measure import detect
+
+
+class Segments(NamedTuple):
+    """Stamps without their sky, and whose each pixel is.
+
+    Attributes
+    ----------
+    flux_nbhw : Tensor
+        Flux per pixel without the sky, float32.
+    image_nhw : Tensor
+        Mean of the bands, the detection image.
+    smoothed_nhw : Tensor
+        The same, smoothed.
+    galaxy_nhw, neighbours_nhw : Tensor
+        Disjoint segments, bool; that of the galaxy is empty where none is detected.
+    """
+
+    flux_nbhw: Tensor
+    image_nhw: Tensor
+    smoothed_nhw: Tensor
+    galaxy_nhw: Tensor
+    neighbours_nhw: Tensor
+
+
+def segments(flux_nbhw: Tensor) -> Segments:
+    """Subtract the sky, and find the central galaxy and its neighbours.
+
+    Parameters
+    ----------
+    flux_nbhw : Tensor (N, B, H, W), float32
+        Finite flux per pixel; N a multiple of 8 (see :func:`galgen.measure.detect.pack`).
+    """
+    flux = flux_nbhw - detect.sky_level(detect.frame_pixels(flux_nbhw))[..., None, None]
+    image = flux.mean(1)
+    smoothed = detect.smooth(image)
+    sigma_smoothed = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
+    return Segments(flux, image, smoothed, *detect.segment(smoothed, sigma_smoothed))
 
 
 class Maps(NamedTuple):
@@ -16,9 +52,9 @@ class Maps(NamedTuple):
 
     Attributes
     ----------
-    galaxy_nhw, neighbours_nhw : Tensor (N, H, W), bool
-        Disjoint segments; that of the galaxy is empty where none is detected.
-    sigma_nb : Tensor (N, B)
+    galaxy_nhw, neighbours_nhw : Tensor
+        Disjoint segments, bool; that of the galaxy is empty where none is detected.
+    sigma_nb : Tensor
         Sky noise per pixel of each band; at least 1/1000 of the galaxy's peak.
     """
 
@@ -34,15 +70,11 @@ def maps(flux_nbhw: Tensor) -> Maps:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel.
+        Finite flux per pixel, any number of galaxies.
     """
     n = len(flux_nbhw)
-    flux = F.pad(flux_nbhw, (0, 0, 0, 0, 0, 0, 0, -n % detect.PACK))
-    flux = flux - detect.sky_level(detect.frame_pixels(flux))[..., None, None]
-    smoothed = detect.smooth(flux.mean(1))
-    noise = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
-    galaxy, neighbours = detect.segment(smoothed, noise)
-    peak_nb = (flux * galaxy[:, None]).amax((2, 3)).clamp_min(0)
-    sigma_nb = detect.deviation_sigma(detect.frame_pixels(flux).abs())
+    found = segments(detect.filled_up(flux_nbhw, detect.PACK))
+    peak_nb = (found.flux_nbhw * found.galaxy_nhw[:, None]).amax((2, 3)).clamp_min(0)
+    sigma_nb = detect.deviation_sigma(detect.frame_pixels(found.flux_nbhw).abs())
     sigma_nb = torch.maximum(sigma_nb, detect.FLOOR * peak_nb)
-    return Maps(galaxy[:n], neighbours[:n], sigma_nb[:n])
+    return Maps(found.galaxy_nhw[:n], found.neighbours_nhw[:n], sigma_nb[:n])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from galgen.measure import detect, shape
-from galgen.measure.core import Seen, in_chunks, look
+from galgen.measure.cutout import Cutouts, in_chunks
 
 SURROUNDINGS = ("sky_noise", "neighbour_light", "arm_strength")
 MAX_NEIGHBOUR = 2.0
@@ -58,12 +58,12 @@ def surroundings(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
     InvalidValueError
         If the shape of `flux_nhwc` does not fit, or a band is named twice.
     """
-    return in_chunks(lambda chunk: surroundings_of(look(chunk)), SURROUNDINGS, flux_nhwc, bands)
+    return in_chunks(surroundings_of, SURROUNDINGS, flux_nhwc, bands)
 
 
-def surroundings_of(seen: Seen) -> dict[str, Tensor]:
-    """What :func:`surroundings` returns, for galaxies that have been found."""
-    alone, image = seen.alone, seen.image_nhw
+def surroundings_of(cutouts: Cutouts) -> dict[str, Tensor]:
+    """Return the columns of :func:`surroundings` for galaxies that have been cut out."""
+    alone, image = cutouts.alone, cutouts.image_nhw
     own = (image * alone.galaxy_nhw).sum((1, 2))
     # Of the border without the neighbours; where that is all but noiseless, the floor of the other.
     sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
@@ -75,9 +75,9 @@ def surroundings_of(seen: Seen) -> dict[str, Tensor]:
     columns = {
         "sky_noise": sigma.log10(),
         "neighbour_light": (others / own).sqrt().clamp_max(MAX_NEIGHBOUR),
-        "arm_strength": _two_armed(image, seen.ellipse, sigma),
+        "arm_strength": _two_armed(image, cutouts.ellipse, sigma),
     }
-    usable = seen.usable_n & (own > 0)
+    usable = cutouts.usable_n & (own > 0)
     return {name: column.where(usable, torch.nan) for name, column in columns.items()}
 
 
@@ -106,6 +106,7 @@ def _two_armed(image_nhw: Tensor, ellipse: shape.Ellipse, sigma_n: Tensor) -> Te
 
 
 def _angles(device: torch.device) -> Tensor:
+    """Angles (ANGLES,) of the samples round a ring, in radian."""
     return torch.arange(ANGLES, device=device) * (2 * math.pi / ANGLES)
 
 

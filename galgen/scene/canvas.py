@@ -7,12 +7,12 @@ from torch import Tensor
 
 from galgen.categories.taxonomy import Taxonomy
 from galgen.scene import truth
-from galgen.scene.cutout import cut_out
 from galgen.scene.draw import Box, Placement, box, resample
 from galgen.scene.field import Field
-from galgen.scene.galaxies import Stamps
+from galgen.scene.galaxies import SourceStamps
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
+from galgen.scene.templates import make_templates
 
 # Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
 # sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
@@ -52,13 +52,13 @@ class Canvas:
         self._field, self._convolver = field, convolver
         self._bands, self._tree, self._zero_point = bands, tree, zero_point
 
-    def add(self, sources: Sources, stamps: Stamps, seed: int) -> np.ndarray:
+    def add(self, sources: Sources, stamps: SourceStamps, seed: int) -> np.ndarray:
         """Draw galaxies, in order.
 
         Parameters
         ----------
         sources : Sources
-        stamps : Stamps
+        stamps : SourceStamps
             Of as many galaxies.
         seed : int
             Of the run that made them.
@@ -68,20 +68,20 @@ class Canvas:
         ndarray
             Rows of the table of truth, of those that are on the images.
         """
-        cutouts = cut_out(stamps.stamps_nbhw, self._bands)
-        sources = sources[cutouts.index]
-        flux_nb = self._fluxes(sources.mag_nb, cutouts.flux_nb)
+        templates = make_templates(stamps.stamps_nbhw, self._bands)
+        sources = sources[templates.stamp_n]
+        flux_nb = self._fluxes(sources.mag_nb, templates.flux_nb)
         theta = (self._field.north(sources.ra, sources.dec) + sources.position_angle) % 180
-        zoom = sources.radius / self._field.pixel_scale / cutouts.radius
+        zoom = sources.radius / self._field.pixel_scale / templates.radius
         drawn = np.zeros(len(sources), bool)
-        for i, light_bhw in enumerate(cutouts.light_nbhw):
+        for i, light_bhw in enumerate(templates.light_nbhw):
             place = Placement(
-                from_x=float(cutouts.x[i]),
-                from_y=float(cutouts.y[i]),
+                from_x=float(templates.x[i]),
+                from_y=float(templates.y[i]),
                 x=float(sources.x[i]),
                 y=float(sources.y[i]),
                 zoom=float(zoom[i]),
-                turn=float(theta[i] - cutouts.angle[i]),
+                turn=float(theta[i] - templates.angle[i]),
             )
             drawn[i] = self._draw(light_bhw, place, flux_nb[i])
         rows = truth.rows(
@@ -94,12 +94,12 @@ class Canvas:
             Y=sources.y + 1,
             FLUX=flux_nb,
             MAG=self._zero_point - 2.5 * np.log10(flux_nb),
-            CATEGORY=stamps.category_n[cutouts.index],
+            CATEGORY=stamps.category_n[templates.stamp_n],
             HALF_LIGHT_RADIUS=sources.radius,
-            AXIS_RATIO=cutouts.axis_ratio,
+            AXIS_RATIO=templates.axis_ratio,
             POSITION_ANGLE=sources.position_angle,
             THETA=theta,
-            GALAXY_ID=stamps.galaxy_id_n[cutouts.index],
+            GALAXY_ID=stamps.galaxy_id_n[templates.stamp_n],
             SEED=np.full(len(sources), seed),
         )
         return rows[drawn]

@@ -28,8 +28,8 @@ _BATCH = 64  # stamps read from a file at a time
 _PICK = Stream.SCENE.at(2)
 
 
-class Stamps(NamedTuple):
-    """Galaxies for consecutive sources.
+class SourceStamps(NamedTuple):
+    """Stamps of galaxies for consecutive sources.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Galaxies(Protocol):
     bands: tuple[str, ...]
     tree: Taxonomy
 
-    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
         """Provenance, and stamps of the sources' categories, in their order."""
         ...
 
@@ -91,7 +91,7 @@ class CatalogGalaxies:
             self._usable = np.isfinite(catalog.column("HALF_LIGHT_RADIUS"))
             self._category = catalog.column("CATEGORY")
 
-    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
         """See `Galaxies`.
 
         Raises
@@ -117,7 +117,7 @@ class CatalogGalaxies:
             row_n[some] = rows[np.minimum((u_n[some] * len(rows)).astype(int), len(rows) - 1)]
         return row_n
 
-    def _read(self, row_n: np.ndarray) -> Iterator[Stamps]:
+    def _read(self, row_n: np.ndarray) -> Iterator[SourceStamps]:
         with CatalogFile(self._path) as catalog:
             ids = catalog.column("GALAXY_ID")
             for start in range(0, len(row_n), _BATCH):
@@ -125,7 +125,7 @@ class CatalogGalaxies:
                 stamps_nbhw = catalog.stamps(rows)
                 if not np.isfinite(stamps_nbhw).all():
                     raise CatalogError(f"{self._path}: a stamp has pixels that are not finite.")
-                yield Stamps(stamps_nbhw, ids[rows], self._category[rows])
+                yield SourceStamps(stamps_nbhw, ids[rows], self._category[rows])
 
 
 class GeneratedGalaxies:
@@ -156,7 +156,7 @@ class GeneratedGalaxies:
         self._sampling = sampling or Sampling.on(model.device)
         self.bands = model.checkpoint.space.bands
 
-    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[Stamps]]:
+    def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
         """See `Galaxies`."""
         given = {"seed": self._seed, "tree": self.tree, "category_n": sources.category}
         request = _Listed(self._mixture, **given)
@@ -164,7 +164,7 @@ class GeneratedGalaxies:
         run = Run(checkpoint, device, request, max(1, len(sources)), self._sampling)
         ranges = [(0, len(sources))]
         stamps = (
-            Stamps(batch.stamps_nbhw.astype(np.float32), batch.galaxy_id_n, batch.category_n)
+            SourceStamps(batch.stamps_nbhw.astype(np.float32), batch.galaxy_id_n, batch.category_n)
             for batch in run.batches(ranges)
         )
         return run.info, stamps

@@ -1,11 +1,11 @@
-"""Cut-outs hold a galaxy and nothing else."""
+"""Templates hold a galaxy and nothing else."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from galgen.scene.cutout import cut_out
+from galgen.scene.templates import make_templates
 from tests.real import flux_of, population
 
 BANDS = ("g", "r", "i")
@@ -23,7 +23,7 @@ def test_sky_noise_and_neighbours_are_gone():
     galaxy = exponential(31.2, 32.4, 4.0)
     noise = rng.normal(scale=0.003, size=galaxy.shape)
     crowded = galaxy + 0.7 + noise + 0.8 * exponential(52, 47, 1.5) + 0.5 * exponential(9, 30, 1)
-    clean, found = (cut_out(s[None].astype(np.float32), BANDS) for s in (galaxy, crowded))
+    clean, found = (make_templates(s[None].astype(np.float32), BANDS) for s in (galaxy, crowded))
     assert found.flux_nb[0] == pytest.approx(clean.flux_nb[0], rel=0.03)
     assert (found.x[0], found.y[0]) == pytest.approx((31.2, 32.4), abs=0.2)
     assert found.radius[0] == pytest.approx(clean.radius[0], rel=0.03)
@@ -34,9 +34,9 @@ def test_sky_noise_and_neighbours_are_gone():
 
 def test_light_is_normalised_and_ends_within_the_stamp():
     """Real galaxies fade out before the circle that fits into the stamp, whatever is there."""
-    cutouts = cut_out(flux_of(population(24, seed=3)).permute(0, 3, 1, 2).numpy(), BANDS)
-    assert len(cutouts.index) > 20
-    light = cutouts.light_nbhw.numpy()
+    templates = make_templates(flux_of(population(24, seed=3)).permute(0, 3, 1, 2).numpy(), BANDS)
+    assert len(templates.stamp_n) > 20
+    light = templates.light_nbhw.numpy()
     assert light.sum((2, 3)) == pytest.approx(1)
     y, x = np.mgrid[:64, :64] - 31.5
     r = np.hypot(x, y)
@@ -47,10 +47,10 @@ def test_light_is_normalised_and_ends_within_the_stamp():
 
 def test_a_galaxy_does_not_depend_on_the_others():
     stamps = flux_of(population(9, seed=4)).permute(0, 3, 1, 2).numpy()
-    together, alone = cut_out(stamps, BANDS), cut_out(stamps[5:6], BANDS)
-    i = together.index.tolist().index(5)
+    together, alone = make_templates(stamps, BANDS), make_templates(stamps[5:6], BANDS)
+    i = together.stamp_n.tolist().index(5)
     for name, values in alone._asdict().items():
-        if name != "index":
+        if name != "stamp_n":
             assert (np.asarray(getattr(together, name))[i] == np.asarray(values)[0]).all(), name
 
 
@@ -60,8 +60,8 @@ def test_stamps_without_a_galaxy_are_left_out(side):
     galaxy = exponential(side / 2 - 0.5, side / 2 - 0.5, side / 16, side)
     no_g = galaxy * np.array([0.0, 1, 1])[:, None, None]
     stamps = [0 * galaxy, galaxy, rng.normal(size=galaxy.shape), no_g, -galaxy, 2 * galaxy]
-    assert cut_out(np.stack(stamps).astype(np.float32), BANDS).index.tolist() == [1, 5]
+    assert make_templates(np.stack(stamps).astype(np.float32), BANDS).stamp_n.tolist() == [1, 5]
 
 
 def test_no_stamps():
-    assert len(cut_out(np.empty((0, 3, 64, 64), np.float32), BANDS).index) == 0
+    assert len(make_templates(np.empty((0, 3, 64, 64), np.float32), BANDS).stamp_n) == 0

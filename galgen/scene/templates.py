@@ -1,4 +1,4 @@
-"""Stamps as things to put into an image: no sky, no neighbours, no edges."""
+"""Galaxies to put into an image: no sky, no neighbours, no edges, and a flux of 1."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from galgen.measure import detect, measure
-from galgen.measure.core import LANES
-from galgen.measure.isolate import isolate
+from galgen.measure.cutout import cut_out
 
 GROW = 4  # pixels by which a segment is grown, to keep the galaxy's faint rim
 TAPER = 0.75  # fraction of the stamp's inner circle from which light fades out
@@ -21,12 +19,12 @@ MIN_RADIUS = 1.0  # pixels; what is smaller is no galaxy
 MIN_COLOUR = 0.05  # least flux of a band as a fraction of the mean; redder is noise
 
 
-class Cutouts(NamedTuple):
+class Templates(NamedTuple):
     """Galaxies alone, measured as they are here.
 
     Attributes
     ----------
-    index : ndarray (N,) int64
+    stamp_n : ndarray (N,) int64
         Which of the stamps: those that show a galaxy, with light in every band.
     light_nbhw : Tensor (N, B, H, W), float64
         The sum over each band is 1, and all light lies in the circle that fits into the stamp.
@@ -38,11 +36,12 @@ class Cutouts(NamedTuple):
     radius : ndarray (N,)
         Half-light radius, circularised, pixels.
     axis_ratio : ndarray (N,)
+        Minor over major axis.
     angle : ndarray (N,)
         Major axis, deg counter-clockwise from +x.
     """
 
-    index: np.ndarray
+    stamp_n: np.ndarray
     light_nbhw: Tensor
     flux_nb: np.ndarray
     x: np.ndarray
@@ -52,20 +51,25 @@ class Cutouts(NamedTuple):
     angle: np.ndarray
 
 
-def cut_out(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Cutouts:
+def make_templates(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Templates:
     """Free galaxies from all that surrounds them.
 
     A galaxy's bits do not depend on the others.
 
     Parameters
     ----------
-    stamps_nbhw : ndarray (N, B, H, W), float32
+    stamps_nbhw : ndarray (M, B, H, W), float32
         Flux per pixel, finite.
     bands : sequence of str
+        The B band names, bluest first.
+
+    Returns
+    -------
+    Templates
+        Of the N stamps that show a galaxy.
     """
     n, _, h, w = stamps_nbhw.shape
-    stamps = torch.from_numpy(np.ascontiguousarray(stamps_nbhw, np.float32))
-    alone = isolate(F.pad(stamps, (0, 0, 0, 0, 0, 0, 0, -n % LANES)))
+    alone = cut_out(torch.from_numpy(np.ascontiguousarray(stamps_nbhw, np.float32))).alone
     segment = alone.galaxy_nhw
     for _ in range(GROW):
         segment = detect.dilate(segment)
@@ -85,7 +89,7 @@ def cut_out(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Cutouts:
     mean = light.mean(1)
     x = (mean.sum(1) * torch.arange(w)).sum(1).numpy()
     y = (mean.sum(2) * torch.arange(h)).sum(1).numpy()
-    return Cutouts(index.numpy(), light, flux_nb.numpy(), x, y, *shapes)
+    return Templates(index.numpy(), light, flux_nb.numpy(), x, y, *shapes)
 
 
 def _taper(h: int, w: int) -> Tensor:
