@@ -87,12 +87,12 @@ def _errors(
 
 
 def held_out_galaxies(
-    data: list[Path], teach: list[Path], space: PixelSpace, population: Population
+    data: list[Path], teach: list[Path], population: Population
 ) -> tuple[StampSet, np.ndarray]:
     """Galaxies that `galgen train` holds out, and their standardised properties (N, P)."""
     stamps = gather(data, teach, None, None)
     stamps = stamps.select(held_out(stamps, TrainConfig.validation))
-    values_np = measured_properties(stamps, space, population.names, folders=[cache_folder()])
+    values_np = measured_properties(stamps, population.names, folders=[cache_folder()])
     return stamps, population.standardised(values_np)
 
 
@@ -106,7 +106,7 @@ def main(
     results = {}
     for folder in weights or [SHIPPED_WEIGHTS]:
         loaded = load(folder)
-        galaxies = held_out_galaxies(data, teach or [], loaded.space, loaded.population)
+        galaxies = held_out_galaxies(data, teach or [], loaded.population)
         errors = loss_by_sigma(loaded.denoiser, loaded.space, *galaxies)
         results[folder.name] = {"images_seen": loaded.card.get("images_seen"), "errors": errors}
         for kind, by_sigma in errors.items():

@@ -14,7 +14,6 @@ from galgen.batch import GalaxyBatch
 from galgen.catalog import write_catalog
 from galgen.data import StampSet, open_stamps
 from galgen.measure import measure
-from galgen.pixels.lupton import lupton_preset
 from galgen.runinfo import RunInfo
 
 FIXTURE = Path(__file__).parent / "fixtures" / "galaxies64.zip"
@@ -25,15 +24,6 @@ def fixture_stamps() -> StampSet:
     return open_stamps(FIXTURE)
 
 
-def flux_of(stamps: StampSet) -> torch.Tensor:
-    """Flux (N, H, W, B), of which 8-bit display pixels are the stretch."""
-    native_nhwb = stamps.native_float()
-    if stamps.native == "flux":
-        return native_nhwb
-    stretch = lupton_preset(stamps.lupton, stamps.bands).at_pixel_scale(stamps.pixel_scale)
-    return stretch.to_flux(native_nhwb)
-
-
 def population(n: int, seed: int) -> StampSet:
     """Any number of galaxies like the real ones: turned, resized, brighter or fainter, as flux.
 
@@ -41,16 +31,16 @@ def population(n: int, seed: int) -> StampSet:
     """
     rng = np.random.default_rng(seed)
     real = fixture_stamps()
-    flux_nchw = flux_of(real)[rng.integers(len(real), size=n)].movedim(-1, 1)
+    flux_nchw = real.flux()[rng.integers(len(real), size=n)].movedim(-1, 1)
     angle, zoom = rng.uniform(0, 2 * np.pi, n), rng.uniform(0.8, 1.25, n)
     cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
     affine = np.stack([[cos, -sin, 0 * cos], [sin, cos, 0 * cos]]).transpose(2, 0, 1)
     where = F.affine_grid(torch.tensor(affine).float(), flux_nchw.shape, align_corners=False)
     turned_nchw = F.grid_sample(flux_nchw, where, align_corners=False)
     brightness = torch.tensor(10 ** rng.normal(0, 0.2, n)).float()
-    flux_nhwb = turned_nchw.movedim(1, -1) * brightness[:, None, None, None]
+    flux_nhwc = turned_nchw.movedim(1, -1) * brightness[:, None, None, None]
     return StampSet(
-        pixels=np.ascontiguousarray(flux_nhwb.numpy()),
+        pixels=np.ascontiguousarray(flux_nhwc.numpy()),
         native="flux",
         bands=real.bands,
         category=np.zeros(n, np.int16),
@@ -97,8 +87,8 @@ def write_real(
 ) -> Path:
     """Write a catalogue of `stamps`, some measured columns replaced."""
     info = info or run_info(stamps)
-    flux_nhwb = flux_of(stamps)
-    measured = {name: c.numpy() for name, c in measure(flux_nhwb, stamps.bands).items()}
+    flux_nhwc = stamps.flux()
+    measured = {name: c.numpy() for name, c in measure(flux_nhwc, stamps.bands).items()}
     measured |= {name: np.asarray(c, np.float32) for name, c in (changed or {}).items()}
 
     def batches(size: int = 8) -> Iterator[GalaxyBatch]:
@@ -107,7 +97,7 @@ def write_real(
             yield GalaxyBatch(
                 galaxy_id_n=np.arange(len(stamps))[rows],
                 category_n=stamps.category[rows],
-                stamps_nbhw=flux_nhwb[rows].permute(0, 3, 1, 2).contiguous().numpy(),
+                stamps_nbhw=flux_nhwc[rows].permute(0, 3, 1, 2).contiguous().numpy(),
                 measured={name: column[rows] for name, column in measured.items()},
                 bands=stamps.bands,
                 seed=info.seed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -29,12 +29,13 @@ def read_flux_fits(
     """Read linear-flux stamps from FITS.
 
     Either the layout that galgen writes, one image extension ``STAMPS_<BAND>`` of (N, H, W) per
-    band, or one image of (N, bands, H, W). A table ``CATALOG`` of N rows may give CATEGORY_NAME or
+    band, or one image of (N, B, H, W). A table ``CATALOG`` of N rows may give CATEGORY_NAME or
     CATEGORY, GALAXY_ID, REDSHIFT, RA and DEC; without categories every galaxy is a ``galaxy``.
 
     Parameters
     ----------
     path : str or Path
+        File to read.
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
     tree : Taxonomy
@@ -74,6 +75,7 @@ def _read_fits(
     tree: Taxonomy,
     bands: Sequence[str] | None,
 ) -> StampSet:
+    """Read an open file."""
     cubes = [hdu for hdu in hdus if hdu.is_image and hdu.name.startswith(_STAMPS)]
     quads = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 4]
     if not cubes and not quads:
@@ -86,10 +88,10 @@ def _read_fits(
     if cubes:
         extensions = [hdu.name.removeprefix(_STAMPS).lower() for hdu in cubes]
         names = bands or _band_names(header.get("BANDS", extensions), len(cubes))
-        flux_nhwb = _stack_cubes({hdu.name: hdu for hdu in cubes}, names, path)
+        flux_nhwc = _stack_cubes({hdu.name: hdu for hdu in cubes}, names, path)
     else:
         names = bands or _band_names(header.get("BANDS", ()), image.shape[1])
-        flux_nhwb = _bands_last(np.asarray(image.data, dtype=np.float32), names, path)
+        flux_nhwc = _bands_last(np.asarray(image.data, dtype=np.float32), names, path)
     table = {}
     if "CATALOG" in hdus:
         data = hdus["CATALOG"].data
@@ -98,7 +100,7 @@ def _read_fits(
         if theirs in table:
             table[ours] = table[theirs]
     return _stamps(
-        flux_nhwb,
+        flux_nhwc,
         tuple(names),
         table,
         path,
@@ -113,6 +115,7 @@ def _read_fits(
 def _stack_cubes(
     cubes: Mapping[str, fits.ImageHDU], bands: Sequence[str], path: Path
 ) -> np.ndarray:
+    """Stack one image (N, H, W) per band to (N, H, W, B)."""
     names = [_STAMPS + band.upper() for band in bands]
     missing = [name for name in names if name not in cubes]
     if missing:
@@ -123,8 +126,8 @@ def _stack_cubes(
     return np.stack([np.asarray(cubes[name].data, dtype=np.float32) for name in names], axis=-1)
 
 
-def _band_names(value: object, n: int) -> list[str]:
-    """Bands from "g,r,i", "g r i", "gri" (for n = 3) or a sequence of names."""
+def _band_names(value: str | bytes | Iterable[object], n: int) -> list[str]:
+    """Return bands from "g,r,i", "g r i", "gri" (for n = 3) or a sequence of names."""
     if not isinstance(value, str | bytes):
         return [_text(name) for name in value]
     names = [name for name in re.split(r"[,\s]+", _text(value)) if name]
@@ -142,7 +145,7 @@ def read_flux_hdf5(
     Parameters
     ----------
     path : str or Path
-        Data set ``flux`` (N, bands, H, W); optionally ``category`` (names or codes), ``id``,
+        Data set ``flux`` (N, B, H, W); optionally ``category`` (names or codes), ``id``,
         ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit``,
         ``pixel_scale`` (arcsec) and ``lupton``, the stretch that was inverted where
         ``flux_calibration`` is ``RGBINV``, of the file or of ``flux``.
@@ -156,6 +159,7 @@ def read_flux_hdf5(
     Returns
     -------
     StampSet
+        Flux in the unit that the file names, empty where it names none.
 
     Raises
     ------
@@ -173,7 +177,7 @@ def read_flux_hdf5(
             attrs = {**file.attrs, **file["flux"].attrs}
             flux = file["flux"].astype(np.float32)[:]
             names = bands or _band_names(attrs.get("bands", ()), flux.shape[1])
-            flux_nhwb = _bands_last(flux, names, path)
+            flux_nhwc = _bands_last(flux, names, path)
             known = ("category", "id", "group", *_COLUMNS)
             table = {name: file[name][:] for name in known if name in file}
     except OSError as error:
@@ -181,7 +185,7 @@ def read_flux_hdf5(
             f"{path}: cannot be read as HDF5, it may be truncated ({error})."
         ) from error
     return _stamps(
-        flux_nhwb,
+        flux_nhwc,
         tuple(names),
         table,
         path,
@@ -194,7 +198,7 @@ def read_flux_hdf5(
 
 
 def _bands_last(flux: np.ndarray, names: Sequence[str], path: Path) -> np.ndarray:
-    """(N, bands, H, W) to (N, H, W, bands), refusing what cannot be that."""
+    """Turn (N, B, H, W) into (N, H, W, B), and refuse what cannot be that."""
     if not names:
         raise DataError(
             f"{path}: does not name its bands; give them, bluest first (bands=('g', 'r', 'i'))."
@@ -211,32 +215,33 @@ def _bands_last(flux: np.ndarray, names: Sequence[str], path: Path) -> np.ndarra
 
 
 def _stamps(
-    flux_nhwb: np.ndarray,
+    flux_nhwc: np.ndarray,
     bands: tuple[str, ...],
     table: Mapping[str, np.ndarray],
     path: Path,
     size: int | None,
     tree: Taxonomy,
     unit: object,
-    pixel_scale: object,
+    pixel_scale: float | None,
     lupton: object,
 ) -> StampSet:
-    n = len(flux_nhwb)
+    """Check what was read of a file and make a set of it; only `pixel_scale` has a type yet."""
+    n = len(flux_nhwc)
     for name, column in table.items():
         if len(column) != n:
             raise DataError(f"{path}: {name} has {len(column)} rows for {n} stamps.")
     ids = np.array([_text(v) for v in table.get("id", [f"{path.stem}-{row}" for row in range(n)])])
-    _check_finite(flux_nhwb, bands, ids, path)
+    _check_finite(flux_nhwc, bands, ids, path)
     factor = 1
     if size is not None:
-        flux_nhwb, factor = bin_to_size(flux_nhwb, size)
+        flux_nhwc, factor = bin_to_size(flux_nhwc, size)
     return StampSet(
-        pixels=flux_nhwb,
+        pixels=flux_nhwc,
         native="flux",
         bands=bands,
         category=_codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path),
         ids=ids,
-        group=np.array([_text(v) for v in table["group"]]) if "group" in table else None,
+        group=np.array([_text(v) for v in table["group"]]) if "group" in table else ids,
         columns={c: np.asarray(table[c], np.float64) for c in _COLUMNS if c in table},
         unit=_text(unit) if unit else "",
         pixel_scale=float(pixel_scale) * factor if pixel_scale else None,
@@ -247,9 +252,10 @@ def _stamps(
 
 
 def _check_finite(
-    flux_nhwb: np.ndarray, bands: tuple[str, ...], ids: np.ndarray, path: Path
+    flux_nhwc: np.ndarray, bands: tuple[str, ...], ids: np.ndarray, path: Path
 ) -> None:
-    bad = ~np.isfinite(flux_nhwb)
+    """Raise `DataError` if a pixel is not finite."""
+    bad = ~np.isfinite(flux_nhwc)
     if bad.any():
         row, _, _, band = np.argwhere(bad)[0]
         raise DataError(
@@ -260,6 +266,7 @@ def _check_finite(
 
 
 def _codes(tree: Taxonomy, values: np.ndarray, ids: np.ndarray, path: Path) -> np.ndarray:
+    """Codes (N,) int16 from names or codes of categories."""
     codes = []
     for galaxy, value in zip(ids, values, strict=True):
         label = _text(value) if isinstance(value, bytes | str) else value
@@ -268,4 +275,5 @@ def _codes(tree: Taxonomy, values: np.ndarray, ids: np.ndarray, path: Path) -> n
 
 
 def _text(value: object) -> str:
+    """Return text from what FITS and HDF5 hold."""
     return (value.decode() if isinstance(value, bytes) else str(value)).strip()

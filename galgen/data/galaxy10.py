@@ -20,7 +20,7 @@ import numpy as np
 from galgen import categories
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.pixels.lupton import LUPTON
 
 _LOG = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have i
 _CHUNK = 256  # images read at a time: 50 MB
 
 
-class Galaxy10Warning(UserWarning):
+class Galaxy10Warning(GalgenWarning):
     """Something in a Galaxy10 file that could be repaired."""
 
 
 def is_galaxy10(path: str | Path) -> bool:
-    """Whether an HDF5 file has the data sets of Galaxy10.
+    """Tell whether an HDF5 file has the data sets of Galaxy10.
 
     Raises
     ------
@@ -91,6 +91,7 @@ def read_galaxy10(
 
 
 def _open(path: str | Path) -> h5py.File:
+    """Open an HDF5 file; what is none is a `DataError`."""
     try:
         return h5py.File(path, "r")
     except OSError as error:
@@ -106,6 +107,7 @@ def _read(
     tree: Taxonomy,
     exclude: Iterable[int | str] | str | Path,
 ) -> StampSet:
+    """Check and read an open file."""
     for name in ("images", "ans"):
         if name not in file:
             raise DataError(f"{path}: has no data set {name!r}; is it Galaxy10 DECaLS?")
@@ -148,6 +150,7 @@ def _read(
 
 
 def _codes(tree: Taxonomy, labels: np.ndarray, path: Path) -> np.ndarray:
+    """Codes (N,) int16 in a tree from those of Galaxy10's classes."""
     codes = {
         label: category_code(tree, categories.from_galaxy10(label).name, f"{path}: label {label}")
         for label in np.unique(labels).tolist()
@@ -156,10 +159,12 @@ def _codes(tree: Taxonomy, labels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _column(file: h5py.File, name: str, n: int) -> np.ndarray:
+    """Return a column (N,) float64, NaN where the file has none."""
     return file[name][:].astype(np.float64) if name in file else np.full(n, np.nan)
 
 
 def _without_declinations(redshift: np.ndarray, dec: np.ndarray, path: Path) -> np.ndarray:
+    """Replace redshifts that are declinations by NaN, with a warning."""
     if redshift.size == 0 or not np.array_equal(redshift, dec) or np.isnan(dec).all():
         return redshift
     warnings.warn(
@@ -199,6 +204,7 @@ def _without_duplicates(digests: list[bytes], labels: np.ndarray) -> np.ndarray:
 
 
 def _excluded_rows(exclude: Iterable[int | str] | str | Path, ids: np.ndarray) -> np.ndarray:
+    """Rows of the images to leave out."""
     if isinstance(exclude, str | Path):
         try:
             lines = Path(exclude).read_text(encoding="utf-8").splitlines()

@@ -10,42 +10,23 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.folder import Folder, labelled_images, opened, read_settings
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError
 from galgen.pixels.lupton import LUPTON
 
-_SUFFIXES = (".webp", ".jpeg", ".jpg", ".png")
 _MODES = ("RGB", "RGBA", "P")  # greyscale and 16-bit images would convert to RGB without a word
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """Names of the files in a directory or zip, relative to it, and a way to read them."""
-
-    path: Path
-    names: tuple[str, ...]
-    read: Callable[[str], bytes]
-
-    def read_text(self, name: str) -> str:
-        try:
-            return self.read(name).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{self.path}: {name} is not UTF-8 text ({error}).") from None
 
 
 def read_imagefolder(
@@ -88,148 +69,55 @@ def read_imagefolder(
         Names the archive and the image at fault: truncated, unreadable, of another size or mode,
         smaller than `size`, listed but missing, present but not listed, or in no category.
     """
-    with _opened(Path(path)) as folder:
+    with opened(Path(path)) as folder:
         return _read(folder, size, tree, lupton, bands)
 
 
 def category_names(path: str | Path) -> set[str]:
-    """What `read_imagefolder` would look up as categories, without reading an image.
+    """Find what `read_imagefolder` would look up as categories, without reading an image.
 
     Raises
     ------
     DataError
         As `read_imagefolder`.
     """
-    with _opened(Path(path)) as folder:
-        return set(_labelled(folder)[1])
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[_Folder]:
-    if path.is_dir():
-        yield _open_directory(path)
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = tuple(info.filename for info in archive.infolist() if not info.is_dir())
-            yield _Folder(path, names, archive.read)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
-        raise DataError(
-            f"{path}: cannot be read as a zip file, it may be truncated ({error})."
-        ) from error
-
-
-def _open_directory(path: Path) -> _Folder:
-    names = tuple(f.relative_to(path).as_posix() for f in sorted(path.rglob("*")) if f.is_file())
-    return _Folder(path, names, lambda name: (path / name).read_bytes())
-
-
-def _labelled(folder: _Folder) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
-    """Images, the name of the category of each, and the other columns of labels.csv."""
-    images = [
-        name
-        for name in folder.names
-        if name.lower().endswith(_SUFFIXES)
-        and not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
-    ]
-    labels = _only(folder, "labels.csv")
-    columns: dict[str, np.ndarray] = {}
-    if labels:
-        columns = _read_labels(folder, labels, images)
-        images = columns.pop("file").tolist()
-        names = columns.pop("category").tolist()
-    else:
-        names = [PurePosixPath(name).parent.name for name in images]
-    if not images:
-        raise DataError(
-            f"{folder.path}: no images ({', '.join(_SUFFIXES)}) found; "
-            "expected one folder per category."
-        )
-    return images, names, columns
-
-
-def _only(folder: _Folder, wanted: str) -> str | None:
-    """Where in a folder the file of a name is, if there is one."""
-    found = [name for name in folder.names if PurePosixPath(name).name == wanted]
-    if len(found) > 1:
-        raise DataError(f"{folder.path}: has more than one {wanted}: {found}.")
-    return found[0] if found else None
+    with opened(Path(path)) as folder:
+        return set(labelled_images(folder)[1])
 
 
 def _read(
-    folder: _Folder,
+    folder: Folder,
     size: int | None,
     tree: Taxonomy,
     lupton: str | None,
     bands: Sequence[str] | None,
 ) -> StampSet:
-    images, names, columns = _labelled(folder)
-    settings = _only(folder, "galgen.json")
-    ids = columns.pop("id", None)
-    group = columns.pop("group", None)
-    meta = _read_settings(folder, settings) if settings else {}
-    lupton = meta.get("lupton", lupton)
-    default = LUPTON[lupton].bands if lupton in LUPTON else ("g", "r", "i")
+    """Read an open folder."""
+    images, names, columns = labelled_images(folder)
+    ids = columns.pop("id", _ids(images))
+    group = columns.pop("group", ids)
+    settings = read_settings(folder)
+    lupton = settings.get("lupton", lupton)
+    default = LUPTON[lupton].bands if lupton and lupton in LUPTON else ("g", "r", "i")
     pixels, factor = _read_pixels(folder, images, size)
-    scale = meta.get("pixel_scale")
+    scale = settings.get("pixel_scale")
     return StampSet(
         pixels=pixels,
         native="display",
-        bands=tuple(meta.get("bands") or bands or default),
+        bands=tuple(settings.get("bands") or bands or default),
         category=_codes(tree, folder, images, names),
-        ids=_ids(images) if ids is None else ids,
+        ids=ids,
         group=group,
         columns=columns,
-        pixel_scale=None if None in (scale, factor) else float(scale) * factor,
+        pixel_scale=None if scale is None or factor is None else float(scale) * factor,
         lupton=lupton,
         source=str(folder.path),
         tree=tree,
     )
 
 
-def _read_settings(folder: _Folder, name: str) -> dict:
-    try:
-        settings = json.loads(folder.read_text(name))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{folder.path}: {name} is not JSON ({error}).") from None
-    if not isinstance(settings, dict):
-        raise DataError(f"{folder.path}: {name} is not a JSON object.")
-    return settings
-
-
-def _read_labels(folder: _Folder, name: str, images: list[str]) -> dict[str, np.ndarray]:
-    """Columns of labels.csv; `file` made relative to the folder and checked against `images`."""
-    rows = csv.DictReader(io.StringIO(folder.read_text(name)), restkey="", restval="")
-    header = rows.fieldnames or []
-    if not {"file", "category"} <= set(header):
-        raise DataError(
-            f"{folder.path}: {name} has columns {header}; 'file' and 'category' are required."
-        )
-    table = list(rows)
-    base = PurePosixPath(name).parent
-    files = [str(base / row["file"].strip().replace("\\", "/")) for row in table]
-    faults = {
-        f"listed in {name} but missing": set(files) - set(images),
-        f"not listed in {name}": set(images) - set(files),
-        f"listed twice in {name}": {file for file, count in Counter(files).items() if count > 1},
-    }
-    for fault, some in faults.items():
-        if some:
-            raise DataError(f"{folder.path}: {len(some)} image(s) {fault}, such as {min(some)}.")
-    text = {"file", "category", "id", "group"}
-    columns = {h: [row[h] for row in table] for h in header if h} | {"file": files}
-    return {h: np.array(v) if h in text else _numbers(v) for h, v in columns.items()}
-
-
-def _numbers(values: list[str]) -> np.ndarray:
-    """Float64 with NaN for empty cells, or text where some cell is no number."""
-    try:
-        return np.array([float(v) if v.strip() else np.nan for v in values])
-    except ValueError:
-        return np.array(values)
-
-
 def _ids(images: list[str]) -> np.ndarray:
+    """Ids (N,) from file names."""
     # Usual names are survey ids, the same in every copy of the data, so the split is too. Numbered
     # names (round/0001.png, merging/0001.png) need the folder to tell them apart.
     stems = [PurePosixPath(name).stem for name in images]
@@ -242,7 +130,8 @@ def _ids(images: list[str]) -> np.ndarray:
     )
 
 
-def _codes(tree: Taxonomy, folder: _Folder, images: list[str], names: list[str]) -> np.ndarray:
+def _codes(tree: Taxonomy, folder: Folder, images: list[str], names: list[str]) -> np.ndarray:
+    """Codes (N,) int16 from the names of categories."""
     known: dict[str, int] = {}
     for image, name in zip(images, names, strict=True):
         if name not in known:
@@ -251,15 +140,15 @@ def _codes(tree: Taxonomy, folder: _Folder, images: list[str], names: list[str])
 
 
 def _read_pixels(
-    folder: _Folder, images: list[str], size: int | None
+    folder: Folder, images: list[str], size: int | None
 ) -> tuple[np.ndarray, int | None]:
     """Pixels (N, H, W, 3), bluest band first, and the factor they were binned by if one for all."""
-    pixels, factors = None, set()
+    factors = set()
     for row, name in enumerate(images):
         rgb = _read_rgb(folder, name)
         stamp, factor = (rgb, 1) if size is None else _to_size(folder, name, rgb, size)
         factors.add(factor)
-        if pixels is None:
+        if row == 0:
             pixels = np.empty((len(images), *stamp.shape), dtype=np.uint8)
         if stamp.shape != pixels.shape[1:]:
             raise DataError(
@@ -271,8 +160,8 @@ def _read_pixels(
     return pixels, factors.pop() if len(factors) == 1 else None
 
 
-def _to_size(folder: _Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np.ndarray, int]:
-    """One image binned by its largest whole factor, and that factor."""
+def _to_size(folder: Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Return one image binned by its largest whole factor, and that factor."""
     if min(rgb.shape[:2]) < size:
         raise DataError(
             f"{folder.path}: {name} is {rgb.shape[1]} x {rgb.shape[0]} pixels, less than the size "
@@ -283,7 +172,8 @@ def _to_size(folder: _Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np
     return stamps[0], factor
 
 
-def _read_rgb(folder: _Folder, name: str) -> np.ndarray:
+def _read_rgb(folder: Folder, name: str) -> np.ndarray:
+    """Read one image as uint8 (H, W, 3): red, green, blue."""
     try:
         data = folder.read(name)
         with Image.open(io.BytesIO(data)) as image:

@@ -21,6 +21,7 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
     Parameters
     ----------
     stamps : StampSet
+        Galaxies to correct.
     corrections : str or Path
         CSV table with the columns ``id`` and ``category`` (any spelling that the tree of the stamps
         takes); others are ignored.
@@ -52,7 +53,7 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
 
 
 def _read(path: Path, tree: Taxonomy) -> dict[str, np.int16]:
-    """Category codes by id."""
+    """Read a table of category codes by id."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = csv.DictReader(file, restval="")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,7 +10,7 @@ import torch
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
-from galgen.pixels.lupton import lupton_preset
+from galgen.pixels.lupton import flux_stretch, lupton_preset
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +20,7 @@ class StampSet:
     Attributes
     ----------
     pixels : np.ndarray
-        (N, H, W, bands): uint8 display values, or float32 flux per pixel.
+        (N, H, W, B): uint8 display values, or float32 flux per pixel.
     native : {"display", "flux"}
         Which of the two.
     bands : tuple of str
@@ -33,7 +32,7 @@ class StampSet:
     group : np.ndarray
         (N,) str. Galaxies of one group stay on one side of `split`; each its own by default.
     columns : dict of np.ndarray
-        (N,) each: redshift, ra, dec (degrees) and what else the file had; NaN where absent.
+        (N,) each: redshift, ra, dec (deg) and what else the file had; NaN where absent.
     unit : str
         Unit of flux.
     pixel_scale : float or None
@@ -44,6 +43,14 @@ class StampSet:
         Where they came from, for messages and provenance.
     tree : Taxonomy
         The categories that they can have.
+
+    Raises
+    ------
+    DataError
+        If an array has the wrong shape or type, or an id is there twice.
+    InvalidValueError
+        If `native` is neither of the two, a category is not in the tree, or the stretch is unknown
+        or for other bands.
     """
 
     pixels: np.ndarray
@@ -51,7 +58,7 @@ class StampSet:
     bands: tuple[str, ...]
     category: np.ndarray
     ids: np.ndarray
-    group: np.ndarray | None = None
+    group: np.ndarray = None  # type: ignore[assignment]  # replaced by the ids
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     unit: str = "nanomaggy"
     pixel_scale: float | None = None
@@ -60,8 +67,7 @@ class StampSet:
     tree: Taxonomy = DEFAULT
 
     def __post_init__(self) -> None:
-        if self.group is None:
-            object.__setattr__(self, "group", self.ids)
+        object.__setattr__(self, "group", self.ids if self.group is None else self.group)
         dtypes = {"display": np.uint8, "flux": np.float32}
         if self.native not in dtypes:
             raise InvalidValueError("native", self.native, "'display' or 'flux'")
@@ -80,6 +86,7 @@ class StampSet:
             lupton_preset(self.lupton, self.bands)
 
     def _check_rows(self) -> None:
+        """Check what there is one of for each galaxy."""
         per_row = {"category": self.category, "ids": self.ids, "group": self.group, **self.columns}
         for name, column in per_row.items():
             if np.shape(column) != (len(self),):
@@ -102,7 +109,7 @@ class StampSet:
         return len(self.pixels)
 
     def select(self, rows: np.ndarray | slice | Sequence[int]) -> StampSet:
-        """The galaxies of a boolean mask, an index array or a slice."""
+        """Return the galaxies of a boolean mask, an index array or a slice."""
         if not isinstance(rows, slice):
             rows = np.asarray(rows)
             if rows.size == 0 and rows.dtype != bool:
@@ -117,15 +124,37 @@ class StampSet:
         )
 
     def native_float(self, rows: np.ndarray | slice | Sequence[int] = slice(None)) -> torch.Tensor:
-        """Pixels as float32 (n, H, W, bands): display values in [0, 1], or flux."""
+        """Pixels as float32 (n, H, W, B): display values in [0, 1], or flux."""
         pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows]))
         return pixels.to(torch.float32) / 255.0 if self.native == "display" else pixels.clone()
+
+    def flux(self, rows: np.ndarray | slice | Sequence[int] = slice(None)) -> torch.Tensor:
+        """Flux per pixel, float32 (n, H, W, B); of display values by inverting their stretch.
+
+        Raises
+        ------
+        InvalidValueError
+            If they are display values of an unknown stretch.
+        """
+        native_nhwc = self.native_float(rows)
+        if self.native == "flux":
+            return native_nhwc
+        return flux_stretch(self.lupton, self.bands, self.pixel_scale).to_flux(native_nhwc)
 
 
 def concatenate(sets: Sequence[StampSet]) -> StampSet:
     """Join sets of the same bands, size, native pixels, flux unit, stretch and tree of categories.
 
-    A column that one set lacks is NaN there (empty for text); a pixel scale that differs is None.
+    Parameters
+    ----------
+    sets : sequence of StampSet
+        One or more.
+
+    Returns
+    -------
+    StampSet
+        The galaxies in order. A column that one set lacks is NaN there (empty for text); a pixel
+        scale that differs is None.
 
     Raises
     ------
@@ -137,8 +166,8 @@ def concatenate(sets: Sequence[StampSet]) -> StampSet:
     first = sets[0]
     for other in sets[1:]:
         for what in ("native", "bands", "unit", "lupton", "tree"):
-            _same(first, other, what, getattr(first, what), getattr(other, what))
-        _same(first, other, "stamp size", first.pixels.shape[1:3], other.pixels.shape[1:3])
+            _check_same(first, other, what, getattr(first, what), getattr(other, what))
+        _check_same(first, other, "stamp size", first.pixels.shape[1:3], other.pixels.shape[1:3])
     names = dict.fromkeys(name for s in sets for name in s.columns)
     return replace(
         first,
@@ -153,7 +182,16 @@ def concatenate(sets: Sequence[StampSet]) -> StampSet:
 
 
 def category_code(tree: Taxonomy, value: str | int, where: str) -> int:
-    """Code of a label.
+    """Find the code of a label in a tree of categories.
+
+    Parameters
+    ----------
+    tree : Taxonomy
+        The categories.
+    value : str or int
+        Name, alias, path or code.
+    where : str
+        File and galaxy, for the message.
 
     Raises
     ------
@@ -170,7 +208,8 @@ def category_code(tree: Taxonomy, value: str | int, where: str) -> int:
         raise DataError(f"{where}: {error}\n{hint}") from None
 
 
-def _same(a: StampSet, b: StampSet, what: str, of_a: object, of_b: object) -> None:
+def _check_same(a: StampSet, b: StampSet, what: str, of_a: object, of_b: object) -> None:
+    """Raise `DataError` unless both sets have the same."""
     if of_a != of_b:
         raise DataError(
             f"{a.source} and {b.source} cannot be used together: "
@@ -179,77 +218,48 @@ def _same(a: StampSet, b: StampSet, what: str, of_a: object, of_b: object) -> No
 
 
 def _join_column(name: str, sets: Sequence[StampSet]) -> np.ndarray:
+    """Join a column that some of the sets have."""
     text = any(s.columns[name].dtype.kind in "US" for s in sets if name in s.columns)
     missing = "" if text else np.nan
     parts = [s.columns.get(name, np.full(len(s), missing)) for s in sets]
     return np.concatenate([part.astype(str) for part in parts] if text else parts)
 
 
-def split(
-    stamps: StampSet, fraction: float = 0.1, salt: str = "galgen"
-) -> tuple[StampSet, StampSet]:
-    """Divide into training and validation galaxies by a hash of their group.
+def bin_to_size(pixels_nhwc: np.ndarray, size: int) -> tuple[np.ndarray, int]:
+    """Crop about the centre, then bin by the largest whole factor, to `size` x `size` pixels.
 
-    A galaxy's side depends on its group's name and `salt` only, not on the order, number or choice
-    of the other galaxies, so adding data never moves a galaxy from training to validation.
+    Display values (uint8) are averaged and rounded; flux per pixel is summed, which conserves flux.
 
     Parameters
     ----------
-    stamps : StampSet
-    fraction : float
-        Expected fraction of groups in the validation set, in (0, 1).
-    salt : str
-        Another salt gives another, independent split.
-
-    Returns
-    -------
-    train, validation : StampSet
-    """
-    validation = held_out(stamps, fraction, salt)
-    return stamps.select(~validation), stamps.select(validation)
-
-
-def held_out(stamps: StampSet, fraction: float = 0.1, salt: str = "galgen") -> np.ndarray:
-    """Which galaxies `split` puts in the validation set; (N,) bool.
-
-    Raises
-    ------
-    InvalidValueError
-        If `fraction` is not in (0, 1).
-    """
-    if not 0.0 < fraction < 1.0:
-        raise InvalidValueError("validation fraction", fraction, "between 0 and 1")
-    return np.array([_uniform(f"{salt}\0{group}") < fraction for group in stamps.group], bool)
-
-
-def _uniform(text: str) -> float:
-    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2.0**64
-
-
-def bin_to_size(pixels_nhwb: np.ndarray, size: int) -> tuple[np.ndarray, int]:
-    """Centre crop, then bin by the largest whole factor, to `size` x `size` pixels.
-
-    Display values (uint8) are averaged and rounded; flux per pixel is summed, which conserves flux.
+    pixels_nhwc : np.ndarray
+        (N, H, W, B).
+    size : int
+        Side in pixels, 1 or more and at most that of the stamps.
 
     Returns
     -------
     binned : np.ndarray
-        (N, size, size, bands), dtype kept.
+        (N, size, size, B), dtype kept.
     factor : int
         Old pixels per new pixel along a side.
+
+    Raises
+    ------
+    InvalidValueError
+        If the stamps are smaller than `size`.
     """
-    n, height, width, bands = pixels_nhwb.shape
+    n, height, width, bands = pixels_nhwc.shape
     if not 1 <= size <= min(height, width):
         raise InvalidValueError(
             "stamp size", size, f"1..{min(height, width)}, the size of the images"
         )
     factor = min(height, width) // size
     top, left = (height - factor * size) // 2, (width - factor * size) // 2
-    cut = pixels_nhwb[:, top : top + factor * size, left : left + factor * size]
+    cut = pixels_nhwc[:, top : top + factor * size, left : left + factor * size]
     if factor == 1:
         return np.ascontiguousarray(cut), 1
-    display = pixels_nhwb.dtype == np.uint8
+    display = pixels_nhwc.dtype == np.uint8
     blocks = cut.reshape(n, size, factor, size, factor, bands)
     # Rows first: long contiguous additions, several times as fast as both axes at once.
     total = blocks.sum(axis=2, dtype=np.uint32 if display else np.float32).sum(axis=3)

@@ -15,7 +15,7 @@ from galgen.errors import DataError
 from galgen.evaluation.neighbours import thumbnails
 from galgen.measure import measure
 from galgen.pictures.display import to_display
-from galgen.pixels.lupton import LuptonStretch, lupton_preset
+from galgen.pixels.lupton import LuptonStretch
 
 _CHUNK = 256  # stamps measured at a time
 
@@ -74,17 +74,9 @@ def measure_reference(stamps: StampSet, stretch: LuptonStretch) -> Reference:
         )
     measured, small = [], []
     for start in range(0, len(stamps), _CHUNK):
-        flux_nhwb = _flux(stamps, slice(start, start + _CHUNK))
-        measured.append(measure(flux_nhwb, stamps.bands))
-        display_nhwb = to_display(flux_nhwb.movedim(-1, 1).numpy(), stretch)
-        small.append(thumbnails(torch.from_numpy(display_nhwb)))
+        flux_nhwc = stamps.flux(slice(start, start + _CHUNK))
+        measured.append(measure(flux_nhwc, stamps.bands))
+        display_nhwc = to_display(flux_nhwc.movedim(-1, 1).numpy(), stretch)
+        small.append(thumbnails(torch.from_numpy(display_nhwc)))
     columns = {name: torch.cat([m[name] for m in measured]).numpy() for name in measured[0]}
     return Reference(stamps, columns, torch.cat(small))
-
-
-def _flux(stamps: StampSet, rows: slice) -> Tensor:
-    native_nhwb = stamps.native_float(rows)
-    if stamps.native == "flux":
-        return native_nhwb
-    stretch = lupton_preset(stamps.lupton, stamps.bands).at_pixel_scale(stamps.pixel_scale)
-    return stretch.to_flux(native_nhwb)

@@ -39,7 +39,7 @@ def frame_pixels(image: Tensor, width: int = FRAME) -> Tensor:
 
 
 def quantile(values: Tensor, fraction: float) -> Tensor:
-    """The (...,) values below which ``fraction`` of the last axis lies, without interpolation."""
+    """Return values (...,) below which a fraction of the last axis lies, without interpolation."""
     k = max(1, round(fraction * values.shape[-1]))
     if values.device.type == "cpu":
         return values.kthvalue(k, -1).values

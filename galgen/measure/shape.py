@@ -26,7 +26,7 @@ class Ellipse(NamedTuple):
 
 
 def grid(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pixel coordinates x (1, 1, W) and y (1, H, 1)."""
+    """Return pixel coordinates x (1, 1, W) and y (1, H, 1)."""
     x = torch.arange(w, device=device, dtype=torch.float32)
     y = torch.arange(h, device=device, dtype=torch.float32)
     return x[None, None, :], y[None, :, None]
@@ -86,8 +86,9 @@ def resample(image_nchw: Tensor, x_nhw: Tensor, y_nhw: Tensor) -> Tensor:
 
 
 def turn(image_nchw: Tensor, x_n: Tensor, y_n: Tensor) -> Tensor:
-    """Turn (N, C, H, W) by 180 degrees about (x, y); 0 comes in from outside."""
-    x, y = grid(*image_nchw.shape[-2:], image_nchw.device)
+    """Turn (N, C, H, W) by 180 deg about (x, y) in pixels; 0 comes in from outside."""
+    h, w = image_nchw.shape[-2:]
+    x, y = grid(h, w, image_nchw.device)
     return resample(image_nchw, 2 * x_n[:, None, None] - x, 2 * y_n[:, None, None] - y)
 
 

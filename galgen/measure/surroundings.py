@@ -102,7 +102,8 @@ def _two_armed(image_nhw: Tensor, ellipse: shape.Ellipse, sigma_n: Tensor) -> Te
     power = (cosine**2 + sine**2 - noise**2).clamp_min(0)
     amplitude = (2 * power.sqrt() / mean.clamp_min(detect.TINY)).clamp_max(1)
     seen = inside.unflatten(1, (RINGS, CIRCLES)).flatten(2).all(2) & (mean > MIN_RING_SNR * noise)
-    return (amplitude.where(seen, 0)).sum(1) / seen.sum(1).clamp_min(1)
+    strength: Tensor = amplitude.where(seen, 0).sum(1) / seen.sum(1).clamp_min(1)
+    return strength
 
 
 def _angles(device: torch.device) -> Tensor:

@@ -55,7 +55,7 @@ class LuptonStretch:
     pixel_scale: float
 
     def at_pixel_scale(self, pixel_scale: float | None) -> LuptonStretch:
-        """The same stretch of surface brightness for flux per pixel of another size (arcsec).
+        """Return the same stretch of surface brightness for pixels of another size (arcsec).
 
         None, an unknown size, leaves the stretch as it is.
         """
@@ -67,7 +67,7 @@ class LuptonStretch:
         )
 
     def to_display(self, flux_nhwc: torch.Tensor, clip: bool = True) -> torch.Tensor:
-        """Stretch flux (..., bands) to display values, within [0, 1] if `clip`."""
+        """Stretch flux (..., B) to display values, within [0, 1] if `clip`."""
         a_nhwc = flux_nhwc * flux_nhwc.new_tensor(self.scales) + self.offset
         # The clamp replaces the 0/0 of empty pixels by its limit, with finite gradients.
         y_nhw1 = (self.gain * _intensity(a_nhwc)).clamp(min=_TINY)
@@ -79,9 +79,10 @@ class LuptonStretch:
         return v_nhwc.clamp(0.0, 1.0)
 
     def to_flux(self, display_nhwc: torch.Tensor) -> torch.Tensor:
-        """Inverse of ``to_display(clip=False)``; finite for any finite input.
+        """Return the flux (..., B) of display values; finite for any finite input.
 
-        As ``mean_b max(0, v_b) = asinh(gain I) / norm``, the intensity follows in closed form.
+        The inverse of ``to_display(clip=False)``. As ``mean_b max(0, v_b) = asinh(gain I) / norm``,
+        the intensity follows in closed form.
         """
         x_nhw1 = (self.norm * _intensity(display_nhwc)).clamp(_TINY, _SINH_MAX)
         a_nhwc = display_nhwc * (torch.sinh(x_nhw1) / x_nhw1 * (self.norm / self.gain))
@@ -89,6 +90,7 @@ class LuptonStretch:
 
 
 def _intensity(x_nhwc: torch.Tensor) -> torch.Tensor:
+    """Mean over the bands of what is above 0."""
     return x_nhwc.clamp(min=0.0).mean(dim=-1, keepdim=True)
 
 
@@ -107,7 +109,13 @@ LUPTON: Mapping[str, LuptonStretch] = {
 
 
 def lupton_preset(name: str, bands: tuple[str, ...]) -> LuptonStretch:
-    """The stretch called `name`, checked to be for `bands`."""
+    """Return the stretch called `name`, a key of `LUPTON`.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is none, or it is for other bands (bluest first) than `bands`.
+    """
     if name not in LUPTON:
         raise InvalidValueError("lupton stretch", name, ", ".join(LUPTON) + " or none")
     stretch = LUPTON[name]
@@ -119,3 +127,31 @@ def lupton_preset(name: str, bands: tuple[str, ...]) -> LuptonStretch:
             "Bands are listed bluest first; use another stretch, or none.",
         )
     return stretch
+
+
+def flux_stretch(
+    name: str | None, bands: tuple[str, ...], pixel_scale: float | None
+) -> LuptonStretch:
+    """Return the stretch between flux and display values of pixels of a size.
+
+    Parameters
+    ----------
+    name : str or None
+        Key of `LUPTON`, None if the stretch is not known.
+    bands : tuple of str
+        Bluest first.
+    pixel_scale : float or None
+        Arcsec per pixel; None for that of the stretch.
+
+    Raises
+    ------
+    InvalidValueError
+        If the stretch is not known, or for other bands.
+    """
+    if name is None:
+        hint = (
+            "Flux cannot be had from display pixels without their stretch; "
+            "write display images instead, or train on linear flux."
+        )
+        raise InvalidValueError("lupton stretch", None, ", ".join(LUPTON), hint)
+    return lupton_preset(name, bands).at_pixel_scale(pixel_scale)

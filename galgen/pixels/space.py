@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import torch
 
 from galgen.errors import InvalidValueError
-from galgen.pixels.lupton import LUPTON, LuptonStretch, lupton_preset
+from galgen.pixels.lupton import LUPTON, LuptonStretch, flux_stretch, lupton_preset
 from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
 from galgen_kernels.fits import Lupton, Stretch
@@ -45,6 +46,7 @@ class PixelSpace:
     Attributes
     ----------
     native : {"display", "flux"}
+        What native pixels are.
     bands : tuple of str
         Bluest first.
     softening : float or tuple of float
@@ -112,6 +114,7 @@ class PixelSpace:
         return None if self.mix is None else inverse(self.mix)
 
     def _check_mix(self) -> None:
+        """Raise `InvalidValueError` unless `mix` can be inverted."""
         b = len(self.bands)
         if self.mix is not None and not is_invertible(self.mix, b):
             raise InvalidValueError("mix", self.mix, f"an invertible {b} x {b} matrix")
@@ -124,9 +127,9 @@ class PixelSpace:
         InvalidValueError
             If the native pixels are display values of an unknown stretch.
         """
-        return self.flux_of_native(self.decode(x_nhwc))
+        return self.native_to_flux(self.decode(x_nhwc))
 
-    def flux_of_native(self, native_nhwc: torch.Tensor) -> torch.Tensor:
+    def native_to_flux(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to flux per pixel, in `unit`.
 
         Raises
@@ -136,10 +139,10 @@ class PixelSpace:
         """
         if self.native == "flux":
             return native_nhwc
-        return self._known_stretch().to_flux(native_nhwc)
+        return self._stretch().to_flux(native_nhwc)
 
     def kernel_stretch(self) -> Stretch:
-        """What `to_flux` does after `unmix`, as the numbers that ``galgen_kernels.fits`` is given.
+        """Return what `to_flux` does after `unmix`, as numbers for ``galgen_kernels.fits``.
 
         Raises
         ------
@@ -151,7 +154,7 @@ class PixelSpace:
         a = a * (len(self.bands) // len(a))
         if self.native == "flux":
             return Stretch(slope, self.mean, a)
-        stretch = self._known_stretch()
+        stretch = self._stretch()
         lupton = Lupton(
             stretch.norm,
             tuple(stretch.norm / (stretch.gain * scale) for scale in stretch.scales),
@@ -169,30 +172,17 @@ class PixelSpace:
         native_nhwc = self.decode(x_nhwc)
         if self.native == "display":
             return native_nhwc.clamp(0.0, 1.0)
-        stretch = self._stretch()
-        if stretch is not None:
-            return stretch.to_display(native_nhwc)
+        if self.lupton is not None:
+            return self._stretch().to_display(native_nhwc)
         white = math.asinh(1000.0)
         return ((self._stabilise(native_nhwc) + 1.0) / (white + 1.0)).clamp(0.0, 1.0)
 
-    def _stretch(self) -> LuptonStretch | None:
-        if self.lupton is None:
-            return None
-        return lupton_preset(self.lupton, self.bands).at_pixel_scale(self.pixel_scale)
-
-    def _known_stretch(self) -> LuptonStretch:
-        stretch = self._stretch()
-        if stretch is None:
-            raise InvalidValueError(
-                "lupton stretch",
-                None,
-                ", ".join(LUPTON),
-                "Flux cannot be had from display pixels without their stretch; "
-                "write display images instead, or train on linear flux.",
-            )
-        return stretch
+    def _stretch(self) -> LuptonStretch:
+        """Return the stretch between flux and display, for pixels of this size."""
+        return flux_stretch(self.lupton, self.bands, self.pixel_scale)
 
     def _stabilise(self, native_nhwc: torch.Tensor) -> torch.Tensor:
+        """Native pixels to s, whose noise is roughly constant."""
         a = native_nhwc.new_tensor(self.softening)
         if self.native == "flux":
             return torch.asinh(native_nhwc / a)
@@ -200,6 +190,7 @@ class PixelSpace:
         return t_nhwc.sign() * t_nhwc.abs().sqrt() - a.sqrt()
 
     def _unstabilise(self, s_nhwc: torch.Tensor) -> torch.Tensor:
+        """Return native pixels from s, finite whatever it is."""
         a = s_nhwc.new_tensor(self.softening)
         if self.native == "flux":
             return a * torch.sinh(s_nhwc.clamp(-_ASINH_MAX, _ASINH_MAX))
@@ -207,13 +198,20 @@ class PixelSpace:
         u_nhwc = s_nhwc + a.sqrt()
         return u_nhwc * u_nhwc.abs() - a
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
-        return json.loads(json.dumps(asdict(self)))
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return values
 
     @classmethod
-    def from_json(cls, values: Mapping[str, object]) -> PixelSpace:
-        """Inverse of `to_json`; unknown or missing keys are an `InvalidValueError`."""
+    def from_json(cls, values: Mapping[str, Any]) -> PixelSpace:
+        """Make a space of what `to_json` returned.
+
+        Raises
+        ------
+        InvalidValueError
+            If a key is unknown or missing, or a value cannot be used.
+        """
         known = {f.name for f in fields(cls)}
         required = {"native", "bands", "softening", "mean", "std"}
         if set(values) - known or required - set(values):
@@ -226,6 +224,6 @@ class PixelSpace:
         return cls(**{k: _as_tuple(v) for k, v in values.items()})
 
 
-def _as_tuple(value: object) -> object:
-    """Lists, and lists of lists, as tuples."""
+def _as_tuple(value: Any) -> Any:
+    """Turn lists, and lists of lists, into tuples."""
     return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value

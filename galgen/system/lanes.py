@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 
 def in_lanes(
     make: Callable[[Item], Made], items: Iterable[Item], lanes: int, first_alone: bool = False
-) -> Iterator[Made]:
+) -> Generator[Made, None, None]:
     """Like ``map(make, items)``, with several calls at a time, each of one torch thread.
 
     Items are taken as results are, so either may be endless; when items end, what has begun is

@@ -26,24 +26,25 @@ class TrainingBatch:
 
     Attributes
     ----------
-    x_bhwc : Tensor
-        Stamps, float32 model space.
-    category_b : Tensor
-        Category codes after label dropout, int64.
-    properties_bp : Tensor
-        Standardised properties after dropout, NaN where hidden.
+    x_nhwc : Tensor
+        Stamps (n, H, W, B), float32 model space.
+    category_n : Tensor
+        Category codes (n,) after label dropout, int64.
+    properties_np : Tensor
+        Standardised properties (n, P) after dropout, float32, NaN where hidden.
     """
 
-    x_bhwc: Tensor
-    category_b: Tensor
-    properties_bp: Tensor
+    x_nhwc: Tensor
+    category_n: Tensor
+    properties_np: Tensor
 
 
 def balanced_weights(code_n: np.ndarray, balance: float) -> np.ndarray:
-    """Draw probability of each galaxy: a category of n members gets a share ~ n^(1 - balance)."""
+    """Draw probability (N,) of each galaxy: a category of m has a share of m^(1 - balance)."""
     count = np.bincount(code_n)
     weight = count[code_n].astype(np.float64) ** -balance
-    return weight / weight.sum()
+    probability: np.ndarray = weight / weight.sum()
+    return probability
 
 
 class BatchSource:
@@ -77,6 +78,7 @@ class BatchSource:
         Parameters
         ----------
         step : int
+            Training step, from 0.
         rank, size : int
             The share: every `size`-th galaxy from number `rank` on.
         """
@@ -85,30 +87,31 @@ class BatchSource:
         picks = np.searchsorted(self._cumulative, rng.random(n) * self._cumulative[-1])
         index = np.minimum(picks, len(self.stamps) - 1)
         square = self.stamps.pixels.shape[1] == self.stamps.pixels.shape[2]
-        turn_b, flip_b = draw_orientations(n, rng, square=square)
-        code_b = self._drop_labels(self.stamps.category[index], rng)
-        z_bp = self._drop_properties(self.z_np[index], rng)
-        nothing_b = rng.random(n) < self.config.unconditional
-        code_b[nothing_b], z_bp[nothing_b] = 0, np.nan  # the root: no label
+        turn_n, flip_n = draw_orientations(n, rng, square=square)
+        code_n = self._drop_labels(self.stamps.category[index], rng)
+        z_np = self._drop_properties(self.z_np[index], rng)
+        nothing_n = rng.random(n) < self.config.unconditional
+        code_n[nothing_n], z_np[nothing_n] = 0, np.nan  # the root: no label
         own = slice(rank, n, size)
-        x_bhwc = self.space.encode(self.stamps.native_float(index[own]))
+        x_nhwc = self.space.encode(self.stamps.native_float(index[own]))
         return TrainingBatch(
-            orient(x_bhwc, turn_b[own], flip_b[own]),
-            torch.from_numpy(code_b[own]),
-            torch.from_numpy(z_bp[own]),
+            orient(x_nhwc, turn_n[own], flip_n[own]),
+            torch.from_numpy(code_n[own]),
+            torch.from_numpy(z_np[own]),
         )
 
-    def _drop_labels(self, code_b: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _drop_labels(self, code_n: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Replace some labels by a random ancestor, so that every inner node can be asked for."""
-        code_b = code_b.astype(np.int64)
-        for i in np.flatnonzero(rng.random(len(code_b)) < self.config.label_dropout):
-            code_b[i] = rng.choice(self._ancestors[code_b[i]])
-        return code_b
+        code_n = code_n.astype(np.int64)
+        for i in np.flatnonzero(rng.random(len(code_n)) < self.config.label_dropout):
+            code_n[i] = rng.choice(self._ancestors[code_n[i]])
+        return code_n
 
-    def _drop_properties(self, z_bp: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        hidden = rng.random(z_bp.shape) < self.config.property_dropout
-        hidden |= rng.random((len(z_bp), 1)) < self.config.all_properties_dropout
-        return np.where(hidden, np.float32(np.nan), z_bp)
+    def _drop_properties(self, z_np: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Hide some properties, and all of some galaxies."""
+        hidden = rng.random(z_np.shape) < self.config.property_dropout
+        hidden |= rng.random((len(z_np), 1)) < self.config.all_properties_dropout
+        return np.where(hidden, np.float32(np.nan), z_np)
 
 
 def prefetched(
@@ -127,7 +130,7 @@ def prefetched(
 def draw_orientations(
     n: int, rng: np.random.Generator, *, square: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Quarter turns (n,) and flips (n,) at random; the sky has no preferred direction.
+    """Draw quarter turns (n,) and flips (n,) at random; the sky has no preferred direction.
 
     Stamps that are not square are turned by half turns only.
     """
@@ -135,13 +138,13 @@ def draw_orientations(
     return turns[rng.integers(0, len(turns), n)], rng.integers(0, 2, n)
 
 
-def orient(x_bhwc: Tensor, turn_b: np.ndarray, flip_b: np.ndarray) -> Tensor:
-    """Turn each stamp by quarter turns, counter-clockwise, then flip it or not."""
-    out = torch.empty_like(x_bhwc)
+def orient(x_nhwc: Tensor, turn_n: np.ndarray, flip_n: np.ndarray) -> Tensor:
+    """Turn each stamp (n, H, W, B) by quarter turns, counter-clockwise, then flip it or not."""
+    out = torch.empty_like(x_nhwc)
     for turn in range(4):
         for flip in range(2):
-            chosen = torch.from_numpy((turn_b == turn) & (flip_b == flip))
+            chosen = torch.from_numpy((turn_n == turn) & (flip_n == flip))
             if chosen.any():
-                part = torch.rot90(x_bhwc[chosen], turn, (1, 2))
+                part = torch.rot90(x_nhwc[chosen], turn, (1, 2))
                 out[chosen] = part.flip(2) if flip else part
     return out

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import types
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,10 @@ from platformdirs import user_cache_path
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+import galgen.data.stamps
 import galgen.measure
 import galgen.pixels.lupton
-import galgen.pixels.space
 from galgen.data import StampSet
-from galgen.pixels.space import PixelSpace
 from galgen.system.files import write_atomically
 
 _DIGEST = 16  # bytes
@@ -35,12 +34,21 @@ def cache_folder() -> Path:
     return user_cache_path("galgen") / "measured"
 
 
+def measuring_sources() -> list[Path]:
+    """Source files that measured values follow from.
+
+    `StampSet.flux` leads from pixels to flux, by the stretches of `galgen.pixels.lupton`, and all
+    of `galgen.measure` from there to values.
+    """
+    folder = Path(inspect.getfile(galgen.measure)).parent
+    to_flux = (Path(inspect.getfile(m)) for m in (galgen.pixels.lupton, galgen.data.stamps))
+    return [*sorted(folder.rglob("*.py")), *to_flux]
+
+
 def measurement_version() -> str:
     """SHA-256 of the source text that measured values follow from, and of PyTorch's version."""
     digest = hashlib.sha256(torch.__version__.encode())
-    folder = Path(inspect.getfile(galgen.measure)).parent
-    modules: tuple[types.ModuleType, ...] = (galgen.pixels.lupton, galgen.pixels.space)
-    for path in [*sorted(folder.glob("*.py")), *(Path(inspect.getfile(m)) for m in modules)]:
+    for path in measuring_sources():
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -53,24 +61,24 @@ class MeasurementCache:
     folders : iterable of Path
         Where the file may be: all are read, the first that can be written is written. With none,
         nothing is kept.
-    space : PixelSpace
-        How pixels become flux. Its scaling to model space does not matter.
+    stamps : StampSet
+        Of any galaxies: it says how pixels become flux.
     """
 
-    def __init__(self, folders: Iterable[Path], space: PixelSpace) -> None:
+    def __init__(self, folders: Iterable[Path], stamps: StampSet) -> None:
         self._folders = tuple(folders)
         depends = {
             "version": measurement_version(),
-            "native": space.native,
-            "bands": space.bands,
-            "lupton": space.lupton,
-            "pixel_scale": space.pixel_scale,
+            "native": stamps.native,
+            "bands": stamps.bands,
+            "lupton": stamps.lupton,
+            "pixel_scale": stamps.pixel_scale,
         }
         self._key = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
         self._name = f"{self._key[:32]}.safetensors"
 
     def digests(self, stamps: StampSet) -> list[bytes]:
-        """Hash of each galaxy's pixels, 16 bytes."""
+        """Hash the pixels of each galaxy to 16 bytes."""
         shape = str(stamps.pixels.shape[1:]).encode()
         return [
             hashlib.blake2b(
@@ -80,9 +88,9 @@ class MeasurementCache:
         ]
 
     def read(self, width: int) -> dict[bytes, np.ndarray]:
-        """Values (`width`,) float32 by the galaxy's digest; files that are not whole are left out.
+        """Read values (`width`,) float32 by the galaxy's digest.
 
-        Never raises: what cannot be read has to be measured again.
+        Never raises: files that are not whole are left out, and have to be measured again.
         """
         known: dict[bytes, np.ndarray] = {}
         for folder in self._folders:
@@ -90,6 +98,7 @@ class MeasurementCache:
         return known
 
     def _read(self, path: Path, width: int) -> dict[bytes, np.ndarray]:
+        """Read one file; nothing of one that is missing, damaged or of another kind."""
         try:
             arrays = load(path.read_bytes())
             digests, values, checksum = (arrays[k] for k in ("digests", "values", "checksum"))
@@ -113,12 +122,18 @@ class MeasurementCache:
             content = save({"digests": digests, "values": values, "checksum": checksum})
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, lambda aside, content=content: aside.write_bytes(content))
+                write_atomically(path, partial(_write, content))
             except OSError:
                 continue
             return
 
     def _checksum(self, digests: np.ndarray, values: np.ndarray) -> bytes:
+        """SHA-256 of what a file holds, and of what its values depend on."""
         return hashlib.sha256(
             self._key.encode() + digests.tobytes() + np.ascontiguousarray(values).tobytes()
         ).digest()
+
+
+def _write(content: bytes, path: Path) -> None:
+    """Write a file."""
+    path.write_bytes(content)

@@ -16,7 +16,7 @@ _CHUNK = 256  # stamps at a time
 
 
 def fit_pixels(stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelSpace:
-    """Pixel space in which `stamps` have zero mean and standard deviation 0.5 overall.
+    """Measure the pixel space in which stamps have zero mean and standard deviation 0.5 overall.
 
     One standard deviation serves all bands. Several bands are mixed into their principal
     components, each divided by the square root of its standard deviation: half-way to making
@@ -26,6 +26,7 @@ def fit_pixels(stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelS
     Parameters
     ----------
     stamps : StampSet
+        Training galaxies.
     softening : float
         For display pixels. For flux it is measured: the median over stamps of the robust
         scatter of each stamp's border.
@@ -67,7 +68,11 @@ def fit_pixels(stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelS
 
 
 def _sky_sigma(stamps: StampSet) -> tuple[float, ...]:
-    """Per band: median over stamps of 1.4826 MAD of the outer eighth of the stamp."""
+    """Per band: median over stamps of 1.4826 MAD of the outer eighth of the stamp.
+
+    Not `astropy.stats.mad_std`: of an even number of values it takes the mean of the two middle
+    ones, torch the lower one, and pixel spaces would not be those of earlier checkpoints.
+    """
     height, width = stamps.pixels.shape[1:3]
     border = torch.ones(height, width, dtype=torch.bool)
     edge = max(1, min(height, width) // 8)

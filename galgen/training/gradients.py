@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from galgen.training.group import Group
 
@@ -25,7 +25,8 @@ class Gradients:
     """
 
     def __init__(self, weights: nn.Module, working: nn.Module, group: Group) -> None:
-        self._weights, self._working = list(weights.parameters()), list(working.parameters())
+        self._weights: list[Tensor] = list(weights.parameters())
+        self._working: list[Tensor] = list(working.parameters())
         self._group = group
         self._flat = torch.zeros(sum(p.numel() for p in self._weights), device=_device(weights))
         parts = self._flat.split([p.numel() for p in self._weights])
@@ -42,18 +43,15 @@ class Gradients:
     def collect(self) -> None:
         """Give the weights the gradients of the working network, added up over the group."""
         # A parameter without a part in the loss, such as the embedding of no property, has none.
-        pairs = [
-            (own, parameter.grad)
-            for own, parameter in zip(self._grads, self._working, strict=True)
-            if parameter.grad is not None
-        ]
-        if len(pairs) < len(self._grads):
+        given = [(i, p.grad) for i, p in enumerate(self._working) if p.grad is not None]
+        if len(given) < len(self._grads):
             self._flat.zero_()
-        torch._foreach_copy_(*(list(side) for side in zip(*pairs, strict=True)))
+        torch._foreach_copy_([self._grads[i] for i, _ in given], [grad for _, grad in given])
         self._group.add(self._flat)
         for parameter, own in zip(self._weights, self._grads, strict=True):
             parameter.grad = own
 
 
 def _device(module: nn.Module) -> torch.device:
+    """Device of a module's first parameter."""
     return next(module.parameters()).device

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,8 +85,8 @@ class Trainer:
         Galaxies to learn from and galaxies held out.
     out : Path
         Folder for ``checkpoint.safetensors`` and ``loss.csv``.
-    device : str
-        Torch device.
+    device : torch.device or str
+        Where to train.
     compile : bool
         Compile the network (worth its start-up time on a GPU).
     group : Group
@@ -132,7 +133,7 @@ class Trainer:
         WeightsError
             If the checkpoint is unreadable or belongs to another model, diffusion or optimizer.
         """
-        state = self.denoiser, self.ema, self.optimizers
+        state = self.denoiser, self.ema.module, self.optimizers
         meta = load_state(self.checkpoint_path, *state, self._made_by())
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
         if self.group.rank == 0:
@@ -153,9 +154,9 @@ class Trainer:
         # A loss or gradient that is not finite reaches every weight in the same step, by clipping.
         if not all(bool(p.isfinite().all()) for p in self.denoiser.parameters()):
             raise self._diverged("NaN or infinity is among the weights")
-        meta = {"step": self.step, "images": self.images, "seconds": self.seconds}
-        meta |= self._made_by()
-        save_state(self.checkpoint_path, self.denoiser, self.ema, self.optimizers, meta)
+        progress = {"step": self.step, "images": self.images, "seconds": self.seconds}
+        state = self.denoiser, self.ema.module, self.optimizers
+        save_state(self.checkpoint_path, *state, {**progress, **self._made_by()})
 
     def run(self, events: Events) -> bool:
         """Train until the run is complete or `events.stop` says so; save in both cases.
@@ -220,17 +221,19 @@ class Trainer:
             ]
         return torch.cat(losses).mean().item()
 
-    def _made_by(self) -> dict[str, object]:
-        """What a checkpoint must share with the run that continues it, as JSON gives it."""
-        made_by = {
+    def _made_by(self) -> dict[str, Any]:
+        """Return what a checkpoint must share with the run that continues it, as JSON gives it."""
+        configured = {
             "model": self.preset.model.to_json(),
             "diffusion": self.preset.diffusion.task(),
             "optimizer": self.config.optimizer,
             "tree of categories": self.tree.render_tree(),
         }
-        return json.loads(json.dumps(made_by))
+        made_by: dict[str, Any] = json.loads(json.dumps(configured))
+        return made_by
 
     def _diverged(self, what: str) -> NonFiniteOutputError:
+        """Make the error of a run that went wrong."""
         return NonFiniteOutputError(
             f"Training diverged: {what} after {self.images} images; lower the learning rate. "
             f"The last checkpoint, {self.checkpoint_path}, is from before."
@@ -243,8 +246,8 @@ class Trainer:
                 group["lr"] = self.learning_rate
         self._gradients.send_weights()
         share = slice(self.group.rank, None, self.group.size)
-        loss_b = self._batch_loss(self._working, batch, self.step, share)
-        (loss_b.sum() / self.config.batch).backward()
+        loss_n = self._batch_loss(self._working, batch, self.step, share)
+        (loss_n.sum() / self.config.batch).backward()
         self._gradients.collect()
         torch.nn.utils.clip_grad_norm_(self.denoiser.parameters(), self.config.gradient_clip)
         for optimizer in self.optimizers:
@@ -253,7 +256,7 @@ class Trainer:
         self.images += self.config.batch
         if self.group.rank == 0:
             self.ema.update(self.denoiser, self.step)
-        return loss_b.detach().mean()
+        return loss_n.detach().mean()
 
     def _batch_loss(
         self, denoiser: Denoiser, batch: TrainingBatch, step: int, share: slice = slice(None)
@@ -262,24 +265,26 @@ class Trainer:
         # torch seeds its CPU generator with 32 bits: both numbers have to fit into them.
         seed = (self.config.seed * 0x9E3779B1 + step) % 2**32
         n = self.config.batch
-        sigma_b = denoiser.preconditioning.draw_sigmas(n, torch.Generator().manual_seed(seed))
-        x_bhwc, sigma_b, category_b, properties_bp = (
+        sigma_n = denoiser.preconditioning.draw_sigmas(n, torch.Generator().manual_seed(seed))
+        x_nhwc, sigma_n, category_n, properties_np = (
             tensor.to(self.device, non_blocking=True)
-            for tensor in (batch.x_bhwc, sigma_b[share], batch.category_b, batch.properties_bp)
+            for tensor in (batch.x_nhwc, sigma_n[share], batch.category_n, batch.properties_np)
         )
         generator = torch.Generator(self.device).manual_seed(seed ^ 0xFFFFFFFF)
-        shape = n, *x_bhwc.shape[1:]
-        noise_bhwc = torch.randn(shape, generator=generator, device=self.device)[share]
-        condition = Condition(category_b, properties_bp)
+        shape = n, *x_nhwc.shape[1:]
+        noise_nhwc = torch.randn(shape, generator=generator, device=self.device)[share]
+        condition = Condition(category_n, properties_np)
         # The averaged network is a module of its own: compiling it too would not pay.
         loss = self._loss if denoiser is self._working else denoising_loss
-        return loss(denoiser, x_bhwc, sigma_b, noise_bhwc, condition)
+        return loss(denoiser, x_nhwc, sigma_n, noise_nhwc, condition)
 
     def _log_validation(self) -> None:
+        """Compute the validation loss, keep it and log it."""
         self.last_validation_loss = self.validation_loss()
         self._append(validation_loss=f"{self.last_validation_loss:.5f}")
 
     def _append(self, **values: str) -> None:
+        """Log values of this step."""
         self._log.append(
             images=str(self.images),
             seconds=f"{self.seconds:.1f}",

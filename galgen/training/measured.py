@@ -11,7 +11,6 @@ import torch
 
 from galgen.data import StampSet
 from galgen.measure import properties, property_names
-from galgen.pixels.space import PixelSpace
 from galgen.system.lanes import in_lanes
 from galgen.system.signals import InterruptedRun
 from galgen.training.cache import MeasurementCache
@@ -22,7 +21,6 @@ _SAVE_SECONDS = 20.0  # between writing what is measured to the cache
 
 def measured_properties(
     stamps: StampSet,
-    space: PixelSpace,
     names: Sequence[str],
     *,
     folders: Iterable[Path] = (),
@@ -35,8 +33,6 @@ def measured_properties(
     ----------
     stamps : StampSet
         N galaxies.
-    space : PixelSpace
-        How their pixels become flux.
     names : sequence of str
         The P properties: of `galgen.measure.property_names`, or else columns of `stamps`.
     folders : iterable of Path
@@ -60,7 +56,7 @@ def measured_properties(
         If the flux cannot be had from the pixels.
     """
     measured = property_names(stamps.bands)
-    found = _measured(stamps, space, MeasurementCache(folders, space), report, stop)
+    found = _measured(stamps, MeasurementCache(folders, stamps), report, stop)
     table = np.full((len(stamps), len(names)), np.nan)
     for column, name in enumerate(names):
         # Another survey's half-light radius is not the one that is measured here.
@@ -73,12 +69,11 @@ def measured_properties(
 
 def _measured(
     stamps: StampSet,
-    space: PixelSpace,
     cache: MeasurementCache,
     report: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> np.ndarray:
-    """All that is measured, (N, M) float32; each galaxy depends on its own pixels only."""
+    """Return all that is measured, (N, M) float32; each galaxy depends on its own pixels only."""
     n, width = len(stamps), len(property_names(stamps.bands))
     digests = cache.digests(stamps)
     known = cache.read(width)
@@ -93,8 +88,7 @@ def _measured(
     chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
 
     def measure_chunk(index: np.ndarray) -> np.ndarray:
-        flux_nhwc = space.flux_of_native(stamps.native_float(index))
-        columns = properties(flux_nhwc, stamps.bands)
+        columns = properties(stamps.flux(index), stamps.bands)
         return torch.stack([columns[name] for name in property_names(stamps.bands)], 1).numpy()
 
     done, saved, last = n - len(rows), 0, time.monotonic()

@@ -22,7 +22,8 @@ _NOT_HIDDEN = (
 
 def make_optimizers(net: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     """Return Muon for hidden weight matrices and AdamW for the rest, or AdamW alone."""
-    hidden, rest = [], []
+    hidden: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
         matrix = parameter.ndim == 2 and not any(part in name for part in _NOT_HIDDEN)
         (hidden if matrix and config.optimizer == "muon" else rest).append(parameter)
@@ -46,8 +47,9 @@ def learning_rate(config: TrainConfig, images: int, time_used: float = 0.0) -> f
     Parameters
     ----------
     config : TrainConfig
+        Length of the run, peak rate, warm-up and cooldown.
     images : int
-        Seen so far.
+        Training images seen so far.
     time_used : float
         Fraction of the time that is given. The run is as far as the larger of the two fractions, so
         that it ends at zero whichever ends it.

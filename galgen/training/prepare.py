@@ -87,6 +87,11 @@ def prepare(
     report, stop : callable
         See `galgen.training.measured.measured_properties`.
 
+    Returns
+    -------
+    Prepared
+        All that a run needs besides the network and where it writes.
+
     Raises
     ------
     DataError
@@ -116,7 +121,7 @@ def prepare(
     model = dataclasses.replace(preset.model, bands=len(stamps.bands), properties=names)
     model.check_size(height, width)
     preset = dataclasses.replace(preset, model=model)
-    values_np = measured_properties(stamps, space, names, folders=folders, report=report, stop=stop)
+    values_np = measured_properties(stamps, names, folders=folders, report=report, stop=stop)
     codes = stamps.category[of_population]
     population = Population.fit(names, values_np[of_population], codes, tree)
     z_np = population.standardised(values_np)
@@ -136,7 +141,7 @@ def prepare(
 
 
 def _names(stamps: StampSet, is_training: np.ndarray, of_population: np.ndarray) -> tuple[str, ...]:
-    """Properties that the network is told."""
+    """Names of the properties that the network is told."""
     names = property_names(stamps.bands)
     # Where few have a redshift, having one says which survey a galaxy is from. Text is no redshift.
     redshift = stamps.columns.get("redshift", np.full(len(stamps), np.nan))[of_population]

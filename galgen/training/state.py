@@ -13,20 +13,31 @@ from torch import Tensor, nn
 from galgen.diffusion.config import DiffusionConfig
 from galgen.errors import WeightsError
 from galgen.model.config import ModelConfig
-from galgen.training.ema import PowerEMA
 from galgen.weights.tensors import load_tensors, save_tensors
 
 
 def save_state(
     path: Path,
     denoiser: nn.Module,
-    ema: PowerEMA,
+    averaged: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     meta: dict[str, Any],
 ) -> None:
-    """Write networks and optimizer moments aside, then rename: a kill leaves the last good file."""
+    """Write networks and optimizer moments aside, then rename: a kill leaves the last good file.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    denoiser, averaged : nn.Module
+        The network that is trained, and its average.
+    optimizers : sequence of Optimizer
+        Whose moments are kept.
+    meta : dict
+        What else to keep, of JSON types.
+    """
     tensors = {f"trained.{k}": v for k, v in denoiser.state_dict().items()}
-    tensors |= {f"averaged.{k}": v for k, v in ema.module.state_dict().items()}
+    tensors |= {f"averaged.{k}": v for k, v in averaged.state_dict().items()}
     for i, optimizer in enumerate(optimizers):
         for j, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{j}.{k}": torch.as_tensor(v) for k, v in moments.items()}
@@ -36,11 +47,20 @@ def save_state(
 def load_state(
     path: Path,
     denoiser: nn.Module,
-    ema: PowerEMA,
+    averaged: nn.Module,
     optimizers: Sequence[torch.optim.Optimizer],
     expected: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Restore what `save_state` wrote and return its metadata.
+
+    Parameters
+    ----------
+    path : Path
+        File to read.
+    denoiser, averaged, optimizers
+        As for `save_state`; changed in place.
+    expected : mapping
+        Metadata that must be the same where the file has them.
 
     Raises
     ------
@@ -58,7 +78,7 @@ def load_state(
             )
     try:
         denoiser.load_state_dict(_part(tensors, "trained."))
-        ema.module.load_state_dict(_part(tensors, "averaged."))
+        averaged.load_state_dict(_part(tensors, "averaged."))
     except RuntimeError as error:
         raise WeightsError(
             f"{path}: checkpoint of another network; use the preset it was started with "
@@ -74,7 +94,7 @@ def load_state(
 
 
 def _with_defaults(name: str, found: Any) -> Any:
-    """A configuration from a checkpoint: settings newer than that had their defaults then."""
+    """Complete a checkpoint's configuration: settings newer than it had their defaults then."""
     if name == "model":
         found = ModelConfig.from_json(found).to_json()
     elif name == "diffusion":
@@ -83,4 +103,5 @@ def _with_defaults(name: str, found: Any) -> Any:
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return tensors of a prefix, without it."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

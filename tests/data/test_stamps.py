@@ -9,6 +9,7 @@ import torch
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.data.stamps import bin_to_size
 from galgen.errors import DataError, InvalidValueError
+from galgen.pixels.lupton import LUPTON
 
 
 def make(n: int = 5, native: str = "display", prefix: str = "g", **changes) -> StampSet:
@@ -79,6 +80,18 @@ def test_native_float():
     out += 1.0  # must be a copy: training augments in place
     np.testing.assert_array_equal(flux.pixels + 1.0, out.numpy())
     assert flux.native_float([0]).shape == (1, 4, 6, 3)
+
+
+def test_flux_of_display_pixels_is_that_of_their_stretch():
+    """And flux is what it is; without a stretch there is none."""
+    display = make(3, native="display")
+    with pytest.raises(InvalidValueError, match="lupton stretch"):
+        display.flux()
+    known = replace(display, lupton="sdss", pixel_scale=0.8)
+    expected = LUPTON["sdss"].at_pixel_scale(0.8).to_flux(display.native_float([2]))
+    assert torch.equal(known.flux([2]), expected)
+    flux = make(3, native="flux")
+    assert torch.equal(flux.flux(), flux.native_float())
 
 
 def test_concatenate_fills_missing_columns():

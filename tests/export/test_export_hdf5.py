@@ -13,7 +13,7 @@ from galgen.data import open_stamps
 from galgen.errors import CatalogError, DataError, OutputError
 from galgen.export import hdf5
 from galgen.export.hdf5 import export_hdf5
-from tests.real import FIXTURE, fixture_stamps, flux_of, run_info, write_real
+from tests.real import FIXTURE, fixture_stamps, run_info, write_real
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_bytes_are_reproducible(catalog, tmp_path, monkeypatch):
 
 def test_calibrated_flux_of_one_band(tmp_path):
     stamps = fixture_stamps().select(slice(3))
-    flux_nhwb = flux_of(stamps)[..., :1].numpy()
+    flux_nhwb = stamps.flux()[..., :1].numpy()
     one = replace(stamps, pixels=flux_nhwb, native="flux", bands=("Y",), unit="nJy", lupton=None)
     info = replace(run_info(one), zero_point=31.4)
     export_hdf5(write_real(tmp_path / "a.fits", one, info=info), tmp_path / "a.h5")

@@ -7,7 +7,7 @@ import pytest
 
 from galgen.errors import CatalogError
 from galgen.pictures.display import display_stretch, shown, to_display
-from tests.real import fixture_stamps, flux_of, run_info
+from tests.real import fixture_stamps, run_info
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,14 @@ def test_shown_bands(n, expected):
 
 def flux_and_info(lupton: str | None):
     stamps = fixture_stamps()
-    flux_nbhw = flux_of(stamps).permute(0, 3, 1, 2).numpy()
+    flux_nbhw = stamps.flux().permute(0, 3, 1, 2).numpy()
     return stamps, flux_nbhw, replace(run_info(stamps), lupton=lupton)
 
 
 @pytest.mark.parametrize("pixel_scale", [None, 0.396, 1.2])
 def test_colour_images_come_back_in_their_stretch(pixel_scale):
     stamps = replace(fixture_stamps(), pixel_scale=pixel_scale)
-    flux_nbhw = flux_of(stamps).permute(0, 3, 1, 2).numpy()
+    flux_nbhw = stamps.flux().permute(0, 3, 1, 2).numpy()
     display = to_display(flux_nbhw, display_stretch(run_info(stamps), flux_nbhw[:1]))
     np.testing.assert_allclose(display, stamps.pixels / np.float32(255), atol=1e-5)
 

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from galgen.data import StampSet, open_stamps
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import InvalidValueError
 from galgen.pixels.space import LUPTON, PixelSpace
-from galgen.training.fit_pixels import fit_pixels
 
 HALF_GREY = 0.5 / 255.0
 
@@ -184,56 +181,3 @@ def test_json_of_another_version_is_refused():
 def test_impossible_spaces_are_refused(change):
     with pytest.raises(InvalidValueError):
         replace(DISPLAY, **change)
-
-
-def stamps(pixels: np.ndarray, native: str, bands: tuple[str, ...]) -> StampSet:
-    n = len(pixels)
-    ids = np.arange(n).astype(str)
-    return StampSet(pixels, native, bands, np.zeros(n, np.int16), ids, source="made.zip")
-
-
-def test_fit_gives_the_standard_deviation_edm_expects():
-    rng = np.random.default_rng(3)
-    # 300 stamps: more than one chunk, the last one incomplete.
-    pixels = rng.integers(0, [60, 120, 255], size=(300, 8, 8, 3)).astype(np.uint8)
-    made = stamps(pixels, "display", ("g", "r", "i"))
-    space = fit_pixels(made)
-    x = space.encode(made.native_float()).double()
-    torch.testing.assert_close(x.mean((0, 1, 2)), torch.zeros(3).double(), rtol=0, atol=1e-5)
-    assert abs(float(x.std((0, 1, 2), correction=0).square().mean().sqrt()) - 0.5) < 1e-5
-    assert len(set(space.std)) == 1
-
-
-def test_fit_measures_the_sky_noise_of_each_band():
-    rng = np.random.default_rng(4)
-    sigma = np.array([0.02, 0.1])
-    flux = rng.normal(scale=sigma, size=(300, 32, 32, 2))
-    flux[:, 10:22, 10:22] += 50.0  # the galaxy must not count as noise
-    flux[::7, :20] += rng.uniform(0, 9, size=(43, 20, 32, 2))  # nor a bright neighbour
-    space = fit_pixels(stamps(flux.astype(np.float32), "flux", ("g", "r")))
-    np.testing.assert_allclose(space.softening, sigma, rtol=0.05)
-
-
-@pytest.mark.parametrize(
-    ("pixels", "native"),
-    [
-        (np.zeros((0, 8, 8, 3), np.uint8), "display"),
-        (np.full((4, 8, 8, 3), 7, np.uint8), "display"),
-        (np.zeros((4, 8, 8, 3), np.float32), "flux"),
-    ],
-)
-def test_fit_refuses_data_without_signal(pixels, native):
-    with pytest.raises(DataError, match=r"made\.zip"):
-        fit_pixels(stamps(pixels, native, ("g", "r", "i")))
-
-
-def test_real_galaxies_fill_the_model_range():
-    real = open_stamps(Path(__file__).parents[1] / "fixtures" / "galaxies64.zip")
-    space = fit_pixels(real)
-    x = space.encode(real.native_float())
-    assert abs(float(x.square().mean().sqrt()) - 0.5) < 1e-3
-    assert x.abs().max() < 4
-    again = torch.round(space.to_display(x) * 255).to(torch.uint8)
-    assert torch.equal(again, torch.from_numpy(real.pixels))
-    # Galaxies are redder than the stretch's white: bands read in reverse would fail here.
-    assert sorted(space.mean) == list(space.mean)

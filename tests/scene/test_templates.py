@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from galgen.scene.templates import make_templates
-from tests.real import flux_of, population
+from tests.real import population
 
 BANDS = ("g", "r", "i")
 COLOURS = np.array([0.5, 1.0, 1.5])[:, None, None]
@@ -34,7 +34,7 @@ def test_sky_noise_and_neighbours_are_gone():
 
 def test_light_is_normalised_and_ends_within_the_stamp():
     """Real galaxies fade out before the circle that fits into the stamp, whatever is there."""
-    templates = make_templates(flux_of(population(24, seed=3)).permute(0, 3, 1, 2).numpy(), BANDS)
+    templates = make_templates(population(24, seed=3).flux().permute(0, 3, 1, 2).numpy(), BANDS)
     assert len(templates.stamp_n) > 20
     light = templates.light_nbhw.numpy()
     assert light.sum((2, 3)) == pytest.approx(1)
@@ -46,7 +46,7 @@ def test_light_is_normalised_and_ends_within_the_stamp():
 
 
 def test_a_galaxy_does_not_depend_on_the_others():
-    stamps = flux_of(population(9, seed=4)).permute(0, 3, 1, 2).numpy()
+    stamps = population(9, seed=4).flux().permute(0, 3, 1, 2).numpy()
     together, alone = make_templates(stamps, BANDS), make_templates(stamps[5:6], BANDS)
     i = together.stamp_n.tolist().index(5)
     for name, values in alone._asdict().items():

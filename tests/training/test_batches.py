@@ -45,7 +45,7 @@ def whole(**changes: object) -> dict[str, object]:
 def drawn(batch_source: BatchSource, steps: int) -> np.ndarray:
     """Which galaxies the first steps draw, known by their first property."""
     return np.concatenate(
-        [batch_source.batch(step).properties_bp[:, 0].numpy() for step in range(steps)]
+        [batch_source.batch(step).properties_np[:, 0].numpy() for step in range(steps)]
     ).astype(int)
 
 
@@ -74,16 +74,16 @@ def test_batches_are_balanced(balance: float, share: float) -> None:
 def test_rows_stay_together() -> None:
     """Stamp, label and properties of one galaxy, also after turning."""
     batch = source([ROUND, SPIRAL, BARRED], **whole()).batch(0)
-    index = batch.properties_bp[:, 0].long()
-    assert torch.equal(batch.properties_bp[:, 1], -index.float())
-    assert torch.equal(batch.category_b, torch.tensor([ROUND, SPIRAL, BARRED])[index])
-    native = SPACE.decode(batch.x_bhwc) * 255
+    index = batch.properties_np[:, 0].long()
+    assert torch.equal(batch.properties_np[:, 1], -index.float())
+    assert torch.equal(batch.category_n, torch.tensor([ROUND, SPIRAL, BARRED])[index])
+    native = SPACE.decode(batch.x_nhwc) * 255
     torch.testing.assert_close(native, index.float()[:, None, None, None].expand_as(native),
                                rtol=0, atol=1e-3)  # fmt: skip
-    assert batch.x_bhwc.shape == (50, 4, 4, 2)
-    assert batch.x_bhwc.dtype == torch.float32
-    assert batch.category_b.dtype == torch.int64
-    assert batch.properties_bp.dtype == torch.float32
+    assert batch.x_nhwc.shape == (50, 4, 4, 2)
+    assert batch.x_nhwc.dtype == torch.float32
+    assert batch.category_n.dtype == torch.int64
+    assert batch.properties_np.dtype == torch.float32
 
 
 def test_a_step_is_always_the_same() -> None:
@@ -92,18 +92,18 @@ def test_a_step_is_always_the_same() -> None:
     one, other = source(codes), source(codes)
     for step in (7, 3, 10**9):
         a, b = one.batch(step), other.batch(step)
-        assert torch.equal(a.x_bhwc, b.x_bhwc)
-        assert torch.equal(a.category_b, b.category_b)
-        np.testing.assert_array_equal(a.properties_bp, b.properties_bp)
+        assert torch.equal(a.x_nhwc, b.x_nhwc)
+        assert torch.equal(a.category_n, b.category_n)
+        np.testing.assert_array_equal(a.properties_np, b.properties_np)
         other.batch(0)
-    assert not torch.equal(one.batch(3).x_bhwc, one.batch(4).x_bhwc)
-    assert not torch.equal(one.batch(3).x_bhwc, source(codes, seed=1).batch(3).x_bhwc)
+    assert not torch.equal(one.batch(3).x_nhwc, one.batch(4).x_nhwc)
+    assert not torch.equal(one.batch(3).x_nhwc, source(codes, seed=1).batch(3).x_nhwc)
 
 
 def test_label_dropout() -> None:
     """A dropped label becomes one of its ancestors, each as often."""
     batches = source([BARRED] * 5, **whole(label_dropout=0.3))
-    count = Counter(torch.cat([batches.batch(i).category_b for i in range(80)]).tolist())
+    count = Counter(torch.cat([batches.batch(i).category_n for i in range(80)]).tolist())
     n = 80 * 50
     chain = [node.code for node in categories.path(categories.get("barred"))]
     assert set(count) == set(chain)
@@ -113,14 +113,14 @@ def test_label_dropout() -> None:
 
 
 def test_no_label_stays_no_label() -> None:
-    assert source([0, 0], label_dropout=1).batch(0).category_b.tolist() == [0] * 50
+    assert source([0, 0], label_dropout=1).batch(0).category_n.tolist() == [0] * 50
 
 
 def test_property_dropout() -> None:
     """One by one, and all together: any subset can be asked for later, and none."""
     one, both = 0.2, 0.3
     batches = source([ROUND] * 5, **whole(property_dropout=one, all_properties_dropout=both))
-    hidden = torch.cat([batches.batch(i).properties_bp.isnan() for i in range(80)]).double()
+    hidden = torch.cat([batches.batch(i).properties_np.isnan() for i in range(80)]).double()
     n = len(hidden)
     expected = both + (1 - both) * one
     for p in range(2):
@@ -133,8 +133,8 @@ def test_unconditional() -> None:
     """Label and properties go together: the condition that guidance steers away from."""
     batches = source([ROUND] * 5, **whole(unconditional=0.2))
     made = [batches.batch(i) for i in range(80)]
-    unlabelled = torch.cat([batch.category_b == 0 for batch in made])
-    hidden = torch.cat([batch.properties_bp.isnan() for batch in made])
+    unlabelled = torch.cat([batch.category_n == 0 for batch in made])
+    hidden = torch.cat([batch.properties_np.isnan() for batch in made])
     assert torch.equal(unlabelled, hidden.all(1))
     assert torch.equal(unlabelled, hidden.any(1))
     n = len(unlabelled)
@@ -144,9 +144,9 @@ def test_unconditional() -> None:
 def test_unmeasured_properties_stay_hidden() -> None:
     batches = source([ROUND] * 3, **whole())
     batches.z_np[:, 1] = np.nan
-    properties_bp = batches.batch(0).properties_bp
-    assert properties_bp[:, 1].isnan().all()
-    assert not properties_bp[:, 0].isnan().any()
+    properties_np = batches.batch(0).properties_np
+    assert properties_np[:, 1].isnan().all()
+    assert not properties_np[:, 0].isnan().any()
 
 
 def orientations(x_hwc: Tensor, n: int = 400) -> Counter[bytes]:
@@ -181,8 +181,8 @@ def test_orientations_against_numpy() -> None:
 
 
 def test_galaxies_are_turned_independently() -> None:
-    x_bhwc = torch.arange(9.0).view(1, 3, 3, 1).expand(200, -1, -1, -1)
-    turned = orient(x_bhwc, *draw_orientations(200, np.random.default_rng(0), square=True))
+    x_nhwc = torch.arange(9.0).view(1, 3, 3, 1).expand(200, -1, -1, -1)
+    turned = orient(x_nhwc, *draw_orientations(200, np.random.default_rng(0), square=True))
     corners = turned[:, 0, 0, 0]
     assert {0.0, 2.0, 6.0, 8.0} == set(corners.tolist())
     same = (corners[1:] == corners[:-1]).double().mean().item()
@@ -194,5 +194,5 @@ def test_prefetched_batches_come_in_order(ahead: int) -> None:
     galaxies = source([1, 2, 3] * 4)
     batches = prefetched(galaxies, 5, ahead)
     for step in (5, 6, 7, 8):
-        assert torch.equal(next(batches).x_bhwc, galaxies.batch(step).x_bhwc)
+        assert torch.equal(next(batches).x_nhwc, galaxies.batch(step).x_nhwc)
     batches.close()

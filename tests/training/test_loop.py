@@ -254,7 +254,7 @@ def test_one_bad_stamp_is_enough(prepared: Prepared, tmp_path: Path, minutes: fl
     def batch(step: int, *share: int) -> TrainingBatch:
         made = prepared.training.batch(step, *share)
         if step == 2:
-            made.x_bhwc[0, 0, 0, 0] = torch.nan
+            made.x_nhwc[0, 0, 0, 0] = torch.nan
         return made
 
     run = trainer(prepared, tmp_path, checkpoint_minutes=minutes)

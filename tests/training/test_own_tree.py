@@ -161,8 +161,8 @@ def test_labels_are_dropped_to_ancestors_in_their_own_tree():
     tree = TREES["default, backwards"]
     config = TrainConfig(batch=50, label_dropout=1, unconditional=0)
     source = BatchSource(stamps(tree, [9] * 5), np.zeros((5, 2), np.float32), SPACE, config)
-    assert set(source.batch(0).category_b.tolist()) == {0}  # where code 9 of galgen's is a spiral
+    assert set(source.batch(0).category_n.tolist()) == {0}  # where code 9 of galgen's is a spiral
     nested = stamps(TREES["nested"], [4] * 5)
     source = BatchSource(nested, np.zeros((5, 2), np.float32), SPACE, config)
-    dropped = torch.cat([source.batch(i).category_b for i in range(3)])
+    dropped = torch.cat([source.batch(i).category_n for i in range(3)])
     assert set(dropped.tolist()) == {0, 1}

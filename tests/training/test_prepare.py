@@ -78,8 +78,8 @@ def test_real_galaxies(galaxies: Path) -> None:
     np.testing.assert_array_equal(prepared.population.z_np, prepared.training.z_np)
     assert np.isfinite(prepared.training.z_np).mean() > 0.9
     assert prepared.validation.z_np.shape == (len(validation), len(NAMES))
-    x_bhwc = prepared.training.batch(0).x_bhwc
-    assert x_bhwc.shape == (4, 64, 64, 3)
+    x_nhwc = prepared.training.batch(0).x_nhwc
+    assert x_nhwc.shape == (4, 64, 64, 3)
 
 
 def test_the_rest_of_the_preset_is_kept(galaxies: Path) -> None:
@@ -92,10 +92,7 @@ def test_the_rest_of_the_preset_is_kept(galaxies: Path) -> None:
 def test_held_out_galaxies_are_scaled_like_the_others(galaxies: Path) -> None:
     """Nothing of the population is fitted on them."""
     prepared = prepare([galaxies], preset())
-    flux_nhwc = prepared.space.to_flux(
-        prepared.space.encode(prepared.validation.stamps.native_float())
-    )
-    ratio_n = measure(flux_nhwc, prepared.space.bands)["AXIS_RATIO"].numpy()
+    ratio_n = measure(prepared.validation.stamps.flux(), prepared.space.bands)["AXIS_RATIO"].numpy()
     column = NAMES.index("axis_ratio")
     z_n = (ratio_n - prepared.population.centre[column]) / prepared.population.scale[column]
     np.testing.assert_allclose(
@@ -106,7 +103,7 @@ def test_held_out_galaxies_are_scaled_like_the_others(galaxies: Path) -> None:
 def test_size(galaxies: Path) -> None:
     prepared = prepare([galaxies], preset(), size=32)
     assert prepared.size == 32
-    assert prepared.training.batch(0).x_bhwc.shape == (4, 32, 32, 3)
+    assert prepared.training.batch(0).x_nhwc.shape == (4, 32, 32, 3)
 
 
 def test_redshift_is_a_property_where_there_is_one(galaxies: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class State:
         self.optimizers = make_optimizers(self.denoiser.net, TrainConfig(optimizer=kind))
 
     def parts(self) -> tuple:
-        return self.denoiser, self.ema, self.optimizers
+        return self.denoiser, self.ema.module, self.optimizers
 
     def step(self) -> None:
         """A training step with made-up gradients."""
@@ -128,12 +128,12 @@ aside = path.with_name(f".{path.name}.part")
 denoiser = Denoiser(tiny().model, DiffusionConfig())
 ema = PowerEMA(denoiser, 0.1)
 step = 0
-save_state(path, denoiser, ema, [], {"step": step})
+save_state(path, denoiser, ema.module, [], {"step": step})
 for round in range(10):
     child = os.fork()
     if not child:
         for number in itertools.count(step + 1):
-            save_state(path, denoiser, ema, [], {"step": number})
+            save_state(path, denoiser, ema.module, [], {"step": number})
     end = time.monotonic() + 60
     while not aside.exists() and time.monotonic() < end:
         pass
@@ -141,7 +141,7 @@ for round in range(10):
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL, status
-    now = load_state(path, denoiser, ema, [], {})["step"]
+    now = load_state(path, denoiser, ema.module, [], {})["step"]
     assert now >= step, (now, step)
     step = now
 print("last", step)
