@@ -1,4 +1,4 @@
-"""Are the generated galaxies like the real ones?"""
+"""Comparison of generated galaxies with real ones."""
 
 from galgen.evaluation.distance import Comparison, wasserstein1
 from galgen.evaluation.neighbours import Neighbours

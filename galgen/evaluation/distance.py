@@ -8,7 +8,7 @@ import numpy as np
 
 
 def wasserstein1(a_n: np.ndarray, b_m: np.ndarray) -> float:
-    """Wasserstein-1 distance of two samples, the area between their cumulative distributions.
+    """Wasserstein-1 distance of samples (N,) and (M,), the area between their distributions.
 
     In the unit of the samples: the mean distance that one sample has to be moved to become the
     other.
@@ -72,6 +72,11 @@ def compare(
         Random halvings to average over.
     rng : np.random.Generator
         Source of the halvings.
+
+    Returns
+    -------
+    Comparison
+        In the unit of the samples.
     """
     generated = np.sort(np.asarray(generated_n, np.float64))
     real = np.sort(np.asarray(real_m, np.float64))
@@ -105,7 +110,7 @@ def _pick(sorted_n: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def _ratio(distance: float, floor: float) -> float:
-    """`distance` / `floor`; where the real values are all one number, 1 if ours are it too."""
+    """Divide by the floor; where the real values are all one number, 1 if ours are it too."""
     if floor > 0:
         return float(distance / floor)
     return 1.0 if distance == 0 else float("inf")

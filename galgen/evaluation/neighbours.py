@@ -1,4 +1,4 @@
-"""Nearest neighbours in the reference: has the generator learned galaxies, or copied them?"""
+"""Nearest neighbours in the reference, which tell copies from galaxies that were learned."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Neighbours:
     closest: tuple[tuple[int, str, float], ...]
 
 
-def thumbnails(display_nhwb: Tensor) -> Tensor:
-    """Display values shrunk to (n, B, 16, 16) by area."""
-    return F.adaptive_avg_pool2d(display_nhwb.movedim(-1, 1), SIDE)
+def thumbnails(display_nhwc: Tensor) -> Tensor:
+    """Shrink display values (N, H, W, B) to (N, B, 16, 16) by area."""
+    return F.adaptive_avg_pool2d(display_nhwc.movedim(-1, 1), SIDE)
 
 
 def nearest(
     query_nbss: Tensor, reference_mbss: Tensor, exclude_nm: Tensor | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each thumbnail to the nearest reference one, over the 8 flips and turns.
+    """Find the distance of each thumbnail to the nearest reference one, over the 8 flips and turns.
 
     Parameters
     ----------
@@ -84,6 +84,7 @@ def nearest(
 
 
 def _turns(x_nbss: Tensor) -> list[Tensor]:
+    """Return thumbnails turned by none to three quarters."""
     return [torch.rot90(x_nbss, k, (-2, -1)) for k in range(4)]
 
 
@@ -99,9 +100,9 @@ def compare_neighbours(
 
     Parameters
     ----------
-    generated_nbss, generated_id_n
+    generated_nbss, generated_id_n : Tensor (n, B, S, S), ndarray (n,)
         Thumbnails and ids of generated galaxies.
-    reference_mbss, reference_id_m, group_m
+    reference_mbss, reference_id_m, group_m : Tensor (m, B, S, S), ndarray (m,), ndarray (m,)
         Thumbnails, ids and groups of the reference; within a group nothing counts as a neighbour.
     real_rows_k : ndarray (k,) int
         Reference galaxies that set the scale, of the same categories as the generated ones: a round

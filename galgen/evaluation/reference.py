@@ -27,6 +27,7 @@ class Reference:
     Attributes
     ----------
     stamps : StampSet
+        M real galaxies.
     measured : dict of str to ndarray (M,)
         Columns of `galgen.measure.measure`.
     thumbnails_mbss : Tensor (M, B, 16, 16)
@@ -38,13 +39,13 @@ class Reference:
     thumbnails_mbss: Tensor
 
     def members(self, code: int) -> np.ndarray:
-        """Rows labelled with a category or anything below it."""
+        """Return the rows labelled with a category or anything below it."""
         return np.flatnonzero(np.isin(self.stamps.category, self.stamps.tree.codes_below(code)))
 
     def describe(self) -> dict[str, object]:
         """Source, number of galaxies and the SHA-256 of their pixels, ids and categories."""
         stamps = self.stamps
-        digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels))
+        digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels).data)
         digest.update("\0".join(stamps.ids.tolist()).encode())
         digest.update(stamps.category.astype("<i2").tobytes())
         source = " + ".join(Path(name).name for name in stamps.source.split(" + "))
@@ -57,6 +58,7 @@ def measure_reference(stamps: StampSet, stretch: LuptonStretch) -> Reference:
     Parameters
     ----------
     stamps : StampSet
+        M real galaxies.
     stretch : LuptonStretch
         From flux to the display values of thumbnails.
 

@@ -101,7 +101,8 @@ class Evaluation:
             "by_column": self.column_medians(),
             "by_category": {r.name: r.median for r in self.categories if r.columns},
         }
-        return _json({"format": FORMAT, "summary": summary, **asdict(self)})
+        everything = {"format": FORMAT, "summary": summary, **asdict(self)}
+        return {name: _json(value) for name, value in everything.items()}
 
     def table(self) -> str:
         """Ratios by category and column, and what else a person should know, as aligned text."""
@@ -122,6 +123,7 @@ class Evaluation:
         return "\n".join([*lines, "", *self._notes()]) + "\n"
 
     def _notes(self) -> list[str]:
+        """Lines below the table."""
         notes = [
             "Wasserstein-1 distance of generated from real galaxies over that of two halves of the "
             "real ones:",
@@ -147,33 +149,37 @@ class Evaluation:
 
 
 def _head(name: str) -> str:
-    """Column name short enough for a table; ``COLOR_G_R`` becomes g-r."""
+    """Return a column name short enough for a table; ``COLOR_G_R`` becomes g-r."""
     if name.startswith("COLOR_"):
         return name.removeprefix("COLOR_").replace("_", "-").lower()
     return _HEADS.get(name, name.replace("_", " ").lower())
 
 
 def _cell(comparison: Comparison | None) -> str:
+    """Return a cell of the table."""
     if comparison is None:
         return "-"
     return _number(comparison.ratio) + ("*" if comparison.differs else " ")
 
 
 def _number(value: float) -> str:
+    """Return a ratio as text."""
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def _percent(value: float) -> str:
+    """Return a fraction as text."""
     return f"{value:.1%}" if math.isfinite(value) else "unknown"
 
 
 def _median(values: Iterable[float]) -> float:
+    """Median, NaN of nothing."""
     values = list(values)
     return float(np.median(values)) if values else math.nan
 
 
 def _json(value: object) -> object:
-    """JSON types only: mappings, lists, and None for NaN and infinity."""
+    """Return JSON types only: mappings, lists, and None for NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(k): _json(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

@@ -74,6 +74,8 @@ def evaluate(
         or no flux to be had.
     CatalogError
         If the catalogue is not one.
+    InvalidValueError
+        If `seed`, `splits` or `neighbours` is out of range.
 
     Examples
     --------
@@ -96,7 +98,7 @@ def evaluate(
         stretch = display_stretch(catalog.info, _sample(catalog, neighbours))
         real = measure_reference(stamps, stretch)
         return Evaluation(
-            catalog=_describe(catalog),
+            catalog=_provenance(catalog),
             reference=real.describe(),
             seed=seed,
             splits=splits,
@@ -108,6 +110,7 @@ def evaluate(
 
 
 def _open(reference: StampSet | str | Path | Sequence[str | Path], info: RunInfo) -> StampSet:
+    """Read the reference, in stamps as large as the catalogue's."""
     if isinstance(reference, StampSet):
         return reference
     paths = [reference] if isinstance(reference, str | Path) else reference
@@ -139,6 +142,7 @@ def _check(stamps: StampSet, info: RunInfo) -> None:
 def _by_category(
     catalog: CatalogFile, real: Reference, seed: int, splits: int
 ) -> Iterator[CategoryReport]:
+    """Compare the galaxies of each category."""
     names = [column.name for column in measured_columns(catalog.bands)]
     measured = {name: catalog.column(name) for name in names}
     ours = compared_values(measured, catalog.bands)
@@ -163,17 +167,20 @@ def _by_category(
 
 
 def _finite(values_n: np.ndarray) -> np.ndarray:
-    return values_n[np.isfinite(values_n)]
+    """Return the values that were measured."""
+    finite: np.ndarray = values_n[np.isfinite(values_n)]
+    return finite
 
 
 def _undetected(measured: Mapping[str, np.ndarray], rows: np.ndarray) -> float:
+    """Fraction of rows in which no galaxy was found, NaN of none."""
     return float(np.isnan(measured["HALF_LIGHT_RADIUS"][rows]).mean()) if len(rows) else math.nan
 
 
 def _neighbours(
     catalog: CatalogFile, real: Reference, stretch: LuptonStretch, seed: int, most: int
 ) -> Neighbours | None:
-    """Nearest neighbours of galaxies evenly spaced in the catalogue, where there are real ones."""
+    """Look for neighbours of galaxies evenly spaced in the catalogue, where there are real ones."""
     rows = _evenly(len(catalog), most)
     members = [real.members(code) for code in catalog.column("CATEGORY")[rows].tolist()]
     rows = rows[np.array([len(m) > 0 for m in members], bool)]
@@ -196,18 +203,19 @@ def _neighbours(
 
 
 def _sample(catalog: CatalogFile, neighbours: int) -> np.ndarray:
-    """Stamps to set display levels by."""
+    """Return stamps (n, B, H, W) to set display levels by."""
     if neighbours == 0:  # nothing will be looked at
         return np.ones((1, len(catalog.bands), 1, 1), np.float32)
     return catalog.stamps(_evenly(len(catalog), _SAMPLE))
 
 
 def _evenly(n: int, most: int) -> np.ndarray:
-    """At most `most` rows of n, evenly spaced."""
+    """Return at most `most` rows of n, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 
-def _describe(catalog: CatalogFile) -> dict[str, object]:
-    provenance = {name: getattr(catalog.info, name) for name in _PROVENANCE}
+def _provenance(catalog: CatalogFile) -> dict[str, object]:
+    """Tell which catalogue was evaluated, and what made it."""
+    made_by = {name: getattr(catalog.info, name) for name in _PROVENANCE}
     versions = dict(catalog.info.versions)
-    return {"file": catalog.path.name, "galaxies": len(catalog), **provenance, "versions": versions}
+    return {"file": catalog.path.name, "galaxies": len(catalog), **made_by, "versions": versions}

@@ -23,15 +23,16 @@ Profiles are what the stamps show: the PSF and the pixels of the training images
 
 from __future__ import annotations
 
+from galgen.errors import MissingPackageError
+
 try:
     import galsim  # noqa: F401  so that what is missing is said here
 except ImportError as error:
-    raise ImportError(
-        "galgen.galsim needs GalSim. Install it: pip install 'galgen-astro[galsim]'."
-    ) from error
+    raise MissingPackageError("GalSim", "galsim", error) from error
 
 from galgen.galsim import config
-from galgen.galsim.galaxies import GalgenCatalog, GalgenModel, make_galaxy
+from galgen.galsim.inputs import GalgenCatalog, GalgenModel
+from galgen.galsim.profile import make_galaxy
 
 __all__ = ["GalgenCatalog", "GalgenModel", "make_galaxy"]
 

@@ -11,7 +11,7 @@ import galsim
 from galsim import config as gsc
 
 from galgen.errors import GalgenError
-from galgen.galsim.galaxies import GalgenCatalog, GalgenModel
+from galgen.galsim.inputs import GalgenCatalog, GalgenModel
 from galgen.galsim.profile import profile
 
 INPUTS = {"galgen_catalog": GalgenCatalog, "galgen_model": GalgenModel}
@@ -35,7 +35,7 @@ Config = dict[str, Any]
 
 
 def register() -> None:
-    """Register the types."""
+    """Register galgen's types with GalSim."""
     for name, kind in INPUTS.items():
         gsc.RegisterInputType(name, gsc.InputLoader(kind))
     gsc.RegisterObjectType(GALAXY, _build, input_type=list(INPUTS))
@@ -71,7 +71,7 @@ def _build(
 
 
 def _value(config: Config, base: Config, value_type: type | None) -> tuple[float | int | str, bool]:
-    """A ``GalgenValue``: of a galaxy by its index, or else of the one drawn for this object."""
+    """Find a ``GalgenValue``: of a galaxy by its index, or of the one drawn for this object."""
     with _context(VALUE, base):
         # A category alone would not say which galaxy.
         needed = {"key": str} | ({"index": int} if "category" in config else {})
@@ -89,10 +89,13 @@ def _value(config: Config, base: Config, value_type: type | None) -> tuple[float
 
 
 def _input(config: Config, base: Config, user: str) -> GalgenCatalog | GalgenModel:
+    """Return the one input object of galgen that a configuration has."""
     given = [name for name in INPUTS if name in base.get("_input_objs", {})]
     if len(given) > 1:
         raise galsim.GalSimConfigError(f"{user} needs one input: {' or '.join(given)}.")
-    return gsc.GetInputObj(given[0] if given else next(iter(INPUTS)), config, base, user)
+    kind = given[0] if given else next(iter(INPUTS))
+    galaxies: GalgenCatalog | GalgenModel = gsc.GetInputObj(kind, config, base, user)
+    return galaxies
 
 
 @contextmanager

@@ -1,20 +1,87 @@
-"""From a clean stamp to a light profile of the flux and size that are asked for."""
+"""From a galaxy to a light profile of the flux and size that are asked for."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
+from typing import TypedDict, Unpack
 
 import galsim
 import numpy as np
 
 from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp
+from galgen.galsim.galaxies import Galaxies
 
 _INTERPOLANT = galsim.Quintic()
 # The half-light radius is measured in 4 samples per pixel and 8 rings per sample: right to 1 % for
 # 1.5 pixels and to 0.3 % for 4.
 _FINE, _RINGS = 4, 8
+
+
+class ProfileOptions(TypedDict, total=False):
+    """What `make_galaxy` may be asked for; see there."""
+
+    band: str | None
+    ref_band: str | None
+    flux: float | None
+    mag: float | None
+    zeropoint: float | None
+    half_light_radius: float | None
+    pixel_scale: float | None
+    gsparams: galsim.GSParams | None
+
+
+def make_galaxy(
+    galaxies: Galaxies,
+    index: int,
+    category: str | None = None,
+    **options: Unpack[ProfileOptions],
+) -> galsim.GSObject:
+    """Make a light profile, centred on its centroid: GalSim's object type ``GalgenGalaxy``.
+
+    The PSF and the pixels of the model's training images are in the profile and are not taken out:
+    half-light radii are those of what was seen through them.
+
+    Parameters
+    ----------
+    galaxies : GalgenCatalog or GalgenModel
+        Where it comes from.
+    index : int
+        Which galaxy; in a configuration, by default the next.
+    category : str, optional
+        Count only galaxies of this category and those below it.
+    band : str, optional
+        Band to draw, by default the middle one.
+    ref_band : str, optional
+        Band in which flux, magnitude and radius are given, by default the one drawn. With the same
+        one for every band, images of a scene in several bands show the galaxies' colours.
+    flux : float, optional
+        Flux, by default that of the stamp.
+    mag, zeropoint : float, optional
+        Magnitude instead of flux, and the magnitude of flux 1 in the image drawn.
+    half_light_radius : float, optional
+        Circularised radius (arcsec) of the ellipse that holds half of the light, as for a sheared
+        `galsim.Sersic`: the galaxy is dilated to it.
+    pixel_scale : float, optional
+        Arcsec per pixel of the stamp instead, by default the catalogue's own, where it has one.
+    gsparams : galsim.GSParams, optional
+        GalSim's own settings of accuracy.
+
+    Returns
+    -------
+    galsim.GSObject
+        Positions in arcsec, north up where the stamp's is.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such galaxy, it cannot be seen in its stamp, or a value is not allowed.
+    """
+    stamp = galaxies.stamp(galaxies.row(index, category))
+    if stamp is None:
+        raise InvalidValueError("index", index, "a galaxy that can be seen in its stamp")
+    return profile(stamp, galaxies.bands, galaxies.pixel_scale, **options)
 
 
 def profile(
@@ -31,7 +98,24 @@ def profile(
     pixel_scale: float | None = None,
     gsparams: galsim.GSParams | None = None,
 ) -> galsim.InterpolatedImage:
-    """The profile of a galaxy; see `galgen.galsim.make_galaxy` for the parameters."""
+    """Make the profile of a clean stamp.
+
+    Parameters
+    ----------
+    stamp : CleanStamp
+        The galaxy.
+    bands : tuple of str
+        Of the stamp, bluest first.
+    own_scale : float or None
+        Arcsec per pixel of the stamp, None if it is not known.
+    band, ref_band, flux, mag, zeropoint, half_light_radius, pixel_scale, gsparams
+        See `make_galaxy`.
+
+    Raises
+    ------
+    InvalidValueError
+        If a value is not allowed.
+    """
     band = bands[len(bands) // 2] if band is None else band
     drawn = stamp.flux_bhw[_find("band", band, bands)]
     reference = stamp.flux_bhw[_find("ref_band", ref_band or band, bands)]
@@ -68,7 +152,7 @@ def profile(
 
 
 def measure_half_light_radius(stamp: CleanStamp, flux_hw: np.ndarray) -> float:
-    """Circularised radius (pix) of the ellipse that holds half of the light, in one band.
+    """Measure the circularised radius (pix) of the ellipse that holds half of the light of a band.
 
     Of the light as it will be drawn, between the pixels too: the catalogue's HALF_LIGHT_RADIUS is
     measured in whole pixels and is up to 5 % larger where it is only a few.
@@ -89,17 +173,19 @@ def measure_half_light_radius(stamp: CleanStamp, flux_hw: np.ndarray) -> float:
 
 @cache
 def _between(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolation from n pixels to finer ones (F n, n), and where these are (pix)."""
+    """Return the interpolation from n pixels to finer ones (F n, n), and where these are (pix)."""
     x = (np.arange(_FINE * n) + 0.5) / _FINE - 0.5
     return _INTERPOLANT.xval((x[:, None] - np.arange(n)).ravel()).reshape(-1, n), x
 
 
 def _find(name: str, band: str, bands: tuple[str, ...]) -> int:
+    """Index of a band, or `InvalidValueError`."""
     if band not in bands:
         raise InvalidValueError(name, band, ", ".join(bands))
     return bands.index(band)
 
 
 def _check_positive(name: str, arcsec: float) -> None:
+    """Raise `InvalidValueError` unless a size is above 0."""
     if not (math.isfinite(arcsec) and arcsec > 0):
         raise InvalidValueError(name, arcsec, "above 0, in arcsec")

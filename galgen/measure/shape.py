@@ -93,7 +93,24 @@ def turn(image_nchw: Tensor, x_n: Tensor, y_n: Tensor) -> Tensor:
 
 
 class Radius:
-    """Circularised elliptical radius sqrt(a b) of every pixel of (H, W) stamps."""
+    """Circularised elliptical radius sqrt(a b) of every pixel of (H, W) stamps.
+
+    Parameters
+    ----------
+    ellipse : Ellipse
+        Centre, axis ratio and angle of each galaxy.
+    h, w : int
+        Sides of the stamps, pixels.
+
+    Attributes
+    ----------
+    r : Tensor (N, H, W)
+        Radius of each pixel, pixels.
+    inverse_gradient : Tensor (N, H, W)
+        Pixels from one radius to the next.
+    largest : Tensor (N,)
+        Radius of the largest ellipse that fits in the stamp, pixels.
+    """
 
     def __init__(self, ellipse: Ellipse, h: int, w: int) -> None:
         x, y = grid(h, w, ellipse.x.device)

@@ -25,9 +25,11 @@ class Canvas:
     Parameters
     ----------
     field : Field
+        Where they are, and how many pixels they have.
     convolver : Convolver
         PSF of each band.
     bands : tuple of str
+        The B band names, bluest first.
     tree : Taxonomy
         Categories of the galaxies.
     zero_point : float
@@ -58,6 +60,7 @@ class Canvas:
         Parameters
         ----------
         sources : Sources
+            Where, how bright, how large and at which angle.
         stamps : SourceStamps
             Of as many galaxies.
         seed : int
@@ -105,7 +108,7 @@ class Canvas:
         return rows[drawn]
 
     def _fluxes(self, mag_nb: np.ndarray, stamp_flux_nb: np.ndarray) -> np.ndarray:
-        """Fluxes from magnitudes, those without one by the colours of the stamp."""
+        """Fluxes (N, B) from magnitudes, those without one by the colours of the stamp."""
         flux_nb = 10 ** (0.4 * (self._zero_point - mag_nb))
         scale_n = np.exp(np.nanmean(np.log(flux_nb / stamp_flux_nb), axis=1, keepdims=True))
         return np.where(np.isnan(mag_nb), scale_n * stamp_flux_nb, flux_nb)

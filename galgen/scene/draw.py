@@ -43,14 +43,15 @@ class Box(NamedTuple):
 
     @property
     def empty(self) -> bool:
+        """Whether there are no pixels in it."""
         return self.left >= self.right or self.low >= self.top
 
     def grown(self, margin: int) -> Box:
-        """With `margin` more pixels on every side."""
+        """Return a box with `margin` more pixels on every side."""
         return Box(self.left - margin, self.low - margin, self.right + margin, self.top + margin)
 
     def within(self, other: Box) -> Box:
-        """What both have."""
+        """Return what both have."""
         return Box(*map(max, self[:2], other[:2]), *map(min, self[2:], other[2:]))
 
     def slices(self, origin: Box) -> tuple[slice, slice]:
@@ -62,7 +63,7 @@ class Box(NamedTuple):
 
 
 def box(light_bhw: Tensor, place: Placement) -> Box:
-    """The pixels of the image that a galaxy covers, whose light ends on its stamp's circle."""
+    """Find the pixels of the image that a galaxy covers, whose light ends on its stamp's circle."""
     h, w = light_bhw.shape[-2:]
     off_centre = math.hypot(place.from_x - (w - 1) / 2, place.from_y - (h - 1) / 2)
     half = math.ceil(place.zoom * (min(h, w) / 2 + off_centre + 2)) + 1
@@ -71,7 +72,7 @@ def box(light_bhw: Tensor, place: Placement) -> Box:
 
 
 def resample(light_bhw: Tensor, place: Placement, where: Box) -> Tensor:
-    """Draw a galaxy on some pixels of the image, (B, h, w).
+    """Draw a galaxy (B, H, W) on some pixels of the image, (B, h, w).
 
     Cubic interpolation, averaged over the pixels of the image where they are the larger ones. The
     sum over all of the galaxy is that of `light_bhw` but for the error of sampling, below 1e-6

@@ -28,6 +28,11 @@ class Field:
         Pixels.
     pixel_scale : float
         Arcsec per pixel.
+
+    Raises
+    ------
+    InvalidValueError
+        If a value is out of range, or the image too large.
     """
 
     ra: float = 150.0
@@ -56,7 +61,7 @@ class Field:
 
     @property
     def area(self) -> float:
-        """Square arcmin."""
+        """Area of the image, square arcmin."""
         return self.width * self.height * (self.pixel_scale / 60) ** 2
 
     @cached_property
@@ -93,4 +98,5 @@ class Field:
         sign = np.where(dec_n > 0, -1, 1)  # never a step across a pole
         x0, y0 = self.wcs.wcs_world2pix(ra_n, dec_n, 0)
         x1, y1 = self.wcs.wcs_world2pix(ra_n, dec_n + sign * _NORTH_STEP, 0)
-        return np.degrees(np.arctan2(sign * (y1 - y0), sign * (x1 - x0)))
+        angle_n: np.ndarray = np.degrees(np.arctan2(sign * (y1 - y0), sign * (x1 - x0)))
+        return angle_n

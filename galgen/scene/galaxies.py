@@ -61,7 +61,20 @@ class Galaxies(Protocol):
     tree: Taxonomy
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
-        """Provenance, and stamps of the sources' categories, in their order."""
+        """Return provenance, and stamps of the sources' categories, in their order.
+
+        Parameters
+        ----------
+        sources : Sources
+            Of any number; ``category`` 0 leaves it open.
+
+        Returns
+        -------
+        info : RunInfo
+            Of the run that made them.
+        stamps : iterator of SourceStamps
+            Some sources at a time.
+        """
         ...
 
 
@@ -73,13 +86,16 @@ class CatalogGalaxies:
     Parameters
     ----------
     path : str or Path
-        Written by ``galgen mass``.
+        Catalogue written by ``galgen mass``.
     seed : int
+        Of the draw.
 
     Raises
     ------
     DataError, CatalogError
         If the file cannot be read.
+    InvalidValueError
+        If it was written without stamps.
     """
 
     def __init__(self, path: str | Path, seed: int = 0) -> None:
@@ -92,18 +108,21 @@ class CatalogGalaxies:
             self._category = catalog.column("CATEGORY")
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
-        """See `Galaxies`.
+        """Give stamps of the catalogue to sources; see `Galaxies`.
 
         Raises
         ------
         DataError
             If there is no galaxy of a category.
+        CatalogError
+            While they are taken, if a pixel is not finite.
         """
         with CatalogFile(self._path) as catalog:
             info = catalog.info
         return info, self._read(self._pick(sources))
 
     def _pick(self, sources: Sources) -> np.ndarray:
+        """Row of the catalogue (N,) for each source."""
         index = torch.from_numpy(sources.id)
         u_n = noise.uniform(self._seed, index, _PICK, 1)[:, 0].numpy()
         row_n = np.empty(len(sources), np.int64)
@@ -118,6 +137,7 @@ class CatalogGalaxies:
         return row_n
 
     def _read(self, row_n: np.ndarray) -> Iterator[SourceStamps]:
+        """Read stamps of rows, some at a time."""
         with CatalogFile(self._path) as catalog:
             ids = catalog.column("GALAXY_ID")
             for start in range(0, len(row_n), _BATCH):
@@ -137,9 +157,11 @@ class GeneratedGalaxies:
     Parameters
     ----------
     model : GalaxyModel
+        What makes them.
     category : str
         Category, or mixture, of sources that have none of their own.
     seed : int
+        Of the run.
     sampling : Sampling, optional
         By default what suits the device.
     """
@@ -157,9 +179,16 @@ class GeneratedGalaxies:
         self.bands = model.checkpoint.space.bands
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:
-        """See `Galaxies`."""
-        given = {"seed": self._seed, "tree": self.tree, "category_n": sources.category}
-        request = _Listed(self._mixture, **given)
+        """Make galaxies for sources; see `Galaxies`.
+
+        Raises
+        ------
+        NonFiniteOutputError
+            While they are taken, if the network returns NaN or infinity.
+        """
+        request = _Listed(
+            self._mixture, seed=self._seed, tree=self.tree, category_n=sources.category
+        )
         checkpoint, device = self._model.checkpoint, self._model.device
         run = Run(checkpoint, device, request, max(1, len(sources)), self._sampling)
         ranges = [(0, len(sources))]
@@ -172,7 +201,13 @@ class GeneratedGalaxies:
 
 @dataclass(frozen=True, kw_only=True)
 class _Listed(Request):
-    """A request in which some galaxies have a category of their own."""
+    """A request in which some galaxies have a category of their own.
+
+    Attributes
+    ----------
+    category_n : ndarray (N,)
+        Category codes; 0 where the mixture decides.
+    """
 
     category_n: np.ndarray
 

@@ -36,6 +36,11 @@ class Imaging:
         infinite for no noise.
     sky : tuple of float
         Background, flux per pixel.
+
+    Raises
+    ------
+    InvalidValueError
+        If a value is out of range.
     """
 
     zero_point: float = 22.5
@@ -59,7 +64,14 @@ class Imaging:
         return _UNITS.get(self.zero_point, "adu")
 
     def exposures(self, bands: Sequence[str], pixel_scale: float) -> list[Exposure]:
-        """The settings of each band.
+        """Return the settings of each band.
+
+        Parameters
+        ----------
+        bands : sequence of str
+            Bluest first.
+        pixel_scale : float
+            Arcsec per pixel of the image.
 
         Raises
         ------
@@ -79,12 +91,13 @@ class Imaging:
         ]
 
     def margin(self, bands: Sequence[str], pixel_scale: float) -> int:
-        """Pixels by which PSFs carry light."""
+        """Pixels by which PSFs carry light; raises what `exposures` raises."""
         return max(len(exposure.kernel) // 2 for exposure in self.exposures(bands, pixel_scale))
 
     def _exposure(
         self, band: str, b: int, psf: str, depth: float, sky: float, pixel_scale: float
     ) -> Exposure:
+        """Make the settings of one band."""
         kernel = parse_psf(psf, pixel_scale)
         flux = 10 ** (0.4 * (self.zero_point - depth))  # 0 for an infinite depth
         # A PSF fit weighs pixels with the PSF: its error is sigma over the root of sum PSF^2.
@@ -99,15 +112,17 @@ class Exposure:
     Attributes
     ----------
     band : str
+        Its name.
     number : int
         Of the band, from 0.
     psf : str
+        See `galgen.scene.psf.parse_psf`.
     kernel : ndarray (K, K)
-        Its image.
+        Image of the PSF, float64, of sum 1.
     depth, sky : float
         See `Imaging`.
     sigma : float
-        Gaussian noise per pixel.
+        Standard deviation of the Gaussian noise, flux per pixel.
     """
 
     band: str
@@ -119,7 +134,10 @@ class Exposure:
     sigma: float
 
     def add_sky(self, image_hw: np.ndarray, seed: int) -> None:
-        """Add background and noise, in place; pixel (y, x) of a seed has always the same noise."""
+        """Add background and noise to an image (H, W), in place.
+
+        Pixel (y, x) of a seed has always the same noise.
+        """
         stream = Stream.SCENE.at(_NOISE + self.number)
         for first in range(0, len(image_hw), _ROWS):
             rows = image_hw[first : first + _ROWS]

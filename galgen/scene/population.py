@@ -40,20 +40,23 @@ def density(bright: float, faint: float) -> float:
 
 
 def magnitudes(u_n: np.ndarray, bright: float, faint: float) -> np.ndarray:
-    """Magnitudes at uniform numbers in [0, 1), by inversion of the cumulative counts."""
+    """Magnitudes (N,) at uniform numbers (N,) in [0, 1), by inversion of the cumulative counts."""
     count_n = _brighter(bright) + u_n * (_brighter(faint) - _brighter(bright))
-    return np.clip(_MAG + np.log10(count_n / _DENSITY) / _SLOPE, bright, faint)
+    mag_n: np.ndarray = np.clip(_MAG + np.log10(count_n / _DENSITY) / _SLOPE, bright, faint)
+    return mag_n
 
 
 def half_light_radii(mag_n: np.ndarray, normal_n3: np.ndarray) -> np.ndarray:
-    """Half-light radii (arcsec) of galaxies of these magnitudes, from three normal numbers each.
+    """Half-light radii (N,) in arcsec of galaxies of magnitudes (N,), from normal numbers (N, 3).
 
     With u = (r / a)^(4/3) the published distribution of sizes is u^(1/2) exp(-u): half a
     chi-squared number of three degrees of freedom.
     """
     median_n = _HALF_LIGHT * np.exp(_LN_LENGTH + _LN_SLOPE * (mag_n - _LENGTH_MAG))
-    return median_n * ((normal_n3**2).sum(1) / _CHI2_MEDIAN) ** 0.75
+    radius_n: np.ndarray = median_n * ((normal_n3**2).sum(1) / _CHI2_MEDIAN) ** 0.75
+    return radius_n
 
 
 def _brighter(mag: float) -> float:
+    """Galaxies per square arcmin brighter than a magnitude."""
     return _DENSITY * math.pow(10, _SLOPE * (mag - _MAG))

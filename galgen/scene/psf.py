@@ -68,11 +68,11 @@ def parse_psf(text: str, pixel_scale: float) -> np.ndarray:
         image = np.exp(-4 * math.log(2) * r2)
     else:
         image = (1 + 4 * (2 ** (1 / beta) - 1) * r2) ** -beta
-    image = image.reshape(2 * half + 1, _SAMPLES, 2 * half + 1, _SAMPLES).mean((1, 3))
-    return image / image.sum()
+    return _normalised(image.reshape(2 * half + 1, _SAMPLES, 2 * half + 1, _SAMPLES).mean((1, 3)))
 
 
 def _read(path: Path) -> np.ndarray:
+    """Read the image of a PSF, padded to a square of sum 1."""
     try:
         with fits.open(path) as hdus:
             images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None]
@@ -86,8 +86,13 @@ def _read(path: Path) -> np.ndarray:
     if not (np.isfinite(image).all() and image.sum() > 0):
         raise DataError(f"{path}: its pixels are not finite, or have no positive sum.")
     side = max(image.shape)
-    image = np.pad(image, [((side - n) // 2,) * 2 for n in image.shape])
-    return image / image.sum()
+    return _normalised(np.pad(image, [((side - n) // 2,) * 2 for n in image.shape]))
+
+
+def _normalised(image: np.ndarray) -> np.ndarray:
+    """Divide an image by its sum."""
+    normalised: np.ndarray = image / image.sum()
+    return normalised
 
 
 class Convolver:
@@ -110,7 +115,7 @@ class Convolver:
         self.margin = max(len(kernel) // 2 for kernel in kernels)
 
     def __call__(self, image_bhw: Tensor) -> Tensor:
-        """Convolve; the result has `margin` more pixels on every side."""
+        """Convolve an image (B, h, w); the result has `margin` more pixels on every side."""
         if self.margin == 0:
             return image_bhw
         sides = [side + 2 * self.margin for side in image_bhw.shape[1:]]
@@ -118,11 +123,14 @@ class Convolver:
         if (h, w) not in self._transforms:
             self._transforms[h, w] = self._transform(h, w)
         product = torch.fft.rfft2(image_bhw, s=(h, w)) * self._transforms[h, w]
-        return torch.fft.irfft2(product, s=(h, w))[:, : sides[0], : sides[1]]
+        convolved: Tensor = torch.fft.irfft2(product, s=(h, w))
+        return convolved[:, : sides[0], : sides[1]]
 
     def _transform(self, h: int, w: int) -> Tensor:
+        """Fourier transform of the kernels in images of (h, w), their middles at `margin`."""
         planes = torch.zeros(len(self._kernels), h, w, dtype=torch.float64)
         for plane, kernel in zip(planes, self._kernels, strict=True):
             first, side = self.margin - len(kernel) // 2, len(kernel)
             plane[first : first + side, first : first + side] = kernel
-        return torch.fft.rfft2(planes)
+        transform: Tensor = torch.fft.rfft2(planes)
+        return transform

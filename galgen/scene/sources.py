@@ -24,7 +24,7 @@ _UNIFORM, _NORMAL = Stream.SCENE.at(0), Stream.SCENE.at(1)
 
 @dataclass(frozen=True)
 class Sources:
-    """Galaxies to be drawn, an array of N for each attribute.
+    """Galaxies to be drawn, an array (N,) for each attribute.
 
     Attributes
     ----------
@@ -61,14 +61,14 @@ class Sources:
         return len(self.id)
 
     def __getitem__(self, index: slice | np.ndarray) -> Self:
-        """Some of them."""
+        """Return the sources of a slice, an index array or a boolean mask."""
         names = [field.name for field in fields(self) if field.name != "tree"]
         parts = {name: getattr(self, name)[index] for name in names}
         return replace(self, **parts)
 
 
 def reference_band(bands: tuple[str, ...], wanted: str | None = None) -> int:
-    """Index of the band in which magnitudes are given: `wanted`, else i, else the reddest.
+    """Find the index of the band in which magnitudes are given: `wanted`, else i, else the reddest.
 
     Raises
     ------
@@ -99,6 +99,7 @@ def random_sources(
     Parameters
     ----------
     field : Field
+        The image.
     bands : tuple of str
         Bands of the galaxies that will be drawn.
     limits : (float, float)
@@ -108,6 +109,12 @@ def random_sources(
     band : str, optional
         Band of the magnitudes, see `reference_band`.
     seed : int
+        Of their random numbers.
+
+    Returns
+    -------
+    Sources
+        With the tree of categories by default, all of the category ``galaxy``.
 
     Raises
     ------
@@ -146,7 +153,9 @@ def read_sources(
     Parameters
     ----------
     table : InputTable
+        The list.
     field : Field
+        The image.
     bands, band, seed
         See `random_sources`.
     margin : float
@@ -154,8 +163,15 @@ def read_sources(
     tree : Taxonomy
         Categories of the galaxies that will be drawn.
 
+    Returns
+    -------
+    Sources
+        In the order of the table; `Sources.id` are its rows.
+
     Raises
     ------
+    InvalidValueError
+        If `band` is none of the bands.
     DataError
         Names the row with a value that cannot be used.
     """
@@ -190,6 +206,7 @@ def read_sources(
 
 
 def _numbers(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform numbers (n, 4) and normal numbers (n, 3) of the sources of a seed."""
     index = torch.arange(n)
     normal = noise.normal(seed, index, (3,), _NORMAL).double()
     return noise.uniform(seed, index, _UNIFORM, 4).numpy(), normal.numpy()
@@ -203,6 +220,7 @@ def _checked(
     high: float,
     optional: bool = False,
 ) -> np.ndarray:
+    """Return values (N,) if all are in range, or missing and `optional`."""
     good = (values >= low) & (values <= high) | (np.isnan(values) & optional)
     if not good.all():
         row = int(np.argmin(good))
@@ -214,6 +232,7 @@ def _checked(
 
 
 def _code(tree: Taxonomy, value: str | int | None, table: InputTable, row: int) -> int:
+    """Code of a category of the table, 0 where there is none."""
     try:
         return 0 if value is None else tree.get(value).code
     except UnknownCategoryError as error:

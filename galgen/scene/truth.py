@@ -29,19 +29,26 @@ def rows(bands: tuple[str, ...], tree: Taxonomy, **columns: np.ndarray) -> np.nd
     Parameters
     ----------
     bands : tuple of str
+        The B band names, bluest first.
     tree : Taxonomy
-    columns : ndarray (N,)
+        Categories of the galaxies.
+    **columns : ndarray (N,)
         By name; ``FLUX`` and ``MAG`` are (N, B). Names of categories are added.
+
+    Returns
+    -------
+    ndarray (N,)
+        Structured and big-endian.
     """
     dtype = [(column.name, column.dtype) for column in _columns(bands)]
-    table = np.empty(len(columns["ID"]) if columns else 0, dtype)
+    table: np.ndarray = np.empty(len(columns["ID"]) if columns else 0, dtype)
     if not columns:
         return table
     for name in ("FLUX", "MAG"):
         values_nb = columns.pop(name)
         columns |= {f"{name}_{band.upper()}": values_nb[:, b] for b, band in enumerate(bands)}
     columns["CATEGORY_NAME"] = np.array(tree.names, "S18")[columns["CATEGORY"]]
-    for name in table.dtype.names:
+    for name, _ in dtype:
         table[name] = columns[name]
     return table
 
@@ -55,7 +62,23 @@ def scene_file(
     info: RunInfo,
     seed: int,
 ) -> fits.HDUList:
-    """The whole file, with checksums; equal arguments make equal bytes."""
+    """Make the whole file, with checksums; equal arguments make equal bytes.
+
+    Parameters
+    ----------
+    field, imaging : Field, Imaging
+        What the headers say.
+    exposures : sequence of Exposure
+        One per band.
+    images_bhw : ndarray (B, H, W) float32
+        Flux per pixel.
+    table : ndarray (N,)
+        See `rows`.
+    info : RunInfo
+        Of the run that made the galaxies.
+    seed : int
+        Of the scene.
+    """
     bands = tuple(exposure.band for exposure in exposures)
     primary = fits.PrimaryHDU(header=_primary_header(bands, len(table), info, seed))
     images = [
@@ -70,6 +93,7 @@ def scene_file(
 
 
 def _columns(bands: tuple[str, ...], unit: str = "") -> list[CatalogColumn]:
+    """Columns of the table, with fluxes in a unit."""
     each = [(band, band.upper()) for band in bands]
     return [
         CatalogColumn("ID", ">i8", "", "number of the source; row of an input table, from 0"),
@@ -94,6 +118,7 @@ def _columns(bands: tuple[str, ...], unit: str = "") -> list[CatalogColumn]:
 
 
 def _primary_header(bands: tuple[str, ...], n: int, info: RunInfo, seed: int) -> fits.Header:
+    """Header of the file: what was asked for, and of which model."""
     return fits.Header(
         [
             ("CREATOR", f"galgen {__version__}"),
@@ -112,6 +137,7 @@ def _primary_header(bands: tuple[str, ...], n: int, info: RunInfo, seed: int) ->
 
 
 def _image_header(field: Field, imaging: Imaging, exposure: Exposure) -> fits.Header:
+    """Header of the image of a band."""
     header = field.wcs.to_header()
     del header["MJDREF"]  # of a time, and there is none
     header["EXTNAME"] = image_name(exposure.band)
@@ -128,6 +154,7 @@ def _image_header(field: Field, imaging: Imaging, exposure: Exposure) -> fits.He
 
 
 def _table_hdu(bands: tuple[str, ...], unit: str, table: np.ndarray) -> fits.BinTableHDU:
+    """Extension of the table, with units and descriptions."""
     hdu = fits.BinTableHDU(table, name=TRUTH)
     for i, column in enumerate(_columns(bands, unit), 1):
         if column.unit:

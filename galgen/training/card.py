@@ -19,7 +19,30 @@ def make_card(
     credit: str,
     device: str,
 ) -> dict[str, Any]:
-    """Provenance that travels with the weights and into every catalogue made with them."""
+    """Make the provenance that travels with weights and into every catalogue made with them.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+    preset : Preset
+        Network, diffusion and training configuration.
+    prepared : Prepared
+        What they learned from.
+    images : int
+        Training images seen.
+    loss : float
+        Validation loss.
+    credit : str
+        Whom the data is owed to.
+    device : str
+        What they were trained on.
+
+    Returns
+    -------
+    dict
+        Of JSON types.
+    """
     training = prepared.training.stamps
     return {
         "name": name,
@@ -38,7 +61,7 @@ def make_card(
 
 
 def card_text(card: dict[str, Any], prepared: Prepared) -> str:
-    """Model card in Markdown."""
+    """Write the model card, in Markdown, from what `make_card` returned."""
     space, population = prepared.space, prepared.population
     flux = (
         f"Native pixels are 8-bit display values (`{space.lupton}` asinh stretch): flux is "

@@ -15,7 +15,7 @@ FOLDERS = "folders"
 
 
 def choose_tree(categories: str | Path | Taxonomy | None, data: Sequence[Path]) -> Taxonomy:
-    """The tree of categories of a run.
+    """Choose the tree of categories of a run.
 
     Parameters
     ----------
@@ -38,10 +38,15 @@ def choose_tree(categories: str | Path | Taxonomy | None, data: Sequence[Path]) 
 
 
 def folder_tree(data: Sequence[Path]) -> Taxonomy:
-    """A tree whose leaves are the names of the folders of images, in alphabetical order.
+    """Make a tree whose leaves are the names of the folders of images, in alphabetical order.
 
     Images in folders ``galaxy`` or ``unlabelled`` have no label. Of nested folders the innermost
     counts, as ever. Where there is a ``labels.csv``, its column ``category`` has the names.
+
+    Parameters
+    ----------
+    data : sequence of Path
+        Image folders and zip files.
 
     Raises
     ------

@@ -33,12 +33,25 @@ class TrainConfig(JsonConfig):
     unconditional : float
         Chance that nothing is asked for at all, neither label nor properties, which is what
         classifier-free guidance steers away from (Ho & Salimans 2022).
+    weight_decay : float
+        Of both optimizers.
+    warmup, cooldown : int, float
+        Images over which the rate rises, and fraction of the run over which it falls.
+    gradient_clip : float
+        Largest norm of the gradients.
     balance : float
         0 draws galaxies as they come, 1 draws every category equally often, 0.5 by square roots.
+    validation : float
+        Fraction of the galaxies that is held out.
     checkpoint_minutes, preview_minutes : float
         Time between checkpoints and between sample grids.
     seed : int
         Of the first weights, the batches and the noise: 0 to 2^31 - 1.
+
+    Raises
+    ------
+    InvalidValueError
+        If a value is out of range.
     """
 
     images: int = 2_000_000
@@ -84,7 +97,19 @@ class TrainConfig(JsonConfig):
 
 @dataclass(frozen=True)
 class Preset:
-    """One named choice of everything a training run needs."""
+    """One named choice of everything a training run needs.
+
+    Attributes
+    ----------
+    name : str
+        What it is called.
+    model : ModelConfig
+        The network.
+    diffusion : DiffusionConfig
+        Noise levels and preconditioning.
+    train : TrainConfig
+        How it is trained.
+    """
 
     name: str
     model: ModelConfig

@@ -62,7 +62,7 @@ def gather(
 
 
 def _marked(stamps: StampSet, all_teach: bool) -> StampSet:
-    """With the column ``teach`` as numbers."""
+    """Return stamps with the column ``teach`` as numbers."""
     given = [str(value).strip().lower() for value in stamps.columns.get(TEACH, ())]
     wrong = next((value for value in given if value not in _TRUE + _FALSE), None)
     if wrong is not None:

@@ -20,7 +20,24 @@ SAMPLING = Sampling(steps=12, micro_batch=PER_CATEGORY)
 def save_sample_grid(
     path: Path, denoiser: Denoiser, prepared: Prepared, device: torch.device
 ) -> None:
-    """Write a PNG of samples of every category that the training data has."""
+    """Write a PNG of samples of every category that the training data has.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    denoiser : Denoiser
+        The network, on `device`.
+    prepared : Prepared
+        Categories, properties and pixel space of its training.
+    device : torch.device
+        Where to sample.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
     rows = {}
     index_n = torch.arange(PER_CATEGORY)
     shape = (prepared.size, prepared.size, len(prepared.space.bands))

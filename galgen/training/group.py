@@ -20,16 +20,30 @@ PATIENCE = timedelta(hours=1)  # pictures are made while the others wait
 
 
 class Group(Protocol):
-    """Attributes: `rank`, 0 for the process that decides, writes and reports; `size`."""
+    """Processes that share the work of a run.
+
+    Attributes
+    ----------
+    rank : int
+        Number of this one; 0 decides, writes and reports.
+    size : int
+        How many there are.
+    """
 
     rank: int
     size: int
 
     def add(self, tensor: Tensor) -> None:
-        """Replace a tensor, in place and in every process, by its sum over the processes."""
+        """Replace a tensor, in place and in every process, by its sum over the processes.
+
+        Raises
+        ------
+        WorkerLostError
+            If a process of the group has ended.
+        """
 
     def decided(self, *numbers: float) -> list[float]:
-        """Numbers as process 0 gives them."""
+        """Return numbers as process 0 gives them; raises what `add` raises."""
 
 
 class Alone:
@@ -62,7 +76,7 @@ class Processes:
         dist.init_process_group("gloo", where, PATIENCE, world_size=size, rank=rank)
 
     def add(self, tensor: Tensor) -> None:
-        """See `Group`.
+        """Add a tensor up over the processes; see `Group`.
 
         Raises
         ------
@@ -75,13 +89,14 @@ class Processes:
             raise _lost(error) from error
 
     def decided(self, *numbers: float) -> list[float]:
-        """See `Group`; raises what `add` raises."""
+        """Return the numbers of process 0; see `Group`."""
         tensor = torch.tensor(numbers, dtype=torch.float64)
         try:
             dist.broadcast(tensor, 0)
         except RuntimeError as error:
             raise _lost(error) from error
-        return tensor.tolist()
+        agreed: list[float] = tensor.tolist()
+        return agreed
 
     def close(self) -> None:
         """Leave the group."""
@@ -89,6 +104,7 @@ class Processes:
 
 
 def _lost(error: RuntimeError) -> WorkerLostError:
+    """Say that a process has ended, and what to do."""
     return WorkerLostError(
         f"A training process has ended ({error}); go on from the last checkpoint with --resume."
     )

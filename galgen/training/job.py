@@ -114,6 +114,11 @@ def train(
     measuring : callable
         Given how many galaxies have been measured, and of how many, before training begins.
 
+    Returns
+    -------
+    Trained
+        Where the weights are, and how far the run has come.
+
     Raises
     ------
     OutputError

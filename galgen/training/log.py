@@ -18,6 +18,7 @@ class LossLog:
     Parameters
     ----------
     path : Path
+        The CSV file, which need not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +39,7 @@ class LossLog:
         write_atomically(self.path, partial(_write, rows))
 
     def _read(self) -> list[dict[str, str]]:
+        """Read all rows; none where there is no file."""
         if not self.path.exists():
             return []
         with open(self.path, newline="") as handle:
@@ -45,6 +47,7 @@ class LossLog:
 
 
 def _write(rows: Sequence[dict[str, str]], path: Path) -> None:
+    """Write a file of these rows."""
     with open(path, "w", newline="") as handle:
         writer = csv.DictWriter(handle, FIELDS)
         writer.writeheader()

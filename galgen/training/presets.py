@@ -24,7 +24,7 @@ GALAXY_NOISE = DiffusionConfig(
 
 
 def paper() -> Preset:
-    """The design of arXiv:2506.16255 as far as it is known, with DDPM training (Ho et al. 2020)."""
+    """Return the design of arXiv:2506.16255 as far as known, trained as Ho et al. (2020) do."""
     return Preset(
         "paper",
         ModelConfig(patch=1, widths=(64, 128, 256)),
@@ -34,12 +34,12 @@ def paper() -> Preset:
 
 
 def fast() -> Preset:
-    """Few-step production model for a GPU: 2x2 space-to-depth stem."""
+    """Return a few-step production model for a GPU, with a 2x2 space-to-depth stem."""
     return Preset("fast", ModelConfig(patch=2, widths=(96, 192, 256), embedding=512), GALAXY_NOISE)
 
 
 def small() -> Preset:
-    """A model for CPUs: 4x4 space-to-depth stem, few wide blocks, a head at full resolution."""
+    """Return a model for CPUs: 4x4 space-to-depth stem, few wide blocks, full-resolution head."""
     return Preset(
         "small",
         ModelConfig(
@@ -63,7 +63,7 @@ def small() -> Preset:
 
 
 def tiny() -> Preset:
-    """For tests: everything the others have, at the smallest size."""
+    """Return a model for tests, which has all that the others have at the smallest size."""
     return Preset(
         "tiny",
         ModelConfig(patch=4, widths=(32, 32, 32), blocks=1, embedding=32),
@@ -75,7 +75,7 @@ PRESETS: dict[str, Callable[[], Preset]] = {f.__name__: f for f in (paper, fast,
 
 
 def get_preset(name: str, fusion: Fusion | None = None) -> Preset:
-    """Return the preset called `name`, optionally with another fusion for ablations.
+    """Return the preset called `name`, a key of `PRESETS`, or with another fusion for ablations.
 
     Raises
     ------

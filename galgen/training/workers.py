@@ -27,7 +27,7 @@ Work = Callable[..., None]
 
 
 def count_workers(device: torch.device, asked: int | None, batch: int) -> int:
-    """Processes to train with: as asked, or one per core of a CPU, and one on an accelerator.
+    """Count processes to train with: as asked, or one per core of a CPU, one on an accelerator.
 
     Raises
     ------
@@ -54,6 +54,7 @@ def together(size: int, work: Work, *arguments: Any) -> Iterator[Group]:
     work : callable
         A function of a module; it and its arguments are sent to the processes.
     *arguments
+        What it is called with after the group.
 
     Yields
     ------
@@ -104,6 +105,7 @@ def together(size: int, work: Work, *arguments: Any) -> Iterator[Group]:
 def _begin(
     rank: int, size: int, meeting: Path, ready: Connection, work: Work, arguments: tuple[Any, ...]
 ) -> None:
+    """Be one of the processes."""
     # Ctrl-C and SIGTERM may reach all processes; number 0 decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

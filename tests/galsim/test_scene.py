@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 
 import galgen
 from galgen.errors import InvalidValueError, UnknownCategoryError, WeightsError
-from galgen.galsim import galaxies
+from galgen.galsim import GalgenModel, galaxies
 from tests.galsim import gaussians
 from tests.galsim.gaussians import DARK
 from tests.real import write_real
@@ -230,7 +230,7 @@ def test_galaxies_made_on_demand_are_those_of_a_catalogue(tiny_weights, tmp_path
 def test_memory_of_a_model_is_bounded(tiny_weights, monkeypatch):
     """Whatever is thrown away is made again, the same."""
     monkeypatch.setattr(galaxies, "_CACHE", 0)
-    model = galaxies.GalgenModel(70, "spiral", 1, weights=tiny_weights, steps=1)
+    model = GalgenModel(70, "spiral", 1, weights=tiny_weights, steps=1)
     made = []
     read = model._read
     monkeypatch.setattr(model, "_read", lambda *ends: made.append(ends) or read(*ends))
@@ -243,18 +243,18 @@ def test_memory_of_a_model_is_bounded(tiny_weights, monkeypatch):
 
 def test_properties_of_a_model(tiny_weights, tmp_path):
     given = {"weights": tiny_weights, "steps": 1}
-    model = galaxies.GalgenModel(4, properties={"axis_ratio": [0.7, 0.8]}, **given)
+    model = GalgenModel(4, properties={"axis_ratio": [0.7, 0.8]}, **given)
     assert model._run.info.request == "galaxy:1.0 axis_ratio=0.7:0.8"
-    model = galaxies.GalgenModel(4, properties={"axis_ratio": 0.7}, **given)
+    model = GalgenModel(4, properties={"axis_ratio": 0.7}, **given)
     assert model._run.info.request == "galaxy:1.0 axis_ratio=0.7:0.7"
     with pytest.raises(InvalidValueError, match=r"property axis_ratio is 'round'"):
-        galaxies.GalgenModel(4, properties={"axis_ratio": "round"}, **given)
+        GalgenModel(4, properties={"axis_ratio": "round"}, **given)
     with pytest.raises(InvalidValueError, match=r"n is 0"):
-        galaxies.GalgenModel(0, **given)
+        GalgenModel(0, **given)
     with pytest.raises(UnknownCategoryError, match="spirl"):
-        galaxies.GalgenModel(4, "spirl", **given)
+        GalgenModel(4, "spirl", **given)
     with pytest.raises(WeightsError):
-        galaxies.GalgenModel(4, weights=tmp_path)
+        GalgenModel(4, weights=tmp_path)
 
 
 @pytest.mark.parametrize("nproc", [1, 2])
