@@ -28,7 +28,7 @@ from galgen.errors import MissingPackageError
 try:
     import galsim  # noqa: F401  so that what is missing is said here
 except ImportError as error:
-    raise MissingPackageError("GalSim", "galsim", error) from error
+    raise MissingPackageError("GalSim, which galgen.galsim needs,", "galsim", error) from error
 
 from galgen.galsim import config
 from galgen.galsim.inputs import GalgenCatalog, GalgenModel

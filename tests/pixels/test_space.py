@@ -134,6 +134,8 @@ def test_flux_of_display_pixels_goes_through_the_stretch():
     v = grey_level_cube()
     x = DISPLAY.encode(v)
     torch.testing.assert_close(DISPLAY.to_flux(x), LUPTON["sdss"].to_flux(v), rtol=2e-4, atol=2e-6)
+    assert torch.equal(DISPLAY.native_to_flux(v), LUPTON["sdss"].to_flux(v))
+    assert torch.equal(FLUX.native_to_flux(v), v)
     with pytest.raises(InvalidValueError, match="stretch"):
         replace(DISPLAY, lupton=None).to_flux(x)
     with pytest.raises(InvalidValueError, match="stretch"):
