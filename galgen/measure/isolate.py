@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from galgen.measure import detect, shape
-from galgen.measure.segments import segments
+from galgen.measure.segments import segment_stamps
 
 
 class Isolated(NamedTuple):
@@ -40,7 +40,7 @@ def isolate(flux_nbhw: Tensor) -> Isolated:
     flux_nbhw : Tensor (N, B, H, W), float32
         Finite flux per pixel; N a multiple of 8 (see :func:`galgen.measure.detect.pack`).
     """
-    flux, image, smoothed, galaxy, neighbours = segments(flux_nbhw)
+    flux, image, smoothed, galaxy, neighbours = segment_stamps(flux_nbhw)
     sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
     sigma = torch.maximum(sigma, detect.FLOOR * (smoothed * galaxy).amax((1, 2)))
     return Isolated(*_remove_neighbours(flux, galaxy, neighbours), sigma, image)

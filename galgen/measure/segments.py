@@ -32,7 +32,7 @@ class Segments(NamedTuple):
     neighbours_nhw: Tensor
 
 
-def segments(flux_nbhw: Tensor) -> Segments:
+def segment_stamps(flux_nbhw: Tensor) -> Segments:
     """Subtract the sky, and find the central galaxy and its neighbours.
 
     Parameters
@@ -73,7 +73,7 @@ def maps(flux_nbhw: Tensor) -> Maps:
         Finite flux per pixel, any number of galaxies.
     """
     n = len(flux_nbhw)
-    found = segments(detect.filled_up(flux_nbhw, detect.PACK))
+    found = segment_stamps(detect.filled_up(flux_nbhw, detect.PACK))
     peak_nb = (found.flux_nbhw * found.galaxy_nhw[:, None]).amax((2, 3)).clamp_min(0)
     sigma_nb = detect.deviation_sigma(detect.frame_pixels(found.flux_nbhw).abs())
     sigma_nb = torch.maximum(sigma_nb, detect.FLOOR * peak_nb)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -44,7 +43,7 @@ def count_workers(device: torch.device, asked: int | None, batch: int) -> int:
 
 
 @contextmanager
-def together(size: int, work: Work, *arguments: Any) -> Iterator[Group]:
+def together(size: int, work: Work, *arguments: object) -> Iterator[Group]:
     """Start `size` - 1 processes that call ``work(group, *arguments)``; this one is number 0.
 
     Parameters
@@ -103,7 +102,12 @@ def together(size: int, work: Work, *arguments: Any) -> Iterator[Group]:
 
 
 def _begin(
-    rank: int, size: int, meeting: Path, ready: Connection, work: Work, arguments: tuple[Any, ...]
+    rank: int,
+    size: int,
+    meeting: Path,
+    ready: Connection,
+    work: Work,
+    arguments: tuple[object, ...],
 ) -> None:
     """Be one of the processes."""
     # Ctrl-C and SIGTERM may reach all processes; number 0 decides what becomes of it.

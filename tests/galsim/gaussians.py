@@ -33,13 +33,13 @@ SIGMA = 1 / math.sqrt(2 * math.log(2))  # of a Gaussian of half-light radius 1
 def stamps(pixel_scale: float | None = None) -> StampSet:
     """The galaxies: (8, 64, 64, 3), a little smaller in redder bands."""
     flux = [[galaxy(r * s, *rest) for s in (1.1, 1.0, 0.9)] for r, *rest in _placed()]
-    flux_nhwb = np.moveaxis(FLUX[:, None, None] / 1000 * np.array(flux), 1, -1)
-    flux_nhwb[CROWDED] += 5 + star(50, 45, 800.0)[..., None]
-    flux_nhwb[DARK] = 0
+    flux_nhwc = np.moveaxis(FLUX[:, None, None] / 1000 * np.array(flux), 1, -1)
+    flux_nhwc[CROWDED] += 5 + star(50, 45, 800.0)[..., None]
+    flux_nhwc[DARK] = 0
     codes = np.array([categories.get(name).code for name in NAMES], np.int16)
     ids = np.array([str(i) for i in range(len(NAMES))])
     return StampSet(
-        flux_nhwb.astype(np.float32), "flux", BANDS, codes, ids, pixel_scale=pixel_scale
+        flux_nhwc.astype(np.float32), "flux", BANDS, codes, ids, pixel_scale=pixel_scale
     )
 
 

@@ -35,10 +35,10 @@ def star(x: float, y: float, flux: float, shape=(64, 64)) -> np.ndarray:
     return galaxy(1.4, 1.0, 0.0, x, y, flux, GAUSSIAN, shape)
 
 
-def measure_numpy(images_nhwb: np.ndarray, bands="r") -> dict[str, np.ndarray]:
+def measure_numpy(images_nhwc: np.ndarray, bands="r") -> dict[str, np.ndarray]:
     """Measure (N, H, W) or (N, H, W, B) numpy images."""
-    images_nhwb = images_nhwb[..., None] if images_nhwb.ndim == 3 else images_nhwb
-    measured = measure(torch.from_numpy(images_nhwb).float(), tuple(bands))
+    images_nhwc = images_nhwc[..., None] if images_nhwc.ndim == 3 else images_nhwc
+    measured = measure(torch.from_numpy(images_nhwc).float(), tuple(bands))
     return {name: column.double().numpy() for name, column in measured.items()}
 
 

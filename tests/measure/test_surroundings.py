@@ -16,10 +16,10 @@ from tests.measure.synthetic import galaxy, star
 OVERSAMPLING = 8
 
 
-def found_in(images_nhwb: np.ndarray, bands: str = "r") -> dict[str, np.ndarray]:
+def found_in(images_nhwc: np.ndarray, bands: str = "r") -> dict[str, np.ndarray]:
     """Surroundings of (N, H, W) or (N, H, W, B) numpy images."""
-    images_nhwb = images_nhwb[..., None] if images_nhwb.ndim == 3 else images_nhwb
-    found = surroundings(torch.from_numpy(images_nhwb).float(), tuple(bands))
+    images_nhwc = images_nhwc[..., None] if images_nhwc.ndim == 3 else images_nhwc
+    found = surroundings(torch.from_numpy(images_nhwc).float(), tuple(bands))
     return {name: column.double().numpy() for name, column in found.items()}
 
 
