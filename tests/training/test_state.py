@@ -128,7 +128,9 @@ aside = path.with_name(f".{path.name}.part")
 denoiser = Denoiser(tiny().model, DiffusionConfig())
 ema = PowerEMA(denoiser, 0.1)
 step = 0
+begun = time.monotonic()
 save_state(path, denoiser, ema.module, [], {"step": step})
+took = time.monotonic() - begun
 for round in range(10):
     child = os.fork()
     if not child:
@@ -137,7 +139,7 @@ for round in range(10):
     end = time.monotonic() + 60
     while not aside.exists() and time.monotonic() < end:
         pass
-    time.sleep(0.01 * round)  # at other moments, too
+    time.sleep(took * round / 2)  # at other moments, too, of this save and of later ones
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WTERMSIG(status) == signal.SIGKILL, status
