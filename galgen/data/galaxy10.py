@@ -20,7 +20,7 @@ import numpy as np
 from galgen import categories
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.pixels.lupton import LUPTON
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have i
 _CHUNK = 256  # images read at a time: 50 MB
 
 
-class Galaxy10Warning(UserWarning):
+class Galaxy10Warning(GalgenWarning):
     """Something in a Galaxy10 file that could be repaired."""
 
 

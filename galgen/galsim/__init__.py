@@ -23,12 +23,12 @@ Profiles are what the stamps show: the PSF and the pixels of the training images
 
 from __future__ import annotations
 
+from galgen.errors import MissingPackageError
+
 try:
     import galsim  # noqa: F401  so that what is missing is said here
 except ImportError as error:
-    raise ImportError(
-        "galgen.galsim needs GalSim. Install it: pip install 'galgen-astro[galsim]'."
-    ) from error
+    raise MissingPackageError("GalSim, which galgen.galsim needs,", "galsim", error) from error
 
 from galgen.galsim import config
 from galgen.galsim.galaxies import GalgenCatalog, GalgenModel, make_galaxy

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 
-from galgen.errors import InvalidValueError, MissingPackageError, OutputError
-from galgen.system.signals import InterruptedRun
+from galgen.errors import InterruptedRunError, InvalidValueError, MissingPackageError, OutputError
 
 _RETRIES = 3
 _POLL_S = 0.2
@@ -46,7 +45,7 @@ def dask_workers(
         If Dask is not installed.
     OutputError
         If the scheduler does not answer.
-    InterruptedRun
+    InterruptedRunError
         If stopped.
     """
     if slurm_jobs is not None and slurm_jobs < 1:
@@ -70,7 +69,7 @@ def dask_workers(
             raise OutputError(f"Dask scheduler {scheduler}: {error}") from error
         while not client.nthreads():  # Slurm's queue may be long
             if stop():
-                raise InterruptedRun("stopped before there was a worker.")
+                raise InterruptedRunError("stopped before there was a worker.")
             time.sleep(_POLL_S)
         workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), slurm_jobs or 1)
         yield client.get_executor(pure=False, retries=_RETRIES), workers

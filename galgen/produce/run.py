@@ -8,10 +8,9 @@ from pathlib import Path
 
 from galgen.catalog import CatalogWriter, finish, is_finished
 from galgen.catalog.write.ledger import Ledger, part_folder
-from galgen.errors import InvalidValueError, UnfinishedError
+from galgen.errors import InterruptedRunError, InvalidValueError, UnfinishedError
 from galgen.produce.recipe import Recipe
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 
 Ranges = Iterable[tuple[int, int]]
 Progress = Callable[[int, int], None]
@@ -45,7 +44,7 @@ def produce(
 
     Raises
     ------
-    InterruptedRun
+    InterruptedRunError
         If stopped before the end; what was made is recorded.
     OutputError, InvalidValueError, LedgerError
         See `galgen.catalog.CatalogWriter`.
@@ -66,7 +65,7 @@ def produce(
             done += len(batch)
             progress(done, run.info.n)
         if done < run.info.n:
-            raise InterruptedRun(f"stopped after {done} of {run.info.n} galaxies.")
+            raise InterruptedRunError(f"stopped after {done} of {run.info.n} galaxies.")
 
 
 def produce_job(
@@ -120,7 +119,7 @@ def produce_job(
     finally:
         writer.close()
     if done < last - first:
-        raise InterruptedRun(
+        raise InterruptedRunError(
             f"stopped after {done} of {last - first} galaxies of job {job}; they are recorded. "
             "Run the job again for the others."
         )

@@ -13,12 +13,11 @@ from pathlib import Path
 from galgen.catalog import CatalogWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
-from galgen.errors import OutputError, UnfinishedError, WorkerLostError
+from galgen.errors import InterruptedRunError, OutputError, UnfinishedError, WorkerLostError
 from galgen.generate import Run
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 
 # Enough shards for every worker to be busy to the end, of few enough galaxies to lose one.
 _SHARDS_PER_WORKER = 8
@@ -66,7 +65,7 @@ def produce_on(
     ------
     WorkerLostError
         If a process has died whose shards nobody else makes.
-    InterruptedRun
+    InterruptedRunError
         If stopped before the end; what was made is recorded.
     OutputError
         If a worker does not see the folder.
@@ -96,7 +95,7 @@ def produce_on(
         except BrokenExecutor as error:
             tell()
             if stop():  # who asked this process to stop may have asked its workers, too
-                raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.") from None
+                raise InterruptedRunError(f"stopped after {done} of {info.n} galaxies.") from None
             raise WorkerLostError(
                 f"a worker process has died ({error}). Was it killed for its memory?"
             ) from error
@@ -104,7 +103,7 @@ def produce_on(
             for future in waiting:
                 future.cancel()
         if done < info.n:
-            raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.")
+            raise InterruptedRunError(f"stopped after {done} of {info.n} galaxies.")
 
 
 def results(

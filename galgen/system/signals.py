@@ -7,14 +7,6 @@ import threading
 from types import FrameType
 from typing import Self
 
-from galgen.errors import GalgenError
-
-
-class InterruptedRun(GalgenError):
-    """The user or the scheduler asked a run to stop; what was finished has been kept."""
-
-    exit_code = 3
-
 
 class StopRequest:
     """While open, the first SIGINT or SIGTERM sets `requested`; a second one acts as usual."""

@@ -28,7 +28,6 @@ from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export
 
 
-
 @dataclass(frozen=True)
 class Trained:
     """How a call of `train` ended.
@@ -122,7 +121,7 @@ def train(
     DataError, WeightsError, InvalidValueError, NonFiniteOutputError, WorkerLostError
         If the data, the checkpoint or the settings cannot be used, training diverges, or one of the
         processes ends.
-    InterruptedRun
+    InterruptedRunError
         If time is out before all galaxies have been measured; what had been measured is kept.
     """
     started = time.monotonic()

@@ -15,13 +15,12 @@ from galgen.catalog import CatalogFile, finish, verify
 from galgen.catalog.format.stamps import HIGHEST, LOWEST
 from galgen.catalog.write.ledger import Ledger
 from galgen.cli import main
-from galgen.errors import InvalidValueError
+from galgen.errors import InterruptedRunError, InvalidValueError
 from galgen.export.hdf5 import export_hdf5
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import produce, produce_job
 from galgen.produce.stamp_range import PROBED
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 from tests.catalog.synthetic import accept, sha256
 
 N, MICRO_BATCH = 72, 8
@@ -88,7 +87,7 @@ def test_provenance_survives_json(recipe: Recipe):
 
 def test_a_resumed_run_has_the_same_bytes(recipe: Recipe, whole: Path, tmp_path: Path):
     path, asked = tmp_path / "cat.fits", iter(range(100))
-    with pytest.raises(InterruptedRun):
+    with pytest.raises(InterruptedRunError):
         produce(recipe, path, stop=lambda: next(asked) == 4)
     assert Ledger(path).info.stamps == "int16"
     produce(recipe, path, resume=True)
@@ -97,7 +96,7 @@ def test_a_resumed_run_has_the_same_bytes(recipe: Recipe, whole: Path, tmp_path:
 
 def test_a_run_is_not_resumed_in_another_form(recipe: Recipe, tmp_path: Path):
     path, asked = tmp_path / "cat.fits", iter(range(100))
-    with pytest.raises(InterruptedRun):
+    with pytest.raises(InterruptedRunError):
         produce(recipe, path, stop=lambda: next(asked) == 2)
     with pytest.raises(InvalidValueError, match="stamps 'int16', now 'none'"):
         produce(replace(recipe, stamps="none"), path, resume=True)

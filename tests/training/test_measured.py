@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from galgen.data import StampSet, open_stamps
+from galgen.errors import InterruptedRunError
 from galgen.measure import property_names
 from galgen.pixels.space import PixelSpace
-from galgen.system.signals import InterruptedRun
 from galgen.training import cache, measured
 from galgen.training.fit_pixels import fit_pixels
 from galgen.training.measured import measured_properties
@@ -194,7 +194,9 @@ def test_folder_that_cannot_be_written(
 def test_out_of_time(stamps: StampSet, space: PixelSpace, tmp_path: Path) -> None:
     """What is measured is kept, and the next run goes on from there."""
     asked = iter([False, True])
-    with pytest.raises(InterruptedRun, match=r"10 of 24 galaxies have been measured, and are kept"):
+    with pytest.raises(
+        InterruptedRunError, match=r"10 of 24 galaxies have been measured, and are kept"
+    ):
         measured_properties(stamps, space, NAMES, folders=[tmp_path], stop=lambda: next(asked))
     seen = []
     got = measured_properties(
