@@ -17,6 +17,7 @@ from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.isolate import isolate
+from galgen.pixels.units import magnitude
 from galgen.system.files import check_output, write_atomically
 
 _CHUNK = 64  # galaxies isolated at a time, a multiple of 8 (galgen.measure.detect.pack)
@@ -142,7 +143,7 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
     mag_n = np.full(n, np.nan)
     if catalog.info.zero_point is not None:
         positive = flux_n > 0
-        mag_n[positive] = catalog.info.zero_point - 2.5 * np.log10(flux_n[positive])
+        mag_n[positive] = magnitude(flux_n[positive], catalog.info.zero_point)
     return Table(
         {
             "IDENT": rows["GALAXY_ID"].astype(np.int64),

@@ -18,7 +18,7 @@ from torch import Tensor
 from galgen.columns import FitsColumn
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.measure import ZERO_POINT
-from galgen.pixels.units import FluxScale
+from galgen.pixels.units import NANOMAGGY, FluxScale, flux_ratio, magnitude
 from galgen.request.mixture import Request
 from galgen.request.population import Population
 from galgen.request.survey import MISSING, Asked, Survey
@@ -156,7 +156,7 @@ class Like:
             return None
         flux_nb = self._survey.asked(self._rows(index_n)).flux_nb
         if self._survey.fluxes == "AB":
-            flux_nb = flux_nb * 10 ** (0.4 * (self._scale.zero_point - 22.5))
+            flux_nb = flux_nb * flux_ratio(self._scale.zero_point - NANOMAGGY)
         else:
             flux_nb = flux_nb * self._scale.factor
         return torch.from_numpy(flux_nb.astype(np.float32))
@@ -201,7 +201,7 @@ class Like:
         flux_nb = self._survey.in_model_unit(asked.flux_nb)
         if flux_nb is not None:
             half_n = 0.5 * flux_nb.mean(axis=1) / (np.pi * properties["half_light_radius"] ** 2)
-            properties["surface_brightness"] = ZERO_POINT - 2.5 * np.log10(half_n)
+            properties["surface_brightness"] = magnitude(half_n, ZERO_POINT)
         return {name: properties[name] for name in population.names if name in properties}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
-from galgen.pixels.units import UNCALIBRATED, ZERO_POINTS, known_zero_point
+from galgen.pixels.units import NANOMAGGY, UNCALIBRATED, ZERO_POINTS, flux_ratio, known_zero_point
 from galgen.request.table import InputTable, Rows
 
 MISSING = -1  # category code of a galaxy without one
@@ -154,7 +154,7 @@ class Survey:
                     self._zero[band] = self._zero_point(found, unit)
                     return
         if self._use(f"mag_{band}", *(name.format(band) for name in _MAGNITUDES)):
-            self._zero[band] = 22.5
+            self._zero[band] = NANOMAGGY
 
     def _zero_point(self, name: str, default: str) -> float | None:
         unit = self.table.column(name).unit or default
@@ -190,7 +190,7 @@ class Survey:
             return flux_nb
         if self.fluxes is None or not self.calibrated:
             return None
-        return flux_nb * 10 ** (0.4 * (ZERO_POINTS[self._unit] - 22.5))
+        return flux_nb * flux_ratio(ZERO_POINTS[self._unit] - NANOMAGGY)
 
     def _categories(self, rows: Rows) -> np.ndarray:
         name = self.used.get("category")
@@ -254,10 +254,10 @@ class Survey:
             own_n = -2.5 * np.log10(flux[a] / flux[b])
             colours[ours] = np.where(np.isnan(own_n), given_n, own_n)
         for a, b in pairwise(bands):
-            redder_n = flux[a] * 10 ** (0.4 * colours[f"color_{a}_{b}"])
+            redder_n = flux[a] * flux_ratio(colours[f"color_{a}_{b}"])
             flux[b] = np.where(np.isnan(flux[b]), redder_n, flux[b])
         for b, a in pairwise(reversed(bands)):
-            bluer_n = flux[b] * 10 ** (-0.4 * colours[f"color_{a}_{b}"])
+            bluer_n = flux[b] * flux_ratio(-colours[f"color_{a}_{b}"])
             flux[a] = np.where(np.isnan(flux[a]), bluer_n, flux[a])
         return np.stack([flux[band] for band in bands], axis=1), colours
 
@@ -266,13 +266,13 @@ class Survey:
         if name is not None:
             flux_n = self.table.plain(name, rows)
             zero = self._zero[band]
-            if zero is not None and zero != 22.5:
-                flux_n = flux_n * 10 ** (0.4 * (22.5 - zero))
+            if zero is not None and zero != NANOMAGGY:
+                flux_n = flux_n * flux_ratio(NANOMAGGY - zero)
             return np.where((flux_n > 0) & np.isfinite(flux_n), flux_n, np.nan)
         more = [name.format(band) for name in _MAGNITUDES]
         mag_n = self.table.numbers(f"mag_{band}", *more, unit="mag", rows=rows)
         mag_n[~((mag_n > _BRIGHTEST) & (mag_n < _FAINTEST))] = np.nan
-        return 10 ** (0.4 * (22.5 - mag_n))
+        return flux_ratio(NANOMAGGY - mag_n)
 
 
 def _axis_ratio(ellipticity_n: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from galgen.categories.taxonomy import Taxonomy
+from galgen.pixels.units import flux_ratio, magnitude
 from galgen.scene import truth
 from galgen.scene.cutout import cut_out
 from galgen.scene.draw import Box, Placement, box, resample
@@ -93,7 +94,7 @@ class Canvas:
             X=sources.x + 1,
             Y=sources.y + 1,
             FLUX=flux_nb,
-            MAG=self._zero_point - 2.5 * np.log10(flux_nb),
+            MAG=magnitude(flux_nb, self._zero_point),
             CATEGORY=stamps.category_n[cutouts.index],
             HALF_LIGHT_RADIUS=sources.radius,
             AXIS_RATIO=cutouts.axis_ratio,
@@ -106,7 +107,7 @@ class Canvas:
 
     def _fluxes(self, mag_nb: np.ndarray, stamp_flux_nb: np.ndarray) -> np.ndarray:
         """Fluxes from magnitudes, those without one by the colours of the stamp."""
-        flux_nb = 10 ** (0.4 * (self._zero_point - mag_nb))
+        flux_nb = flux_ratio(self._zero_point - mag_nb)
         scale_n = np.exp(np.nanmean(np.log(flux_nb / stamp_flux_nb), axis=1, keepdims=True))
         return np.where(np.isnan(mag_nb), scale_n * stamp_flux_nb, flux_nb)
 

@@ -22,7 +22,7 @@ MANY = 20_000  # more than can be made before a test stops it
 
 # Records every batch, not every two seconds: these runs are shorter than that.
 SCRIPT = """
-from galgen.catalog import recorder
+from galgen.catalog.write import recorder
 from galgen.cli import main
 if __name__ == "__main__":
     recorder.RECORD_SECONDS = 0
