@@ -103,7 +103,7 @@ class Taxonomy:
             if depth and parent not in depth:
                 allowed = "the name of a category that comes before it"
                 raise InvalidValueError(f"parent of {name}", parent and parent[:200], allowed)
-            depth[name] = depth[parent] + 1 if depth else 0
+            depth[name] = 0 if parent is None else depth[parent] + 1
             if depth[name] > MAX_DEPTH:
                 raise InvalidValueError(f"depth of {name}", depth[name], f"up to {MAX_DEPTH}")
 
@@ -183,12 +183,12 @@ class Taxonomy:
         )
 
     def path(self, category: Category) -> tuple[Category, ...]:
-        """Nodes from the root to `category`, both included."""
+        """Return the nodes from the root to `category`, both included."""
         above = self.path(category.parent) if category.parent else ()
         return (*above, category)
 
     def descendants(self, category: Category) -> tuple[Category, ...]:
-        """`category` and every node below it, in code order."""
+        """Return `category` and every node below it, in code order."""
         below = {category.code}
         for node in self.nodes:  # a parent comes before its children
             if node.parent and node.parent.code in below:
@@ -196,23 +196,41 @@ class Taxonomy:
         return tuple(node for node in self.nodes if node.code in below)
 
     def codes_below(self, category: str | int | Category) -> list[int]:
-        """Codes of a category and of every node below it."""
+        """List the codes of a category and of every node below it.
+
+        Raises
+        ------
+        UnknownCategoryError
+            If there is no such category.
+        """
         return [node.code for node in self.descendants(self.get(category))]
 
+    def are_below(self, code_n: np.ndarray, category: str | int | Category) -> np.ndarray:
+        """Tell which codes (n,) are those of a category or of a node below it, as bool (n,).
+
+        Raises
+        ------
+        UnknownCategoryError
+            If there is no such category.
+        """
+        import numpy as np
+
+        return np.isin(code_n, self.codes_below(category))
+
     def leaves(self) -> tuple[Category, ...]:
-        """Nodes without children, in code order."""
+        """Return the nodes without children, in code order."""
         parents = {node.parent.code for node in self.nodes if node.parent}
         return tuple(node for node in self.nodes if node.code not in parents)
 
     def path_matrix(self) -> np.ndarray:
-        """Multi-hot rows over the path of each node.
+        """Return multi-hot rows over the path of each node.
 
         Returns
         -------
-        np.ndarray
-            float32, shape (n, n) with n nodes; entry (i, j) is 1 where node j is on the path from
-            the root to node i. Times a (n, d) table of node vectors it gives the category
-            embeddings.
+        ndarray
+            float32, as many rows and columns as there are nodes; entry (i, j) is 1 where node j is
+            on the path from the root to node i. Times a table of node vectors, one a row, it gives
+            the category embeddings.
         """
         import numpy as np  # here, so that listing categories does not pay for it
 
@@ -222,7 +240,7 @@ class Taxonomy:
         return matrix
 
     def render_tree(self) -> str:
-        """The taxonomy as indented text, one node a line with its aliases."""
+        """Render the taxonomy as indented text, one node a line with its aliases."""
         lines = []
 
         def add(node: Category, depth: int) -> None:
@@ -236,7 +254,7 @@ class Taxonomy:
         return "\n".join(lines)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """As JSON has it: nodes in the order of their codes."""
+        """Return the nodes as JSON has them, in the order of their codes."""
         return [
             {"name": name, "parent": parent, "aliases": list(aliases)}
             for name, parent, aliases in self.rows
@@ -244,7 +262,7 @@ class Taxonomy:
 
     @classmethod
     def from_json(cls, nodes: Iterable[Mapping[str, Any]]) -> Self:
-        """Of what `to_json` returned.
+        """Make one of what `to_json` returned.
 
         Raises
         ------
@@ -266,11 +284,12 @@ class Taxonomy:
 
 
 def _key(text: str) -> str:
-    """What spellings of one name have in common."""
+    """Return what spellings of one name have in common."""
     return "-".join(text.split()).lower().replace("_", "-")
 
 
 def _check_spellings(name: str, aliases: tuple[str, ...]) -> None:
+    """Refuse names and aliases that cannot be folders, parts of mixtures or entries of a column."""
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name.lower() in _DEVICES:
         hint = "Another spelling, such as that of a folder, can be an alias of it."
         raise InvalidValueError("category name", name[:200], _NAMES_ALLOWED, hint)

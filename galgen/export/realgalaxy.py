@@ -120,8 +120,8 @@ class _Galaxy(NamedTuple):
 
 
 def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator[_Galaxy]:
-    wanted = catalog.info.tree.codes_below(category or ROOT)
-    row_n = np.flatnonzero(np.isin(catalog.column("CATEGORY"), wanted))
+    code_n = catalog.column("CATEGORY")
+    row_n = np.flatnonzero(catalog.info.tree.are_below(code_n, category or ROOT))
     index = catalog.bands.index(band)
     for start in range(0, len(row_n), _CHUNK):
         rows = row_n[start : start + _CHUNK]

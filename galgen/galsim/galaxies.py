@@ -108,10 +108,9 @@ class _Galaxies:
         return clean(stamps_nbhw), columns
 
     def _find(self, category: str) -> np.ndarray:
-        wanted = self._tree.codes_below(category)
         with self._lock:
             code_n = self._code_n
-        row_n = np.flatnonzero(np.isin(code_n, wanted))
+        row_n = np.flatnonzero(self._tree.are_below(code_n, category))
         if not len(row_n):
             there = ", ".join(self._tree.get(int(code)).name for code in np.unique(code_n))
             raise InvalidValueError("category", category, f"what {self._name} has: {there}")
@@ -252,7 +251,8 @@ class GalgenModel(_Galaxies):
         return batch.stamps_nbhw, columns | dict(batch.measured)
 
     def _codes(self) -> np.ndarray:
-        return self._request.draw(self._population, torch.arange(self.nobjects))[0].numpy()
+        asked = self._request.ask(self._population, torch.arange(self.nobjects))
+        return asked.code_n.numpy()
 
 
 def make_galaxy(

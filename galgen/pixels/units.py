@@ -26,10 +26,10 @@ _SPELLINGS |= {"maggy": 0.0, "maggies": 0.0}
 _JANSKY = {"nJy": 1e-9, "uJy": 1e-6, "microJy": 1e-6, "mJy": 1e-3, "Jy": 1.0}
 
 
-Numbers = TypeVar("Numbers", float, np.ndarray)
+FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 
 
-def flux_ratio(mag: Numbers) -> Numbers:
+def flux_ratio(mag: FloatOrArray) -> FloatOrArray:
     """Return by what factor brighter something is that is `mag` magnitudes brighter.
 
     f1 / f2 = 10^(0.4 (m2 - m1)), Pogson 1856. With `mag` a zero point minus a magnitude, this is
@@ -40,7 +40,8 @@ def flux_ratio(mag: Numbers) -> Numbers:
 
 def magnitude(flux: np.ndarray, zero_point: float) -> np.ndarray:
     """Return the magnitude of a flux above 0, in the unit whose magnitude is `zero_point`."""
-    return zero_point - 2.5 * np.log10(flux)
+    mag: np.ndarray = zero_point - 2.5 * np.log10(flux)
+    return mag
 
 
 def known_zero_point(unit: str) -> float | None:
@@ -129,7 +130,7 @@ def flux_scale(
 def _calibrated(
     native: str, flux_unit: str | None, mag_zero: float | None, fluxes: str | None
 ) -> tuple[str, float]:
-    """Unit and zero point where the weights or the input say how bright galaxies are."""
+    """Return unit and zero point where weights or input say how bright galaxies are."""
     if flux_unit == "counts":
         if mag_zero is None:
             hint = "Give the AB magnitude of one count with --mag-zero."

@@ -19,8 +19,9 @@ def dask_workers(
     slurm_jobs: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Executor, int]]:
-    """Processes for `galgen.produce.shards.produce_on`. The shards of a lost worker are made by
-    others.
+    """Find or start processes for `galgen.produce.shards.produce_on`.
+
+    The shards of a lost worker are made by others.
 
     Parameters
     ----------
@@ -47,6 +48,8 @@ def dask_workers(
         If the scheduler does not answer.
     InterruptedRunError
         If stopped.
+    InvalidValueError
+        If `slurm_jobs` is below 1.
     """
     if slurm_jobs is not None and slurm_jobs < 1:
         raise InvalidValueError("slurm", slurm_jobs, "1 job or more")
@@ -54,7 +57,7 @@ def dask_workers(
         from distributed import Client
 
         if slurm_jobs is not None:
-            from dask_jobqueue import SLURMCluster
+            from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise MissingPackageError("Dask", "dask", error) from error
     with ExitStack() as stack:

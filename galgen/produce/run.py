@@ -55,8 +55,9 @@ def produce(
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
-    options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
-    with CatalogWriter(path, run.info, **options) as writer:
+    with CatalogWriter(
+        path, run.info, overwrite=overwrite, resume=resume, recipe=recipe.to_json()
+    ) as writer:
         report(writer)
         done = run.info.n - count(writer.missing)
         progress(done, run.info.n)
@@ -127,11 +128,17 @@ def produce_job(
 
 
 def part(info: RunInfo, job: int, jobs: int) -> tuple[int, int]:
-    """Galaxies of a job: whole micro-batches, about as many in each."""
+    """Return the galaxies of a job: whole micro-batches, about as many in each.
+
+    Returns
+    -------
+    tuple of int
+        The first galaxy, and the one after the last.
+    """
     size = info.micro_batch
     batches = -(-info.n // size)
-    edges = (min(batches * i // jobs * size, info.n) for i in (job, job + 1))
-    return next(edges), next(edges)
+    first, last = (min(batches * i // jobs * size, info.n) for i in (job, job + 1))
+    return first, last
 
 
 def finished_before(path: Path, info: RunInfo) -> bool:
@@ -152,18 +159,18 @@ def report(writer: CatalogWriter) -> None:
 
 
 def count(ranges: Ranges) -> int:
-    """Galaxies in ranges."""
+    """Count the galaxies in ranges."""
     return sum(stop - start for start, stop in ranges)
 
 
 def within(ranges: Ranges, first: int, last: int) -> list[tuple[int, int]]:
-    """What of rising ranges lies from `first` to before `last`."""
+    """Return what of rising ranges lies from `first` to before `last`."""
     cut = ((max(start, first), min(stop, last)) for start, stop in ranges)
     return [(start, stop) for start, stop in cut if start < stop]
 
 
 def pieces(ranges: Ranges, micro_batch: int, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-    """Ranges cut where micro-batches begin, until asked to stop."""
+    """Cut ranges where micro-batches begin, until asked to stop."""
     for start, end in ranges:
         while start < end:
             if stop():

@@ -25,6 +25,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote.
 
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        In host memory.
+    meta : dict
+        The metadata.
+
     Raises
     ------
     WeightsError

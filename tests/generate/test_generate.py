@@ -329,7 +329,7 @@ def test_nan_stops_and_says_where() -> None:
     loaded.denoiser.net.register_forward_hook(break_down)
     mixture, seed = parse_mixture("spiral:12,merging:1"), 5
     run = Run(loaded, CPU, Request(mixture, seed=seed), 64, Sampling(steps=1, micro_batch=4))
-    code_n, _ = Request(mixture, seed=seed).draw(loaded.population, torch.arange(64))
+    code_n = Request(mixture, seed=seed).ask(loaded.population, torch.arange(64)).code_n
     first = int((code_n == merging).nonzero()[0])
     assert first >= 4
     assert first % 4

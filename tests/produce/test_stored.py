@@ -19,7 +19,7 @@ from galgen.errors import InterruptedRunError, InvalidValueError
 from galgen.export.hdf5 import export_hdf5
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import produce, produce_job
-from galgen.produce.stamp_range import PROBED
+from galgen.produce.stored import PROBED
 from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, sha256
 
