@@ -151,7 +151,7 @@ def normal(seed: int, index: Tensor, shape: tuple[int, ...], stream: int) -> Ten
     Parameters
     ----------
     seed, index, stream
-        As for `uniform`.
+        See `uniform`.
     shape : tuple of int
         Shape per galaxy, filled in row-major order.
 

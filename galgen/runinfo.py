@@ -68,7 +68,7 @@ class RunInfo(JsonConfig):
     stamps : str
         How they are stored: 'float32', 'int16' or 'none'.
     scaling : tuple of (scale, zero)
-        Of each band where stamps are int16: flux is ``zero + scale * number``.
+        One for each band where stamps are int16: flux is ``zero + scale * number``.
     tree : Taxonomy
         Categories of the weights, whose codes are in catalogues.
     """

@@ -13,6 +13,13 @@ from galgen.errors import InvalidValueError
 def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """Refuse a value.
 
+    Parameters
+    ----------
+    ok : bool
+        Whether the value is allowed.
+    name, value, allowed
+        See `galgen.errors.InvalidValueError`.
+
     Raises
     ------
     InvalidValueError

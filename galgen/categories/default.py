@@ -141,7 +141,7 @@ def to_galaxy10(category: Category | str | int) -> int | None:
     Raises
     ------
     UnknownCategoryError
-        As `get`.
+        If there is no such category.
     """
     name = get(category).name
     return _GALAXY10.index(name) if name in _GALAXY10 else None
@@ -171,6 +171,6 @@ def to_paper(category: Category | str | int) -> str | None:
     Raises
     ------
     UnknownCategoryError
-        As `get`.
+        If there is no such category.
     """
     return _TO_PAPER.get(get(category).name)

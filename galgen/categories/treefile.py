@@ -19,15 +19,14 @@ from pathlib import Path
 
 import yaml
 
-from galgen.categories.taxonomy import MAX_DEPTH, ROOT, Taxonomy
+from galgen.categories.rules import MAX_DEPTH, ROOT, Row
+from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import DataError, InvalidValueError
 
 MAX_BYTES = 1 << 16
 ALIASES = "aliases"
 UNLABELLED = "unlabelled"  # the root's own alias, in every tree: galaxies without a label
 _NULL = "tag:yaml.org,2002:null"
-
-Row = tuple[str, str | None, tuple[str, ...]]
 
 
 def read_tree(path: str | Path) -> Taxonomy:
@@ -42,7 +41,7 @@ def read_tree(path: str | Path) -> Taxonomy:
     Returns
     -------
     Taxonomy
-        With codes in the order of the file.
+        The tree, with codes in the order of the file.
 
     Raises
     ------
@@ -79,6 +78,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node, see `yaml.composer.Composer`; raise `yaml.YAMLError` if it is refused."""
         mark = self.peek_event().start_mark
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="references (*) are not allowed", problem_mark=mark)

@@ -59,20 +59,20 @@ def finish(
     x_nhwc : Tensor
         Stamps in model space.
     space : PixelSpace
-        Of the model.
+        Pixel space of the model.
     observation : Observation, optional
         Flux unit, PSF, hook and noise; by default flux is as the model has it.
     index_n : Tensor, optional
         Galaxy indices, int64, on the CPU, for noise; by default from 0.
     seed : int
-        Of the run, for noise.
+        Seed of the run, for noise.
     asked_nb : Tensor, optional
         Total flux to scale stamps to; see `scale_to`.
 
     Returns
     -------
     Finished
-        In host memory.
+        Flux and columns in host memory.
 
     Raises
     ------

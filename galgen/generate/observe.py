@@ -98,9 +98,9 @@ class Observation:
         Parameters
         ----------
         asked : Observing
-            As the user says it.
+            What the user asks for.
         space : PixelSpace
-            Of the model.
+            Pixel space of the model.
         fluxes : str, optional
             What an input table gives; see `galgen.pixels.units.flux_scale`.
 
@@ -141,7 +141,7 @@ class Observation:
         index_n : Tensor
             Galaxy indices, int64, on the CPU.
         seed : int
-            Of the run.
+            Seed of the run.
 
         Returns
         -------
@@ -190,12 +190,12 @@ def convolve(flux_nhwc: Tensor, sigma_b: Sequence[float]) -> Tensor:
     flux_nhwc : Tensor
         Flux per pixel.
     sigma_b : sequence of float
-        In pixels, of each band; 0 for none.
+        Sigma of each band in pixels; 0 for none.
 
     Returns
     -------
     Tensor
-        Of the same shape.
+        Flux of the same shape.
     """
     bands = [
         _smooth(_smooth(flux_nhwc[..., b], sigma, 1), sigma, 2) if sigma > 0 else flux_nhwc[..., b]

@@ -38,7 +38,7 @@ def run_info(
     Returns
     -------
     RunInfo
-        Of galaxies that are stored as float32, in one file without a date.
+        Description of galaxies that are stored as float32, in one file without a date.
 
     Raises
     ------

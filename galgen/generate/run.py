@@ -49,7 +49,7 @@ class Run:
     Attributes
     ----------
     request : Asker
-        As given.
+        What is asked of each galaxy.
 
     Raises
     ------

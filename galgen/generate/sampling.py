@@ -90,7 +90,7 @@ class Sampling:
         Returns
         -------
         Tensor
-            Of `steps` + 1 levels, falling to 0.
+            The `steps` + 1 levels, falling to 0.
 
         Raises
         ------

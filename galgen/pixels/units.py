@@ -39,7 +39,15 @@ def flux_ratio(mag: FloatOrArray) -> FloatOrArray:
 
 
 def magnitude(flux: np.ndarray, zero_point: float) -> np.ndarray:
-    """Return the magnitude of a flux above 0, in the unit whose magnitude is `zero_point`."""
+    """Return the magnitudes of fluxes, m = zero_point - 2.5 log10(flux).
+
+    Parameters
+    ----------
+    flux : ndarray
+        Above 0, in some unit.
+    zero_point : float
+        Magnitude of one such unit.
+    """
     mag: np.ndarray = zero_point - 2.5 * np.log10(flux)
     return mag
 

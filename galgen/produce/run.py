@@ -130,6 +130,13 @@ def produce_job(
 def part(info: RunInfo, job: int, jobs: int) -> tuple[int, int]:
     """Return the galaxies of a job: whole micro-batches, about as many in each.
 
+    Parameters
+    ----------
+    info : RunInfo
+        Description of the run.
+    job, jobs : int
+        Which part, from 0, and of how many.
+
     Returns
     -------
     tuple of int
@@ -170,7 +177,22 @@ def within(ranges: Ranges, first: int, last: int) -> list[tuple[int, int]]:
 
 
 def pieces(ranges: Ranges, micro_batch: int, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-    """Cut ranges where micro-batches begin, until asked to stop."""
+    """Cut ranges where micro-batches begin.
+
+    Parameters
+    ----------
+    ranges : iterable of (start, stop)
+        Galaxies, rising.
+    micro_batch : int
+        How many galaxies go through the network together.
+    stop : callable
+        Asked before each piece whether it was the last.
+
+    Yields
+    ------
+    tuple of int
+        The first galaxy of a piece, and the one after its last.
+    """
     for start, end in ranges:
         while start < end:
             if stop():

@@ -23,7 +23,7 @@ class Flag(Protocol):
 class WorkerState:
     """What a worker process knows of itself, shared by its threads.
 
-    As made, nobody asks it to stop: Dask ends its workers in its own way.
+    At first nobody asks it to stop: Dask ends its workers in its own way.
     """
 
     def __init__(self) -> None:

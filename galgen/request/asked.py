@@ -53,7 +53,7 @@ class Asker(Protocol):
         Parameters
         ----------
         population : Population
-            Of the model.
+            Population of the model.
 
         Raises
         ------
@@ -68,14 +68,14 @@ class Asker(Protocol):
         Parameters
         ----------
         population : Population
-            Of the model that will make them.
+            Population of the model that will make them.
         index_n : Tensor
             Galaxy indices, int64, on the CPU.
 
         Returns
         -------
         Asked
-            Of these galaxies, in their order.
+            What is asked of these galaxies, in their order.
         """
         ...
 

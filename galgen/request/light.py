@@ -34,7 +34,7 @@ class Light:
     table : InputTable
         The table.
     bands : sequence of str
-        Of the model, bluest first.
+        Bands of the model, bluest first.
     unit : str
         Flux unit of the model. Fluxes in it are taken as they are where it is not calibrated.
 
@@ -73,7 +73,7 @@ class Light:
         flux_nb : ndarray (n, b)
             Nanomaggies, or as they are if `fluxes` is 'native'.
         colours : dict of str to ndarray (n,)
-            Such as ``color_g_r``, in magnitudes.
+            Colours such as ``color_g_r``, in magnitudes.
         """
         flux = {band: self._read_flux(band, rows) for band in self._bands}
         colours = {}

@@ -156,12 +156,12 @@ class Like:
         Parameters
         ----------
         n : int
-            Of the first so many galaxies.
+            How many galaxies, from the first, are looked at.
 
         Returns
         -------
         ndarray (b,) of float32
-            In the unit to be written; NaN where no flux is asked for.
+            Flux in the unit to be written; NaN where no flux is asked for.
         """
         most_b = np.full(len(self._survey.bands), np.nan, np.float32)
         for _, given in self._chunks(n):

@@ -82,7 +82,7 @@ class Request:
         Raises
         ------
         InvalidValueError
-            As `ask`.
+            See `ask`.
         """
         return self._codes(index_n), self._given(population, index_n)
 
@@ -98,7 +98,7 @@ class Request:
         Parameters
         ----------
         population, index_n
-            As for `ask`.
+            See `ask`.
         code_n : ndarray
             Category codes.
         given : mapping of str to ndarray (n,)

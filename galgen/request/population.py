@@ -71,7 +71,7 @@ class Population:
         names : sequence of str
             The p properties.
         values_np : ndarray
-            In their units, NaN where not measured.
+            Values in their units, NaN where not measured.
         code_n : ndarray of int
             Category code of each galaxy.
         tree : Taxonomy
@@ -95,7 +95,14 @@ class Population:
         return clipped_np.astype(np.float32)
 
     def standardise(self, name: str, value: float) -> float:
-        """Return z of one asked-for value.
+        """Return z of one value that is asked for.
+
+        Parameters
+        ----------
+        name : str
+            The property.
+        value : float
+            Its value, in its own unit.
 
         Raises
         ------
@@ -191,6 +198,15 @@ class Population:
         cls, names: Sequence[str], arrays: Mapping[str, np.ndarray], tree: Taxonomy = DEFAULT
     ) -> Population:
         """Make a population of what `arrays` returned.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The properties.
+        arrays : mapping of str to ndarray
+            What a weights file stores, by name.
+        tree : Taxonomy
+            Whose codes are in it.
 
         Raises
         ------

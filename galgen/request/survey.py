@@ -50,7 +50,7 @@ class Survey:
     table : InputTable
         The table.
     bands : sequence of str
-        Of the model, bluest first.
+        Bands of the model, bluest first.
     pixel_scale : float or None
         Arcsec per pixel, for sizes on the sky.
     unit : str
@@ -63,7 +63,7 @@ class Survey:
     table : InputTable
         The table.
     bands : tuple of str
-        Of the model.
+        Bands of the model.
     used : dict of str to str
         Our names of the columns that were found, and the table's.
     fluxes : str or None

@@ -58,11 +58,11 @@ class InputTable:
     Attributes
     ----------
     path : Path
-        Where it is.
+        The file.
     columns : tuple of FitsColumn
-        As in the file, or as FITS would have them.
+        The columns, as in the file or as FITS would have them.
     renamed : mapping of str to str
-        As given.
+        What the file calls our columns, as given.
 
     Raises
     ------
@@ -118,11 +118,29 @@ class InputTable:
         return len(self._rows[rows])
 
     def raw(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
-        """Return values of a column as a FITS file has them: big-endian, not scaled, not masked."""
+        """Return values of a column as a FITS file has them: big-endian, not scaled, not masked.
+
+        Parameters
+        ----------
+        name : str
+            The file's own name of the column.
+        rows : slice or ndarray of int
+            Which rows; by default all.
+
+        Returns
+        -------
+        ndarray (n, ...)
+            A view of the file where `rows` is a slice.
+        """
         return self._rows[f"{self._place[name]}"][rows]
 
     def plain(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
         """Read a column of numbers as float64 in its own unit, NaN where it has no value.
+
+        Parameters
+        ----------
+        name, rows
+            See `raw`.
 
         Raises
         ------
@@ -187,7 +205,15 @@ class InputTable:
     def labels(self, name: str, rows: Rows = slice(None)) -> list[str | int | None]:
         """Read a column of texts or whole numbers, by the file's own name of it.
 
-        None where it has no value; a number that is not whole is a text.
+        Parameters
+        ----------
+        name, rows
+            See `raw`.
+
+        Returns
+        -------
+        list
+            None where it has no value; a number that is not whole is a text.
 
         Raises
         ------
@@ -231,7 +257,7 @@ class Numbers:
         Parameters
         ----------
         rows : slice or ndarray of int
-            By default all.
+            Which rows; by default all.
 
         Returns
         -------

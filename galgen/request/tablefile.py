@@ -27,7 +27,7 @@ def read_table(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
     Returns
     -------
     columns : tuple of FitsColumn
-        As in the file, or as FITS would have them.
+        The columns, as in the file or as FITS would have them.
     rows : ndarray (n,)
         Of `galgen.columns.row_type`; a memory map of a FITS file.
 

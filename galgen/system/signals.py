@@ -26,10 +26,12 @@ class StopRequest:
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Take the first signal for a request."""
         self.requested = True
         self._restore()
 
     def _restore(self) -> None:
+        """Put the handlers back that were there before."""
         while self._previous:
             number, handler = self._previous.popitem()
             signal.signal(number, handler)  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ class Checkpoint:
     card : dict
         Provenance: name, training data, images seen, credit, limits.
     sha256 : str
-        Of all weight files together; identifies the weights in catalogues.
+        Digest of all weight files together, which identifies the weights in catalogues.
     """
 
     denoiser: Denoiser
@@ -115,7 +115,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
     folder : Path
         Written by `export`.
     device : str or torch.device
-        Where the network is to be.
+        Where the network is put.
 
     Raises
     ------
