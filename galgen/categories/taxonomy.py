@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from galgen.categories.rules import MAX_DEPTH, MAX_NAME, MAX_NODES, ROOT, Row, check_tree, key
+from galgen.categories.rules import MAX_NODES, ROOT, Row, check_tree, key
 from galgen.errors import InvalidValueError, UnknownCategoryError
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["MAX_DEPTH", "MAX_NAME", "MAX_NODES", "ROOT", "Category", "Taxonomy"]
+__all__ = ["ROOT", "Category", "Taxonomy"]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from galgen.categories import DEFAULT
-from galgen.categories.taxonomy import MAX_DEPTH, MAX_NODES, ROOT, Category, Taxonomy
+from galgen.categories.rules import MAX_DEPTH, MAX_NODES, ROOT
+from galgen.categories.taxonomy import Category, Taxonomy
 from galgen.errors import InvalidValueError, UnknownCategoryError
 from tests.trees import TOP, TREES
 
