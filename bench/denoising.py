@@ -64,13 +64,14 @@ def wiener_left(signal_hwc: np.ndarray, sigma: float) -> np.ndarray:
 def denoised(model: GalaxyModel, clean_nhwb: Tensor, group: str, sigma: float) -> Tensor:
     """D of galaxies with noise of a level, their category given and their properties hidden."""
     loaded = model.checkpoint
-    asked = Request(parse_mixture(group), {}, SEED, False)
+    asker = Request(parse_mixture(group), {}, SEED, False)
     made = []
     for start in range(0, len(clean_nhwb), _CHUNK):
         index_n = torch.arange(start, min(start + _CHUNK, len(clean_nhwb)))
         shape = tuple(clean_nhwb.shape[1:])
         noise_nhwb = normal(SEED, index_n, shape, Stream.PIXEL_NOISE).float()
-        condition = Condition(*asked.draw(loaded.population, index_n))
+        asked = asker.ask(loaded.population, index_n)
+        condition = Condition(asked.code_n, asked.z_np)
         with torch.inference_mode():
             x_nhwb = clean_nhwb[index_n] + sigma * noise_nhwb
             made.append(loaded.denoiser(x_nhwb, torch.full((len(index_n),), sigma), condition))

@@ -83,7 +83,7 @@ def draw(
         Draw properties from the training population; otherwise they are hidden.
     """
     loaded = model.checkpoint
-    asked = Request(parse_mixture(request), {}, seed, population)
+    asker = Request(parse_mixture(request), {}, seed, population)
     denoiser = loaded.denoiser
     if dtype != "float32":
         denoiser = denoiser.cast(DTYPES[dtype])
@@ -91,7 +91,8 @@ def draw(
     made = []
     for first in range(0, n, MICRO_BATCH):
         index_n = torch.arange(first, min(first + MICRO_BATCH, n))
-        condition = Condition(*asked.draw(loaded.population, index_n))
+        asked = asker.ask(loaded.population, index_n)
+        condition = Condition(asked.code_n, asked.z_np)
         stamps = Stamps(seed, index_n, shape)
         denoise = LazyDenoiser(denoiser, stamps, DTYPES[dtype])
         asked_denoise = guided(denoise, condition, condition.unconditional(), 1.0)

@@ -15,6 +15,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+# Where public names are; `__init__.pyi` tells type checkers the same.
 _PUBLIC = {
     "GalaxyBatch": "galgen.batch",
     "RunInfo": "galgen.runinfo",

@@ -70,6 +70,12 @@ class LedgerError(CatalogError):
     """The ledger of an unfinished catalogue is damaged, or of another galgen."""
 
 
+class InterruptedRunError(GalgenError):
+    """The user or the scheduler asked a run to stop; what was finished has been kept."""
+
+    exit_code = 3
+
+
 class WorkerLostError(GalgenError, RuntimeError):
     """A process that made galaxies has died; what was recorded is kept."""
 

@@ -45,7 +45,7 @@ class Stream(IntEnum):
     SKY_POSITION = 7 * _STREAM_STRIDE
 
     def at(self, offset: int) -> int:
-        """Stream number `offset` of this purpose, e.g. ``Stream.SAMPLER_STEP.at(step)``.
+        """Return stream number `offset` of this purpose, e.g. ``Stream.SAMPLER_STEP.at(step)``.
 
         Raises
         ------
@@ -114,7 +114,7 @@ def normal_quantile(word: Tensor) -> Tensor:
 
 
 def uniform(seed: int, index: Tensor, stream: int, count: int) -> Tensor:
-    """Uniform numbers in [0, 1) with 53 random bits.
+    """Draw uniform numbers in [0, 1) with 53 random bits.
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def uniform(seed: int, index: Tensor, stream: int, count: int) -> Tensor:
 
 
 def normal(seed: int, index: Tensor, shape: tuple[int, ...], stream: int) -> Tensor:
-    """Standard normal numbers, each from 32 random bits.
+    """Draw standard normal numbers, each from 32 random bits.
 
     Parameters
     ----------
     seed, index, stream
-        As for `uniform`.
+        See `uniform`.
     shape : tuple of int
         Shape per galaxy, filled in row-major order.
 
@@ -198,6 +198,12 @@ def _words(seed: int, index: Tensor, stream: int, count: int) -> Iterator[tuple[
 
 @functools.cache
 def normal_table(device: torch.device) -> Tensor:
-    """Cubics per segment from bench/make_normal_table.py, constant first, (4, segments)."""
+    """Load the cubics of all segments from bench/make_normal_table.py, constants first.
+
+    Returns
+    -------
+    Tensor
+        float64, (4, segments), on the device.
+    """
     with importlib.resources.files("galgen").joinpath("normal_table.npy").open("rb") as file:
         return torch.from_numpy(np.load(file)).to(device)

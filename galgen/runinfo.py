@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.columns import FitsColumn
+from galgen.settings import JsonConfig, as_tuples
 
 
 @dataclass(frozen=True)
-class RunInfo:
+class RunInfo(JsonConfig):
     """Provenance of a run: everything its bytes depend on, and what its numbers mean.
 
     Attributes
@@ -68,7 +68,7 @@ class RunInfo:
     stamps : str
         How they are stored: 'float32', 'int16' or 'none'.
     scaling : tuple of (scale, zero)
-        Of each band where stamps are int16: flux is ``zero + scale * number``.
+        One for each band where stamps are int16: flux is ``zero + scale * number``.
     tree : Taxonomy
         Categories of the weights, whose codes are in catalogues.
     """
@@ -118,28 +118,18 @@ class RunInfo:
         """Whether each galaxy has ``TRUE_FLUX_<band>``, its flux before PSF, hook and noise."""
         return self.flux_source == "INPUT" or bool(self.psf or self.noise or self.hook)
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON has it: texts, numbers, lists."""
-        return json.loads(json.dumps(asdict(self) | {"tree": self.tree.to_json()}))
-
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any]) -> Self:
-        """Of what `to_json` returned.
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make one of what `to_json` returned.
 
         Raises
         ------
+        InvalidValueError
+            See `galgen.settings.JsonConfig.from_json`.
         TypeError, KeyError
-            If a field is missing or unknown.
+            If it is no mapping, or says of columns that are carried over what none can be.
         """
-        carried = tuple(FitsColumn(**_all_tuples(column)) for column in fields["carried"])
-        tree = Taxonomy.from_json(fields["tree"]) if "tree" in fields else DEFAULT
-        return cls(**_all_tuples(fields) | {"carried": carried, "tree": tree})
-
-
-def _all_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists as tuples, which JSON does not have."""
-
-    def with_tuples(value: Any) -> Any:
-        return tuple(map(with_tuples, value)) if isinstance(value, list) else value
-
-    return {name: with_tuples(value) for name, value in fields.items()}
+        carried = tuple(FitsColumn(**as_tuples(column)) for column in data["carried"])
+        # Ledgers from before there were other trees have none.
+        tree = Taxonomy.from_json(data["tree"]) if "tree" in data else DEFAULT
+        return super().from_json({**data, "carried": carried, "tree": tree})

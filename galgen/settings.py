@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Mapping
 from typing import Any, Self
 
 from galgen.errors import InvalidValueError
@@ -10,6 +12,13 @@ from galgen.errors import InvalidValueError
 
 def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """Refuse a value.
+
+    Parameters
+    ----------
+    ok : bool
+        Whether the value is allowed.
+    name, value, allowed
+        See `galgen.errors.InvalidValueError`.
 
     Raises
     ------
@@ -20,16 +29,57 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
         raise InvalidValueError(name, value, allowed)
 
 
+@dataclasses.dataclass(frozen=True)
 class JsonConfig:
-    """Mix-in: a dataclass that goes to a plain dict and back, refusing keys it does not know."""
+    """Mix-in: a dataclass that goes to JSON and back, refusing keys that it does not know."""
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        """Return the fields as JSON has them: texts, numbers, lists, objects, None.
+
+        What is in a field may have a `to_json` of its own, or else be a dataclass.
+        """
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain: dict[str, Any] = json.loads(json.dumps(fields, default=_plain))
+        return plain
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        require(isinstance(data, dict), cls.__name__, data, "a JSON object")
-        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Make one of what `to_json` returned; fields with a default may be missing.
+
+        Parameters
+        ----------
+        data : mapping
+            By the names of the fields; lists become tuples.
+
+        Raises
+        ------
+        InvalidValueError
+            If it is no mapping, a field is unknown or missing, or a value is not allowed.
+        """
+        require(isinstance(data, Mapping), cls.__name__, data, "a JSON object")
+        fields = dataclasses.fields(cls)
+        known = {field.name for field in fields}
         unknown = sorted(set(data) - known)
         require(not unknown, f"{cls.__name__} keys", unknown, ", ".join(sorted(known)))
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        missing = sorted({field.name for field in fields if _is_required(field)} - set(data))
+        require(not missing, f"missing {cls.__name__} keys", missing, "none")
+        return cls(**{name: as_tuples(value) for name, value in data.items()})
+
+
+def as_tuples(value: Any) -> Any:
+    """Return a value with tuples for its lists, at any depth: JSON has no tuples."""
+    if isinstance(value, list):
+        return tuple(map(as_tuples, value))
+    if isinstance(value, dict):
+        return {name: as_tuples(inner) for name, inner in value.items()}
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return what stands in JSON for an object that is no JSON."""
+    return value.to_json() if hasattr(value, "to_json") else dataclasses.asdict(value)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    """Whether a field has no default."""
+    return field.default is field.default_factory is dataclasses.MISSING

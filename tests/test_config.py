@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -34,6 +36,28 @@ def test_json_is_strict(kind: type[JsonConfig]) -> None:
     for garbage in (None, [], "window"):
         with pytest.raises(InvalidValueError, match="a JSON object"):
             kind.from_json(garbage)
+
+
+@dataclass(frozen=True)
+class Nested(JsonConfig):
+    """Tuples in tuples and in mappings, as descriptions of runs have them."""
+
+    name: str
+    ends: tuple[tuple[float, float], ...] = ()
+    more: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+def test_json_at_any_depth() -> None:
+    nested = Nested("a", ((1.5, 2.5), (0.1, 1e300)), {"psf": (1.0, 2.0)})
+    assert nested.to_json() == {
+        "name": "a",
+        "ends": [[1.5, 2.5], [0.1, 1e300]],
+        "more": {"psf": [1.0, 2.0]},
+    }
+    assert Nested.from_json(nested.to_json()) == nested
+    assert Nested.from_json({"name": "a"}) == Nested("a")
+    with pytest.raises(InvalidValueError, match=r"missing Nested keys is \['name'\]"):
+        Nested.from_json({"ends": []})
 
 
 @pytest.mark.parametrize(

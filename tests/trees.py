@@ -5,15 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 from galgen.categories import CATEGORIES, DEFAULT
-from galgen.categories.taxonomy import (
+from galgen.categories.rules import (
     MAX_ALIAS,
     MAX_ALIASES,
     MAX_DEPTH,
     MAX_NAME,
     MAX_NODES,
     ROOT,
-    Taxonomy,
 )
+from galgen.categories.taxonomy import Taxonomy
 
 TOP = (ROOT, None, ("unlabelled",))
 

@@ -14,7 +14,8 @@ from galgen.categories.default import (
     to_galaxy10,
     to_paper,
 )
-from galgen.categories.taxonomy import MAX_DEPTH, ROOT, Category, Taxonomy
+from galgen.categories.rules import MAX_DEPTH, ROOT
+from galgen.categories.taxonomy import Category, Taxonomy
 
 __all__ = [
     "CATEGORIES",

@@ -87,52 +87,75 @@ _FROM_PAPER = {paper: name for name, paper in _TO_PAPER.items()} | {"unbarred sp
 
 
 def get(name_or_code: str | int | Category) -> Category:
-    """Find a category of the default tree; see `Taxonomy.get`."""
+    """Find a category of the default tree; see `Taxonomy.get`.
+
+    Raises
+    ------
+    UnknownCategoryError
+        Names the closest category and lists the tree.
+    """
     return DEFAULT.get(name_or_code)
 
 
 def path(category: Category) -> tuple[Category, ...]:
-    """Nodes from the root to `category`, both included."""
+    """Return the nodes from the root to `category`, both included."""
     return DEFAULT.path(category)
 
 
 def descendants(category: Category) -> tuple[Category, ...]:
-    """`category` and every node of the default tree below it, in code order."""
+    """Return `category` and every node of the default tree below it, in code order."""
     return DEFAULT.descendants(category)
 
 
 def leaves() -> tuple[Category, ...]:
-    """Nodes of the default tree without children, in code order."""
+    """Return the nodes of the default tree without children, in code order."""
     return DEFAULT.leaves()
 
 
 def path_matrix() -> np.ndarray:
-    """Multi-hot rows over the path of each node; see `Taxonomy.path_matrix`."""
+    """Return multi-hot rows over the path of each node; see `Taxonomy.path_matrix`."""
     return DEFAULT.path_matrix()
 
 
 def render_tree() -> str:
-    """The default tree as indented text, one node a line with its aliases."""
+    """Render the default tree as indented text, one node a line with its aliases."""
     return DEFAULT.render_tree()
 
 
 def from_galaxy10(label: int) -> Category:
-    """Category of a Galaxy10 DECaLS label 0..9."""
+    """Find the category of a Galaxy10 DECaLS label.
+
+    Raises
+    ------
+    InvalidValueError
+        Unless it is 0 to 9.
+    """
     if not 0 <= label < len(_GALAXY10):
         raise InvalidValueError("Galaxy10 label", label, f"0..{len(_GALAXY10) - 1}")
     return get(_GALAXY10[label])
 
 
 def to_galaxy10(category: Category | str | int) -> int | None:
-    """Galaxy10 DECaLS label of a category, or None where it has none (inner nodes)."""
+    """Return the Galaxy10 DECaLS label of a category, or None where it has none (inner nodes).
+
+    Raises
+    ------
+    UnknownCategoryError
+        If there is no such category.
+    """
     name = get(category).name
     return _GALAXY10.index(name) if name in _GALAXY10 else None
 
 
 def from_paper(name: str) -> Category:
-    """Category of one of the six names of the GalCatDiff paper.
+    """Find the category of one of the six names of the GalCatDiff paper.
 
     "unbarred spiral" is tight and loose spirals together, for which the nearest node is ``spiral``.
+
+    Raises
+    ------
+    InvalidValueError
+        If it is none of the six.
     """
     key = " ".join(name.lower().replace("_", " ").split())
     if key not in _FROM_PAPER:
@@ -141,8 +164,13 @@ def from_paper(name: str) -> Category:
 
 
 def to_paper(category: Category | str | int) -> str | None:
-    """Name of a category in the GalCatDiff paper, or None where it has none.
+    """Return the name of a category in the GalCatDiff paper, or None where it has none.
 
     ``spiral`` has none: whether it is barred is not known.
+
+    Raises
+    ------
+    UnknownCategoryError
+        If there is no such category.
     """
     return _TO_PAPER.get(get(category).name)

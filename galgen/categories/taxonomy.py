@@ -1,39 +1,21 @@
-"""`Taxonomy`: a tree of categories, and the rules that every tree keeps.
-
-Trees come from people (`galgen.categories.treefile`), from weights and from catalogues. The rules
-are checked wherever one is made, so that a name that is in a tree can be a folder, part of a path
-or a mixture, and an entry of the column ``CATEGORY_NAME``.
-"""
+"""`Taxonomy`: a tree of categories, made of rows that keep `galgen.categories.rules`."""
 
 from __future__ import annotations
 
 import difflib
 import operator
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from galgen.categories.rules import MAX_NODES, ROOT, Row, check_tree, key
 from galgen.errors import InvalidValueError, UnknownCategoryError
 
 if TYPE_CHECKING:
     import numpy as np
 
-ROOT = "galaxy"
-MAX_NODES = 256  # a header has up to three cards for each
-MAX_DEPTH = 16
-MAX_NAME = 18  # characters of the column CATEGORY_NAME
-MAX_ALIAS, MAX_ALIASES = 64, 500  # characters; of all nodes together
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9+_-]*")
-_ALIAS = re.compile(r"[ -~]+")  # printable ASCII, what FITS can hold
-_SEPARATORS = frozenset(',:/\\"')  # of mixtures, paths, tables and JSON
-_NAMES_ALLOWED = (
-    f"1 to {MAX_NAME} letters, digits and '-', '_', '+', a letter first, and no name that Windows "
-    "keeps for devices"
-)
-_ALIASES_ALLOWED = f'1 to {MAX_ALIAS} printable ASCII characters, none of them , : / \\ "'
-_DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)}
+__all__ = ["ROOT", "Category", "Taxonomy"]
 
 
 @dataclass(frozen=True)
@@ -77,35 +59,10 @@ class Taxonomy:
         If these make no tree, there are too many, or a name cannot be used or is there twice.
     """
 
-    rows: tuple[tuple[str, str | None, tuple[str, ...]], ...]
+    rows: tuple[Row, ...]
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.rows) <= MAX_NODES:
-            allowed = f"2 to {MAX_NODES}, the root {ROOT!r} included"
-            raise InvalidValueError("number of categories", len(self.rows), allowed)
-        for name, _, aliases in self.rows:
-            _check_spellings(name, aliases)
-        if self.rows[0][:2] != (ROOT, None):
-            raise InvalidValueError("first category", self.rows[0][0], f"{ROOT!r}, without parent")
-        if (n := sum(len(aliases) for _, _, aliases in self.rows)) > MAX_ALIASES:
-            raise InvalidValueError("number of aliases", n, f"up to {MAX_ALIASES}")
-        depth: dict[str, int] = {}
-        spellings: dict[str, str] = {}
-        for name, parent, aliases in self.rows:
-            for spelling in (name, *aliases):
-                if (other := spellings.setdefault(_key(spelling), name)) != name or name in depth:
-                    raise InvalidValueError(
-                        "category name or alias",
-                        spelling,
-                        "each once in a tree, whatever the case, '_' the same as '-'",
-                        f"It is given for {other} and for {name}.",
-                    )
-            if depth and parent not in depth:
-                allowed = "the name of a category that comes before it"
-                raise InvalidValueError(f"parent of {name}", parent and parent[:200], allowed)
-            depth[name] = depth[parent] + 1 if depth else 0
-            if depth[name] > MAX_DEPTH:
-                raise InvalidValueError(f"depth of {name}", depth[name], f"up to {MAX_DEPTH}")
+        check_tree(self.rows)
 
     def __repr__(self) -> str:
         return f"Taxonomy({self.render_tree()!r})"
@@ -125,7 +82,8 @@ class Taxonomy:
 
     @cached_property
     def _by_key(self) -> dict[str, Category]:
-        return {_key(text): node for node in self.nodes for text in (node.name, *node.aliases)}
+        """Categories by what spellings of their names and aliases have in common."""
+        return {key(text): node for node in self.nodes for text in (node.name, *node.aliases)}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -164,8 +122,9 @@ class Taxonomy:
         return self.nodes[code]
 
     def _get_by_name(self, name: str) -> Category:
+        """Find a category by name, alias or path."""
         steps = name.strip().strip("/").split("/")
-        nodes = [self._by_key.get(_key(step)) for step in steps]
+        nodes = [self._by_key.get(key(step)) for step in steps]
         node = nodes[-1]
         # A path must be the end of the true one, or "smooth/barred" would silently mean a spiral.
         if node is None or tuple(nodes) != self.path(node)[-len(nodes) :]:
@@ -173,7 +132,8 @@ class Taxonomy:
         return node
 
     def _unknown(self, value: object, step: str | None = None) -> UnknownCategoryError:
-        close = difflib.get_close_matches(_key(step), self._by_key, n=1) if step else []
+        """Make an error that names the category closest to `step`."""
+        close = difflib.get_close_matches(key(step), self._by_key, n=1) if step else []
         hint = f"Did you mean {self._by_key[close[0]].name!r}? " if close else ""
         return UnknownCategoryError(
             "category",
@@ -183,12 +143,12 @@ class Taxonomy:
         )
 
     def path(self, category: Category) -> tuple[Category, ...]:
-        """Nodes from the root to `category`, both included."""
+        """Return the nodes from the root to `category`, both included."""
         above = self.path(category.parent) if category.parent else ()
         return (*above, category)
 
     def descendants(self, category: Category) -> tuple[Category, ...]:
-        """`category` and every node below it, in code order."""
+        """Return `category` and every node below it, in code order."""
         below = {category.code}
         for node in self.nodes:  # a parent comes before its children
             if node.parent and node.parent.code in below:
@@ -196,23 +156,53 @@ class Taxonomy:
         return tuple(node for node in self.nodes if node.code in below)
 
     def codes_below(self, category: str | int | Category) -> list[int]:
-        """Codes of a category and of every node below it."""
+        """List the codes of a category and of every node below it.
+
+        Raises
+        ------
+        UnknownCategoryError
+            If there is no such category.
+        """
         return [node.code for node in self.descendants(self.get(category))]
 
+    def are_below(self, code_n: np.ndarray, category: str | int | Category) -> np.ndarray:
+        """Tell which galaxies are of a category.
+
+        Parameters
+        ----------
+        code_n : ndarray of int
+            Their codes.
+        category : str, int or Category
+            The category; nodes below it are of it, too.
+
+        Returns
+        -------
+        ndarray (n,) of bool
+            Whether each is.
+
+        Raises
+        ------
+        UnknownCategoryError
+            If there is no such category.
+        """
+        import numpy as np
+
+        return np.isin(code_n, self.codes_below(category))
+
     def leaves(self) -> tuple[Category, ...]:
-        """Nodes without children, in code order."""
+        """Return the nodes without children, in code order."""
         parents = {node.parent.code for node in self.nodes if node.parent}
         return tuple(node for node in self.nodes if node.code not in parents)
 
     def path_matrix(self) -> np.ndarray:
-        """Multi-hot rows over the path of each node.
+        """Return multi-hot rows over the path of each node.
 
         Returns
         -------
-        np.ndarray
-            float32, shape (n, n) with n nodes; entry (i, j) is 1 where node j is on the path from
-            the root to node i. Times a (n, d) table of node vectors it gives the category
-            embeddings.
+        ndarray
+            float32, as many rows and columns as there are nodes; entry (i, j) is 1 where node j is
+            on the path from the root to node i. Times a table of node vectors, one a row, it gives
+            the category embeddings.
         """
         import numpy as np  # here, so that listing categories does not pay for it
 
@@ -222,7 +212,7 @@ class Taxonomy:
         return matrix
 
     def render_tree(self) -> str:
-        """The taxonomy as indented text, one node a line with its aliases."""
+        """Render the taxonomy as indented text, one node a line with its aliases."""
         lines = []
 
         def add(node: Category, depth: int) -> None:
@@ -236,7 +226,7 @@ class Taxonomy:
         return "\n".join(lines)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """As JSON has it: nodes in the order of their codes."""
+        """Return the nodes as JSON has them, in the order of their codes."""
         return [
             {"name": name, "parent": parent, "aliases": list(aliases)}
             for name, parent, aliases in self.rows
@@ -244,7 +234,7 @@ class Taxonomy:
 
     @classmethod
     def from_json(cls, nodes: Iterable[Mapping[str, Any]]) -> Self:
-        """Of what `to_json` returned.
+        """Make one of what `to_json` returned.
 
         Raises
         ------
@@ -263,18 +253,3 @@ class Taxonomy:
             allowed = "an object of name (text), parent (text or null) and aliases (texts)"
             raise InvalidValueError("node of the categories", repr(node)[:200], allowed)
         return cls(tuple(rows))
-
-
-def _key(text: str) -> str:
-    """What spellings of one name have in common."""
-    return "-".join(text.split()).lower().replace("_", "-")
-
-
-def _check_spellings(name: str, aliases: tuple[str, ...]) -> None:
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name.lower() in _DEVICES:
-        hint = "Another spelling, such as that of a folder, can be an alias of it."
-        raise InvalidValueError("category name", name[:200], _NAMES_ALLOWED, hint)
-    for alias in aliases:
-        good = _ALIAS.fullmatch(alias) and alias.strip() and not _SEPARATORS.intersection(alias)
-        if not good or len(alias) > MAX_ALIAS:
-            raise InvalidValueError(f"alias of {name}", alias[:200], _ALIASES_ALLOWED)

@@ -19,15 +19,14 @@ from pathlib import Path
 
 import yaml
 
-from galgen.categories.taxonomy import MAX_DEPTH, ROOT, Taxonomy
+from galgen.categories.rules import MAX_DEPTH, ROOT, Row
+from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import DataError, InvalidValueError
 
 MAX_BYTES = 1 << 16
 ALIASES = "aliases"
 UNLABELLED = "unlabelled"  # the root's own alias, in every tree: galaxies without a label
 _NULL = "tag:yaml.org,2002:null"
-
-Row = tuple[str, str | None, tuple[str, ...]]
 
 
 def read_tree(path: str | Path) -> Taxonomy:
@@ -38,6 +37,11 @@ def read_tree(path: str | Path) -> Taxonomy:
     path : str or Path
         A mapping of names to what is below them: a mapping, a list of names, or nothing. A list
         ``aliases`` in a mapping gives other names of what it belongs to.
+
+    Returns
+    -------
+    Taxonomy
+        The tree, with codes in the order of the file.
 
     Raises
     ------
@@ -73,7 +77,8 @@ class _Loader(yaml.SafeLoader):
 
     depth = 0
 
-    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node, see `yaml.composer.Composer`; raise `yaml.YAMLError` if it is refused."""
         mark = self.peek_event().start_mark
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="references (*) are not allowed", problem_mark=mark)
@@ -89,6 +94,7 @@ Pair = tuple[yaml.ScalarNode, yaml.Node | None]
 
 
 def _rows(pairs: Iterator[Pair] | list[Pair], parent: str) -> Iterator[Row]:
+    """Yield the rows of a `Taxonomy` below a node, each branch to its end."""
     for node, value in pairs:
         name = "-".join(node.value.split())
         yield name, parent, tuple(_aliases(value))
@@ -96,7 +102,7 @@ def _rows(pairs: Iterator[Pair] | list[Pair], parent: str) -> Iterator[Row]:
 
 
 def _below(value: yaml.Node | None) -> Iterator[Pair]:
-    """Names, and what is below each of them."""
+    """Yield names, and what is below each of them."""
     if isinstance(value, yaml.MappingNode):
         for key, content in value.value:
             if _text(key).value != ALIASES:
@@ -112,6 +118,7 @@ def _below(value: yaml.Node | None) -> Iterator[Pair]:
 
 
 def _aliases(value: yaml.Node | None) -> Iterator[str]:
+    """Yield the aliases of what a mapping belongs to."""
     for key, content in value.value if isinstance(value, yaml.MappingNode) else ():
         if _text(key).value == ALIASES:
             if not isinstance(content, yaml.SequenceNode):
@@ -120,10 +127,12 @@ def _aliases(value: yaml.Node | None) -> Iterator[str]:
 
 
 def _text(node: yaml.Node) -> yaml.ScalarNode:
+    """Take a node for a name, or refuse it."""
     if not isinstance(node, yaml.ScalarNode) or node.tag == _NULL:
         raise _wrong(node, "a name")
     return node
 
 
 def _wrong(node: yaml.Node, expected: str) -> yaml.YAMLError:
+    """Make an error that names the line of a node."""
     return yaml.MarkedYAMLError(problem=f"expected {expected}", problem_mark=node.start_mark)

@@ -40,7 +40,7 @@ class Reference:
 
     def members(self, code: int) -> np.ndarray:
         """Return the rows labelled with a category or anything below it."""
-        return np.flatnonzero(np.isin(self.stamps.category, self.stamps.tree.codes_below(code)))
+        return np.flatnonzero(self.stamps.tree.are_below(self.stamps.category, code))
 
     def describe(self) -> dict[str, object]:
         """Source, number of galaxies and the SHA-256 of their pixels, ids and categories."""

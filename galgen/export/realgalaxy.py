@@ -17,6 +17,7 @@ from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
+from galgen.pixels.units import magnitude
 from galgen.system.files import check_output, write_atomically
 
 _CHUNK = 64  # galaxies cut out at a time
@@ -119,8 +120,8 @@ class _Galaxy(NamedTuple):
 
 
 def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator[_Galaxy]:
-    wanted = catalog.info.tree.codes_below(category or ROOT)
-    row_n = np.flatnonzero(np.isin(catalog.column("CATEGORY"), wanted))
+    code_n = catalog.column("CATEGORY")
+    row_n = np.flatnonzero(catalog.info.tree.are_below(code_n, category or ROOT))
     index = catalog.bands.index(band)
     for start in range(0, len(row_n), _CHUNK):
         rows = row_n[start : start + _CHUNK]
@@ -138,7 +139,7 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
     mag_n = np.full(n, np.nan)
     if catalog.info.zero_point is not None:
         positive = flux_n > 0
-        mag_n[positive] = catalog.info.zero_point - 2.5 * np.log10(flux_n[positive])
+        mag_n[positive] = magnitude(flux_n[positive], catalog.info.zero_point)
     return Table(
         {
             "IDENT": rows["GALAXY_ID"].astype(np.int64),

@@ -130,11 +130,10 @@ class Galaxies(ABC):
         return clean(stamps_nbhw), rows
 
     def _find(self, category: str) -> np.ndarray:
-        """Rows of the galaxies of a category and of those below it."""
-        wanted = self._tree.codes_below(category)
+        """Return the rows of the galaxies of a category and of those below it."""
         with self._lock:
             code_n = self._code_n
-        row_n = np.flatnonzero(np.isin(code_n, wanted))
+        row_n = np.flatnonzero(self._tree.are_below(code_n, category))
         if not len(row_n):
             there = ", ".join(self._tree.get(int(code)).name for code in np.unique(code_n))
             raise InvalidValueError("category", category, f"what {self._name} has: {there}")

@@ -145,7 +145,7 @@ class GalgenModel(Galaxies):
 
     def _codes(self) -> np.ndarray:
         index_n = torch.arange(self.nobjects)
-        return self._run.request.draw(self._population, index_n)[0].numpy()
+        return self._run.request.ask(self._population, index_n).code_n.numpy()
 
 
 def _range(name: str, ends: float | list[float]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp
 from galgen.galsim.galaxies import Galaxies
+from galgen.pixels.units import flux_ratio
 
 _INTERPOLANT = galsim.Quintic()
 # The half-light radius is measured in 4 samples per pixel and 8 rings per sample: right to 1 % for
@@ -126,7 +127,7 @@ def profile(
         if zeropoint is None:
             hint = "It is the magnitude of flux 1 in the image that is drawn."
             raise InvalidValueError("zeropoint", None, "a magnitude, where mag is given", hint)
-        flux = 10 ** (-0.4 * (mag - zeropoint))
+        flux = flux_ratio(zeropoint - mag)
     if flux is not None and not math.isfinite(flux):
         name, value = ("flux", flux) if mag is None else ("mag", mag)
         raise InvalidValueError(name, value, "a finite number")

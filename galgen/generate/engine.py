@@ -29,7 +29,7 @@ class Engine:
     shape : tuple of int
         Height, width and bands.
     seed : int
-        Of the run.
+        Seed of the run.
     sampling : Sampling
         Solver, steps, guidance, precision, and whether to compile.
     """
@@ -72,6 +72,7 @@ class Engine:
             return self._replay(*inputs)
 
     def _sample(self, category_b: Tensor, properties_bp: Tensor, index_n: Tensor) -> Tensor:
+        """Draw stamps of tensors alone, which a graph can be recorded of."""
         condition = Condition(category_b, properties_bp)
         return sample(self._denoiser, condition, index_n, self._seed, self._shape, self._sampling)
 
@@ -79,7 +80,17 @@ class Engine:
 def capture(function: Callable[..., Tensor], *examples: Tensor) -> Callable[..., Tensor]:
     """Record a function of CUDA tensors of fixed shapes as a graph; return what replays it.
 
-    The result of a replay is overwritten by the next one.
+    Parameters
+    ----------
+    function : callable
+        Takes and returns tensors, and allocates nothing that outlives it.
+    *examples : Tensor
+        What it is given, in shape and dtype.
+
+    Returns
+    -------
+    callable
+        Takes tensors like the examples. Its result is overwritten by the next call.
     """
     inputs = [example.clone() for example in examples]
     side = torch.cuda.Stream()

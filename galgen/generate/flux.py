@@ -25,7 +25,7 @@ class Finished(NamedTuple):
     ----------
     stamps_nbhw : ndarray
         Flux per pixel, float32; big-endian where there are sums.
-    measured : dict of str to ndarray (N,)
+    measured : dict of str to ndarray (n,)
         Columns of `galgen.measure.measure`, and ``TRUE_FLUX_<band>`` where stamps are scaled to
         fluxes asked for, or observed.
     sums_nb : ndarray or None
@@ -48,7 +48,7 @@ def finish(
     seed: int = 0,
     asked_nb: Tensor | None = None,
 ) -> Finished:
-    """Flux and measured columns of stamps in model space.
+    """Make flux of stamps in model space, and measure it.
 
     A GPU makes the bytes and sums of the FITS file itself, in one pass: what leaves it goes to disk
     untouched. On a CPU, swapping bytes is cheapest where they are written, and where stamps are
@@ -59,17 +59,28 @@ def finish(
     x_nhwc : Tensor
         Stamps in model space.
     space : PixelSpace
-        Of the model.
+        Pixel space of the model.
     observation : Observation, optional
         Flux unit, PSF, hook and noise; by default flux is as the model has it.
     index_n : Tensor, optional
-        Galaxy indices, for noise.
+        Galaxy indices, int64, on the CPU, for noise; by default from 0.
     seed : int
-        Of the run, for noise.
+        Seed of the run, for noise.
     asked_nb : Tensor, optional
         Total flux to scale stamps to; see `scale_to`.
+
+    Returns
+    -------
+    Finished
+        Flux and columns in host memory.
+
+    Raises
+    ------
+    InvalidValueError
+        If the flux cannot be had from the model's pixels, or a hook returns none.
     """
     observation = observation or Observation()
+    index_n = torch.arange(len(x_nhwc)) if index_n is None else index_n
     plain = asked_nb is None and not observation.changes_pixels and observation.scale.factor == 1
     if plain and x_nhwc.device.type == "cuda":
         return _offset(_for_disk(x_nhwc, space), observation)
@@ -109,14 +120,16 @@ def scale_to(flux_nhwc: Tensor, asked_nb: Tensor, bands: tuple[str, ...]) -> Ten
     Parameters
     ----------
     flux_nhwc : Tensor
-    asked_nb : Tensor (N, B)
-        NaN where nothing was asked.
+        Flux per pixel.
+    asked_nb : Tensor
+        Total flux in the same unit; NaN where nothing was asked.
     bands : tuple of str
+        Bluest first.
 
     Returns
     -------
     Tensor
-        The scaled flux.
+        The scaled flux, of the same shape.
     """
     for round_ in range(_ROUNDS):
         measured = measure(flux_nhwc, bands)
@@ -133,7 +146,7 @@ def scale_to(flux_nhwc: Tensor, asked_nb: Tensor, bands: tuple[str, ...]) -> Ten
 
 
 def _from_neighbours(factor_nb: Tensor) -> Tensor:
-    """NaN replaced by the nearest band's factor; 1 where there is none."""
+    """Replace NaN by the nearest band's factor, and by 1 where there is none."""
     bands = factor_nb.shape[1]
     out = []
     for b in range(bands):
@@ -145,7 +158,7 @@ def _from_neighbours(factor_nb: Tensor) -> Tensor:
 
 
 def _offset(finished: Finished, observation: Observation) -> Finished:
-    """Surface brightness in magnitudes of the catalogue's zero point."""
+    """Make surface brightness magnitudes of the catalogue's zero point."""
     zero = observation.scale.zero_point
     if zero is not None and zero != ZERO_POINT:
         column = finished.measured["SURFACE_BRIGHTNESS"]
@@ -154,6 +167,7 @@ def _offset(finished: Finished, observation: Observation) -> Finished:
 
 
 def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
+    """Make the bytes of a FITS file and their sums on a GPU."""
     made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch(), planes=True)
     measured = measure(made.planes_nbhw.permute(0, 2, 3, 1), space.bands)
     columns_cn = torch.stack([*measured.values()])

@@ -98,8 +98,9 @@ class Observation:
         Parameters
         ----------
         asked : Observing
+            What the user asks for.
         space : PixelSpace
-            Of the model.
+            Pixel space of the model.
         fluxes : str, optional
             What an input table gives; see `galgen.pixels.units.flux_scale`.
 
@@ -124,14 +125,14 @@ class Observation:
 
     @property
     def hook_name(self) -> str | None:
-        """For the record."""
+        """Name of the user's function, as a catalogue's header records it; None without one."""
         if self.hook is None:
             return None
         kind = self.hook if hasattr(self.hook, "__qualname__") else type(self.hook)
         return f"{kind.__module__}.{kind.__qualname__}"
 
     def apply(self, flux_nhwc: Tensor, index_n: Tensor, seed: int) -> Tensor:
-        """PSF, hook and noise, in this order.
+        """Apply PSF, hook and noise, in this order.
 
         Parameters
         ----------
@@ -140,7 +141,12 @@ class Observation:
         index_n : Tensor
             Galaxy indices, int64, on the CPU.
         seed : int
-            Of the run.
+            Seed of the run.
+
+        Returns
+        -------
+        Tensor
+            Flux, float32, of the same shape.
 
         Raises
         ------
@@ -148,10 +154,11 @@ class Observation:
             If the hook returns something else than flux of the same shape.
         """
         if self.psf_b:
+            assert self.pixel_scale is not None, "a PSF in arcsec has a pixel scale, see `of`"
             sigma_b = [fwhm / FWHM / self.pixel_scale for fwhm in self.psf_b]
             flux_nhwc = convolve(flux_nhwc, sigma_b)
         if self.hook is not None:
-            flux_nhwc = self._hooked(flux_nhwc, index_n, seed)
+            flux_nhwc = self._hooked(self.hook, flux_nhwc, index_n, seed)
         if self.noise_b:
             # Apple's GPUs lack the float64 that the generator needs; the bits are the same.
             device = flux_nhwc.device if flux_nhwc.device.type == "cuda" else index_n.device
@@ -162,9 +169,10 @@ class Observation:
             flux_nhwc = flux_nhwc + grain
         return flux_nhwc
 
-    def _hooked(self, flux_nhwc: Tensor, index_n: Tensor, seed: int) -> Tensor:
+    def _hooked(self, hook: Hook, flux_nhwc: Tensor, index_n: Tensor, seed: int) -> Tensor:
+        """Call the user's hook, and refuse what is no flux of the same shape."""
         shape = flux_nhwc.shape
-        made = self.hook(flux_nhwc.clone(), index_n, seed)
+        made = hook(flux_nhwc.clone(), index_n, seed)
         if not isinstance(made, Tensor) or made.shape != shape:
             given = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
             raise InvalidValueError(f"flux from {self.hook_name}", given, f"tensor {tuple(shape)}")
@@ -172,10 +180,22 @@ class Observation:
 
 
 def convolve(flux_nhwc: Tensor, sigma_b: Sequence[float]) -> Tensor:
-    """Flux smoothed by a round Gaussian of each band's sigma in pixels, cut at 4 sigma.
+    """Smooth flux by a round Gaussian, cut at 4 sigma.
 
     The kernel is sampled at pixel centres and normalised to 1, so the flux of what lies within the
     stamp is kept. Beyond the edge the sky goes on as it is there.
+
+    Parameters
+    ----------
+    flux_nhwc : Tensor
+        Flux per pixel.
+    sigma_b : sequence of float
+        Sigma of each band in pixels; 0 for none.
+
+    Returns
+    -------
+    Tensor
+        Flux of the same shape.
     """
     bands = [
         _smooth(_smooth(flux_nhwc[..., b], sigma, 1), sigma, 2) if sigma > 0 else flux_nhwc[..., b]
@@ -185,6 +205,7 @@ def convolve(flux_nhwc: Tensor, sigma_b: Sequence[float]) -> Tensor:
 
 
 def _smooth(flux_nhw: Tensor, sigma: float, axis: int) -> Tensor:
+    """Smooth one band along one axis."""
     size = flux_nhw.shape[axis]
     reach = max(1, math.ceil(TRUNCATE * sigma))
     weights = [math.exp(-0.5 * (i / sigma) ** 2) for i in range(reach + 1)]
@@ -200,7 +221,7 @@ def _smooth(flux_nhw: Tensor, sigma: float, axis: int) -> Tensor:
 
 
 def _each(values: tuple[float, ...], bands: Sequence[str], name: str) -> tuple[float, ...]:
-    """One value per band, none where all are 0."""
+    """Return one value per band, none where all are 0."""
     if len(values) not in (0, 1, len(bands)):
         allowed = f"one number, or one for each of {', '.join(bands)}"
         raise InvalidValueError(name, ",".join(f"{v:g}" for v in values), allowed)

@@ -13,8 +13,8 @@ from galgen.columns import FitsColumn
 from galgen.generate.observe import Observation
 from galgen.generate.sampling import Sampling
 from galgen.measure import measured_columns, truth_columns
+from galgen.request.asked import Asker
 from galgen.request.like import Like
-from galgen.request.mixture import Request
 from galgen.runinfo import RunInfo
 from galgen.system.device import device_kind
 from galgen.weights.checkpoint import Checkpoint
@@ -23,12 +23,22 @@ from galgen.weights.checkpoint import Checkpoint
 def run_info(
     loaded: Checkpoint,
     device: torch.device,
-    request: Request | Like,
+    request: Asker,
     n: int,
     sampling: Sampling,
     observation: Observation,
 ) -> RunInfo:
-    """Provenance of a run.
+    """Describe a run: all that is known of it before somebody stores its galaxies.
+
+    Parameters
+    ----------
+    loaded, device, request, n, sampling, observation
+        See `galgen.generate.run.Run`.
+
+    Returns
+    -------
+    RunInfo
+        Description of galaxies that are stored as float32, in one file without a date.
 
     Raises
     ------
@@ -39,13 +49,13 @@ def run_info(
     # The stretch is for flux as the model has it.
     as_trained = scale.factor == 1 and scale.source != "INPUT"
     as_trained &= observation.pixel_scale == space.pixel_scale
-    return RunInfo(
+    info = RunInfo(
         n=n,
         seed=request.seed,
         bands=space.bands,
         height=loaded.size,
         width=loaded.size,
-        request=request.describe(),
+        request=request.as_text(),
         flux_unit=scale.unit,
         flux_calibration="LINEAR" if space.native == "flux" else "RGBINV",
         lupton=space.lupton if as_trained else None,
@@ -69,20 +79,28 @@ def run_info(
         psf=_listed(observation.psf_b),
         noise=_listed(observation.noise_b),
         hook=observation.hook_name,
-        carried=_without_clashes(request.columns, space.bands),
         tree=loaded.tree,
-        **request.provenance,
+    )
+    if not isinstance(request, Like):
+        return info
+    return replace(
+        info,
+        like=request.table.path.name,
+        like_sha256=request.table.sha256,
+        like_rows=len(request.table),
+        carried=_without_clashes(request.columns, space.bands),
     )
 
 
 def _listed(values: tuple[float, ...]) -> str | None:
+    """Return numbers with commas and all their digits, None for none."""
     return ",".join(map(repr, values)) or None
 
 
 def _without_clashes(
     columns: tuple[FitsColumn, ...], bands: tuple[str, ...]
 ) -> tuple[FitsColumn, ...]:
-    """Columns of a table under names that no column of the catalogue has."""
+    """Return columns of a table under names that no column of the catalogue has."""
     ours = (*measured_columns(bands), *truth_columns(bands))
     taken = {*IDENTITY, SPARE, *(column.name for column in ours)}
     named = []

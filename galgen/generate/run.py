@@ -7,7 +7,9 @@ always go through the network together, so their bits do not depend on how many 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,8 +22,8 @@ from galgen.generate.observe import Observation, Observing
 from galgen.generate.provenance import run_info
 from galgen.generate.sampling import Sampling
 from galgen.model.embedding import Condition
-from galgen.request.like import Like
-from galgen.request.mixture import Request
+from galgen.request.asked import Asker
+from galgen.runinfo import RunInfo
 from galgen.system.lanes import in_lanes
 from galgen.weights.checkpoint import Checkpoint
 
@@ -29,18 +31,37 @@ from galgen.weights.checkpoint import Checkpoint
 class Run:
     """Galaxies 0 to n - 1 of a request: iterate over it for batches, once or again.
 
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The model.
+    device : torch.device
+        Where the model is.
+    request : Asker
+        What is asked of each galaxy.
+    n : int
+        How many galaxies there are.
+    sampling : Sampling
+        How they are sampled.
+    observation : Observation, optional
+        Flux unit, PSF, hook and noise; by default stamps are as the model makes them.
+
     Attributes
     ----------
-    info : RunInfo
-        Provenance, what a catalogue's header records.
-    request : Request or Like
+    request : Asker
+        What is asked of each galaxy.
+
+    Raises
+    ------
+    InvalidValueError, DataError
+        If `n` is below 1, or something asked for cannot be had from the model.
     """
 
     def __init__(
         self,
         checkpoint: Checkpoint,
         device: torch.device,
-        request: Request | Like,
+        request: Asker,
         n: int,
         sampling: Sampling,
         observation: Observation | None = None,
@@ -56,9 +77,24 @@ class Run:
         self.request, self._n, self._sampling = request, n, sampling
         self._shape = (checkpoint.size, checkpoint.size, len(space.bands))
         self._observation = observation = observation or Observation.of(Observing(), space)
-        self.info = run_info(checkpoint, device, request, n, sampling, observation)
-        # Their names in the table, in the catalogue's order.
-        self._carried = [column.name for column in request.columns]
+        self._info = run_info(checkpoint, device, request, n, sampling, observation)
+
+    @property
+    def info(self) -> RunInfo:
+        """Provenance: what a catalogue's header records."""
+        return self._info
+
+    def recorded_as(self, info: RunInfo) -> Self:
+        """Return a run that makes the same galaxies, and is as ready for it as this one.
+
+        Parameters
+        ----------
+        info : RunInfo
+            That of this run, with how its galaxies are stored.
+        """
+        run = copy(self)
+        run._info = info
+        return run
 
     def __len__(self) -> int:
         return self._n
@@ -113,21 +149,15 @@ class Run:
 
     def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
-        checkpoint, request, device = self._checkpoint, self.request, self._device
+        space, device, seed = self._checkpoint.space, self._device, self.request.seed
         index_n = torch.arange(first, first + self._sampling.micro_batch)
-        code_n, z_np = request.draw(checkpoint.population, index_n)
-        condition = Condition(code_n.to(device), z_np.to(device))
-        space = checkpoint.space
+        asked = self.request.ask(self._checkpoint.population, index_n)
+        condition = Condition(asked.code_n.to(device), asked.z_np.to(device))
         keep = slice(low, high)
-        kept_n, asked_nb = index_n[keep], request.flux(index_n[keep])
-        finished = finish(
-            draw(condition, index_n)[keep],
-            space,
-            self._observation,
-            kept_n,
-            request.seed,
-            asked_nb,
-        )
+        kept_n = index_n[keep]
+        flux_nb = None if asked.flux_nb is None else asked.flux_nb[keep]
+        x_nhwc = draw(condition, index_n)[keep]
+        finished = finish(x_nhwc, space, self._observation, kept_n, seed, flux_nb)
         if not finished.finite_n.all():
             bad = first + low + int(finished.finite_n.argmin())
             hook = self._observation.hook_name
@@ -136,17 +166,15 @@ class Run:
                 f"{bad} in {self._sampling.dtype}; galaxies before {first} are good. "
                 "Try dtype float32, or less guidance."
             )
-        carried = request.carried(kept_n)
+        # In the order of the catalogue, but by their names in the table.
+        carried = zip(self.info.carried, asked.carried.values(), strict=True)
         return GalaxyBatch(
             kept_n.numpy(),
-            code_n[keep].numpy().astype(np.int16),
+            asked.code_n[keep].numpy().astype(np.int16),
             finished.stamps_nbhw,
             finished.measured,
             space.bands,
-            request.seed,
+            seed,
             finished.sums_nb,
-            {
-                column.name: carried[name]
-                for column, name in zip(self.info.carried, self._carried, strict=True)
-            },
+            {column.name: values_n[keep] for column, values_n in carried},
         )

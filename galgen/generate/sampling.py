@@ -50,14 +50,27 @@ class Sampling:
 
     @classmethod
     def on(cls, device: torch.device, **chosen: Any) -> Self:
-        """The defaults for a device, with what is `chosen` in their place."""
-        defaults = {} if device.type == "cpu" else {"micro_batch": 512}
+        """Take what suits a device, with what is `chosen` in its place.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where the network is.
+        **chosen
+            Attributes.
+
+        Raises
+        ------
+        InvalidValueError
+            If a value is out of range.
+        """
+        defaults: dict[str, Any] = {} if device.type == "cpu" else {"micro_batch": 512}
         if device.type == "cuda":
             defaults["dtype"] = "bfloat16"  # what the fused kernels and the matrix units are for
         return cls(**defaults | chosen)
 
     def kernels_on(self, device: torch.device) -> str:
-        """What computes the network: 'reference' or 'triton', '+compiled' if it is.
+        """Tell what computes the network: 'reference' or 'triton', '+compiled' if it is.
 
         Raises
         ------
@@ -72,7 +85,12 @@ class Sampling:
         return ("triton" if triton else "reference") + ("+compiled" if self.compile else "")
 
     def sigmas(self, denoiser: Denoiser) -> Tensor:
-        """Noise levels that are visited, within the range that the network was trained on.
+        """Return the noise levels that are visited, of those that the network was trained on.
+
+        Returns
+        -------
+        Tensor
+            The `steps` + 1 levels, falling to 0.
 
         Raises
         ------

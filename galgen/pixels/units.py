@@ -1,4 +1,4 @@
-"""What one flux unit means: zero points, and the way from a model's unit to the one asked for.
+"""What one flux unit means: magnitudes, zero points, and a model's unit against the one asked for.
 
 AB magnitudes (Oke & Gunn 1983): m = -2.5 log10(f / 3631 Jy), so a nanomaggy, 3.631 microjansky, has
 magnitude 22.5.
@@ -8,21 +8,52 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
 
 from galgen.errors import InvalidValueError
 
+NANOMAGGY = 22.5  # AB magnitude of one
 # AB magnitude of one unit, by its FITS name; to no more digits than a FITS card keeps.
-ZERO_POINTS = {"nanomaggy": 22.5, "nJy": round(2.5 * math.log10(3631e9), 12)}
+ZERO_POINTS = {"nanomaggy": NANOMAGGY, "nJy": round(2.5 * math.log10(3631e9), 12)}
 COUNTS = "ct"  # FITS standard 4.0, table 4
 FLUX_UNITS = (*ZERO_POINTS, "counts")
 UNCALIBRATED = "adu"
 
-_SPELLINGS = {"nanomaggies": 22.5, "nmgy": 22.5, "nMgy": 22.5, "maggy": 0.0, "maggies": 0.0}
+_SPELLINGS = dict.fromkeys(("nanomaggies", "nmgy", "nMgy"), NANOMAGGY)
+_SPELLINGS |= {"maggy": 0.0, "maggies": 0.0}
 _JANSKY = {"nJy": 1e-9, "uJy": 1e-6, "microJy": 1e-6, "mJy": 1e-3, "Jy": 1.0}
 
 
+FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
+
+
+def flux_ratio(mag: FloatOrArray) -> FloatOrArray:
+    """Return by what factor brighter something is that is `mag` magnitudes brighter.
+
+    f1 / f2 = 10^(0.4 (m2 - m1)), Pogson 1856. With `mag` a zero point minus a magnitude, this is
+    the flux in the unit of that zero point.
+    """
+    return 10 ** (0.4 * mag)
+
+
+def magnitude(flux: np.ndarray, zero_point: float) -> np.ndarray:
+    """Return the magnitudes of fluxes, m = zero_point - 2.5 log10(flux).
+
+    Parameters
+    ----------
+    flux : ndarray
+        Above 0, in some unit.
+    zero_point : float
+        Magnitude of one such unit.
+    """
+    mag: np.ndarray = zero_point - 2.5 * np.log10(flux)
+    return mag
+
+
 def known_zero_point(unit: str) -> float | None:
-    """AB magnitude of a flux unit as tables spell it, None if that is not known."""
+    """Return the AB magnitude of a flux unit as tables spell it, None if that is not known."""
     if unit in _JANSKY and unit not in ZERO_POINTS:
         return 2.5 * math.log10(3631 / _JANSKY[unit])
     return ZERO_POINTS.get(unit, _SPELLINGS.get(unit))
@@ -57,7 +88,7 @@ class FluxScale:
 def flux_scale(
     native: str, flux_unit: str | None, mag_zero: float | None, fluxes: str | None = None
 ) -> FluxScale:
-    """The flux unit of a catalogue, or why it can have none.
+    """Find the flux unit of a catalogue, or say why it can have none.
 
     Parameters
     ----------
@@ -71,6 +102,11 @@ def flux_scale(
     fluxes : str or None
         What an input table gives: 'AB' fluxes or magnitudes, fluxes in the 'native' unit, or none.
 
+    Returns
+    -------
+    FluxScale
+        The unit, and what it is of the model's.
+
     Raises
     ------
     InvalidValueError
@@ -80,21 +116,11 @@ def flux_scale(
         raise InvalidValueError("flux unit", flux_unit, ", ".join(FLUX_UNITS))
     if mag_zero is not None and not -50 <= mag_zero <= 100:
         raise InvalidValueError("magnitude of the zero point", mag_zero, "-50 to 100")
-    counts = flux_unit == "counts"
-    native_zero = ZERO_POINTS.get(native)
+    source, native_zero = "INPUT" if fluxes else None, ZERO_POINTS.get(native)
     if fluxes == "AB" or native_zero is not None:
-        whence = "the input gives the flux" if fluxes == "AB" else f"the weights are in {native}"
-        if counts and mag_zero is None:
-            hint = "Give the AB magnitude of one count with --mag-zero."
-            raise InvalidValueError("magnitude of the zero point", None, "a number", hint)
-        if mag_zero is not None and not counts:
-            allowed = f"with flux unit counts only, as {whence}"
-            raise InvalidValueError("magnitude of the zero point", mag_zero, allowed)
-        default = native if native_zero is not None else "nanomaggy"
-        unit = COUNTS if counts else flux_unit or default
-        zero = mag_zero if counts else ZERO_POINTS[unit]
-        factor = 1.0 if native_zero is None else _ratio(zero, native_zero)
-        return FluxScale(unit, zero, factor, "INPUT" if fluxes else None, mag_zero)
+        unit, zero = _calibrated(native, flux_unit, mag_zero, fluxes)
+        factor = 1.0 if native_zero is None else flux_ratio(zero - native_zero)
+        return FluxScale(unit, zero, factor, source, mag_zero)
     if mag_zero is None:
         if flux_unit is not None:
             hint = (
@@ -103,13 +129,24 @@ def flux_scale(
             )
             allowed = "none, as the weights are not calibrated: nothing says how bright they are"
             raise InvalidValueError("flux unit", flux_unit, allowed, hint)
-        return FluxScale(native, None, 1.0, "INPUT" if fluxes else None)
-    unit = COUNTS if counts else flux_unit or native
+        return FluxScale(native, None, 1.0, source)
+    unit = COUNTS if flux_unit == "counts" else flux_unit or native
     zero = ZERO_POINTS.get(unit, mag_zero)
-    source = "INPUT" if fluxes else "MAGZERO"
-    return FluxScale(unit, zero, _ratio(zero, mag_zero), source, mag_zero)
+    return FluxScale(unit, zero, flux_ratio(zero - mag_zero), source or "MAGZERO", mag_zero)
 
 
-def _ratio(zero: float, native_zero: float) -> float:
-    """Units of zero point `zero` in one unit of zero point `native_zero`."""
-    return 10 ** (0.4 * (zero - native_zero))
+def _calibrated(
+    native: str, flux_unit: str | None, mag_zero: float | None, fluxes: str | None
+) -> tuple[str, float]:
+    """Return unit and zero point where weights or input say how bright galaxies are."""
+    if flux_unit == "counts":
+        if mag_zero is None:
+            hint = "Give the AB magnitude of one count with --mag-zero."
+            raise InvalidValueError("magnitude of the zero point", None, "a number", hint)
+        return COUNTS, mag_zero
+    if mag_zero is not None:
+        whence = "the input gives the flux" if fluxes == "AB" else f"the weights are in {native}"
+        allowed = f"with flux unit counts only, as {whence}"
+        raise InvalidValueError("magnitude of the zero point", mag_zero, allowed)
+    unit = flux_unit or (native if native in ZERO_POINTS else "nanomaggy")
+    return unit, ZERO_POINTS[unit]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 
-from galgen.errors import InvalidValueError, MissingPackageError, OutputError
-from galgen.system.signals import InterruptedRun
+from galgen.errors import InterruptedRunError, InvalidValueError, MissingPackageError, OutputError
 
 _RETRIES = 3
 _POLL_S = 0.2
@@ -20,8 +19,9 @@ def dask_workers(
     slurm_jobs: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Executor, int]]:
-    """Processes for `galgen.produce.shards.produce_on`. The shards of a lost worker are made by
-    others.
+    """Find or start processes for `galgen.produce.shards.produce_on`.
+
+    The shards of a lost worker are made by others.
 
     Parameters
     ----------
@@ -46,8 +46,10 @@ def dask_workers(
         If Dask is not installed.
     OutputError
         If the scheduler does not answer.
-    InterruptedRun
+    InterruptedRunError
         If stopped.
+    InvalidValueError
+        If `slurm_jobs` is below 1.
     """
     if slurm_jobs is not None and slurm_jobs < 1:
         raise InvalidValueError("slurm", slurm_jobs, "1 job or more")
@@ -55,7 +57,7 @@ def dask_workers(
         from distributed import Client
 
         if slurm_jobs is not None:
-            from dask_jobqueue import SLURMCluster
+            from dask_jobqueue.slurm import SLURMCluster
     except ImportError as error:
         raise MissingPackageError("Dask", "dask", error) from error
     with ExitStack() as stack:
@@ -70,7 +72,7 @@ def dask_workers(
             raise OutputError(f"Dask scheduler {scheduler}: {error}") from error
         while not client.nthreads():  # Slurm's queue may be long
             if stop():
-                raise InterruptedRun("stopped before there was a worker.")
+                raise InterruptedRunError("stopped before there was a worker.")
             time.sleep(_POLL_S)
         workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), slurm_jobs or 1)
         yield client.get_executor(pure=False, retries=_RETRIES), workers

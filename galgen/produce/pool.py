@@ -13,6 +13,7 @@ from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 
 from galgen.errors import InvalidValueError
+from galgen.produce.worker import THIS_PROCESS
 from galgen.system.processes import end_with_parent, usable_cores
 
 
@@ -20,7 +21,7 @@ from galgen.system.processes import end_with_parent, usable_cores
 def local_pool(
     workers: int, device: str | None = None
 ) -> Iterator[tuple[Executor, Callable[[], None]]]:
-    """Processes for `galgen.produce.shards.produce_on`.
+    """Start processes for `galgen.produce.shards.produce_on`; end them with the context.
 
     Parameters
     ----------
@@ -57,19 +58,19 @@ def local_pool(
 
 
 def default_workers(device: str | None) -> int:
-    """One per GPU; one where there is none, or a certain device is asked for."""
+    """Return one per GPU; one where there is none, or a certain device is asked for."""
     return max(1, len(_gpus())) if device in (None, "cuda") else 1
 
 
 def _gpus() -> list[str]:
-    """Names of the GPUs, as ``CUDA_VISIBLE_DEVICES`` has them."""
+    """List the GPUs by their names in ``CUDA_VISIBLE_DEVICES``."""
     import torch
 
     count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
     return visible.split(",")[:count] if visible else [str(i) for i in range(count)]
 
 
-def _begin(queue: SimpleQueue, stop: Event) -> None:
+def _begin(queue: SimpleQueue[dict[str, str]], stop: Event) -> None:
     """Set up a worker process, before it imports torch."""
     os.environ.update(queue.get())
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -78,14 +79,5 @@ def _begin(queue: SimpleQueue, stop: Event) -> None:
     ended = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
-
-    from galgen.produce import shards
-
-    shards.asked_to_stop = lambda: ended.is_set() or stop.is_set()
-    threading.Thread(target=_end_when_idle, args=(ended, shards.idle), daemon=True).start()
-
-
-def _end_when_idle(ended: threading.Event, idle: threading.Event) -> None:
-    ended.wait()
-    idle.wait()
-    os._exit(0)
+    THIS_PROCESS.stop_when(ended, stop)
+    threading.Thread(target=THIS_PROCESS.exit_after, args=(ended,), daemon=True).start()

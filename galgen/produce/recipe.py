@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from galgen.catalog.format.layout import galaxies_per_file
 from galgen.catalog.format.stamps import check_name
 from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError, LedgerError
-from galgen.generate import Run, load_model
+from galgen.generate import GalaxyModel, Run, load_model
 from galgen.generate.observe import Observing
 from galgen.generate.sampling import Sampling
-from galgen.produce.stamp_range import stored_as
+from galgen.produce.stored import stored
 from galgen.request.mixture import Request, parse_mixture, parse_properties
 from galgen.request.table import InputTable, parse_map
-
-_TUPLES = ("properties", "columns", "drop")
+from galgen.settings import JsonConfig
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(JsonConfig):
     """What ``galgen mass`` was asked for.
 
     Attributes
@@ -33,6 +31,7 @@ class Recipe:
     n : int or None
         How many galaxies; None for all rows of a table.
     seed : int
+        Seed of the run.
     properties : tuple of str
         Such as ``axis_ratio=0.8``, see `galgen.request.mixture.parse_properties`.
     population : bool
@@ -52,11 +51,11 @@ class Recipe:
     strict : bool
         Refuse values that the model does not know.
     date : str or None
-        See `galgen.runinfo.RunInfo`.
+        When it was asked for, see `galgen.runinfo.RunInfo`.
     max_file_bytes : int or None
         Size that no file of the catalogue exceeds.
     stamps : str
-        How stamps are stored, see `galgen.produce.stamp_range.stored_as`.
+        How stamps are stored, see `galgen.produce.stored.stored`.
     """
 
     category: str | None
@@ -85,16 +84,13 @@ class Recipe:
             If there can be no such run.
         """
         if self.like is None:
-            for name in ("category", "n"):
-                if getattr(self, name) is None:
-                    allowed = "one, unless a table gives it (--like)"
-                    raise InvalidValueError(f"--{name}", None, allowed)
+            self._category_and_n()
             only_with_table = {"map": self.columns, "drop": self.drop, "strict": self.strict}
             for name, value in only_with_table.items():
                 if value:
                     raise InvalidValueError(f"--{name}", value, "with a table only (--like)")
         else:
-            self._table()
+            self._table(self.like)
         check_name(self.stamps)
         Observing(**self.observing)
         # Other weights may have categories of their own, which are theirs to know.
@@ -103,7 +99,7 @@ class Recipe:
         Request(parse_mixture(mixture), properties, self.seed, self.population)
 
     def run(self) -> Run:
-        """The run itself, with its weights loaded.
+        """Load the weights, and make the run with all that a catalogue's header records.
 
         Raises
         ------
@@ -112,35 +108,59 @@ class Recipe:
         """
         self.check()
         model = load_model(self.weights, self.device)
-        asked = {
-            "seed": self.seed,
-            "properties": parse_properties(self.properties),
-            "population": self.population,
-            "sampling": Sampling.on(model.device, **self.sampling),
-            "observing": Observing(**self.observing),
-        }
-        if self.like is None:
-            run = model.generate(self.category, self.n, **asked)
-        else:
-            asked |= {"category": self.category, "n": self.n}
-            run = model.like(self._table(), strict=self.strict, drop=self.drop, **asked)
-        run.info = replace(stored_as(run, self.stamps), date=self.date)
-        if self.max_file_bytes is not None:
-            run.info = replace(run.info, per_file=galaxies_per_file(run.info, self.max_file_bytes))
-        return run
+        run = self._generated(model) if self.like is None else self._after(model, self.like)
+        return stored(run, self.stamps, self.date, self.max_file_bytes)
 
-    def _table(self) -> InputTable:
-        return InputTable(self.like, parse_map(self.columns))
+    def _generated(self, model: GalaxyModel) -> Run:
+        """Make a run of a category or a mixture."""
+        category, n = self._category_and_n()
+        return model.generate(
+            category,
+            n,
+            seed=self.seed,
+            properties=parse_properties(self.properties),
+            population=self.population,
+            sampling=Sampling.on(model.device, **self.sampling),
+            observing=Observing(**self.observing),
+        )
+
+    def _after(self, model: GalaxyModel, table: str) -> Run:
+        """Make a run of the rows of a table."""
+        return model.like(
+            self._table(table),
+            category=self.category,
+            n=self.n,
+            seed=self.seed,
+            properties=parse_properties(self.properties),
+            population=self.population,
+            sampling=Sampling.on(model.device, **self.sampling),
+            observing=Observing(**self.observing),
+            strict=self.strict,
+            drop=self.drop,
+        )
+
+    def _category_and_n(self) -> tuple[str, int]:
+        """Return the two without which there is no run, unless a table gives them."""
+        allowed = "one, unless a table gives it (--like)"
+        if self.category is None:
+            raise InvalidValueError("--category", None, allowed)
+        if self.n is None:
+            raise InvalidValueError("--n", None, allowed)
+        return self.category, self.n
+
+    def _table(self, path: str) -> InputTable:
+        """Open the table, with what the user calls its columns."""
+        return InputTable(path, parse_map(self.columns))
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it; files by their whole path."""
+        """Return the fields as JSON has them, files by their whole path."""
         paths = {"weights": self.weights, "like": self.like}
         whole = {name: path and str(Path(path).absolute()) for name, path in paths.items()}
-        return asdict(self) | whole | {name: list(getattr(self, name)) for name in _TUPLES}
+        return super().to_json() | whole
 
     @classmethod
-    def from_json(cls, fields: Mapping[str, Any] | None) -> Self:
-        """Of what `to_json` returned.
+    def from_json(cls, data: Mapping[str, Any] | None) -> Self:
+        """Make one of what `to_json` returned.
 
         Raises
         ------
@@ -148,8 +168,8 @@ class Recipe:
             If it is of another version of galgen, or None.
         """
         try:
-            return cls(**{**fields, **{name: tuple(fields[name]) for name in _TUPLES}})
-        except (TypeError, KeyError) as error:
+            return super().from_json(data or {})
+        except (InvalidValueError, TypeError) as error:
             raise LedgerError(
                 f"how to make this run again is not known to this galgen ({error}). Give the same "
                 "command again with --resume, or keep what there is: galgen finish --partial"

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from galgen.catalog import CatalogWriter, finish, is_finished
 from galgen.catalog.write.ledger import Ledger, part_folder
-from galgen.errors import InvalidValueError, UnfinishedError
+from galgen.errors import InterruptedRunError, InvalidValueError, UnfinishedError
 from galgen.produce.recipe import Recipe
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 
 Ranges = Iterable[tuple[int, int]]
 Progress = Callable[[int, int], None]
@@ -45,7 +44,7 @@ def produce(
 
     Raises
     ------
-    InterruptedRun
+    InterruptedRunError
         If stopped before the end; what was made is recorded.
     OutputError, InvalidValueError, LedgerError
         See `galgen.catalog.CatalogWriter`.
@@ -56,8 +55,9 @@ def produce(
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
-    options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
-    with CatalogWriter(path, run.info, **options) as writer:
+    with CatalogWriter(
+        path, run.info, overwrite=overwrite, resume=resume, recipe=recipe.to_json()
+    ) as writer:
         report(writer)
         done = run.info.n - count(writer.missing)
         progress(done, run.info.n)
@@ -66,7 +66,7 @@ def produce(
             done += len(batch)
             progress(done, run.info.n)
         if done < run.info.n:
-            raise InterruptedRun(f"stopped after {done} of {run.info.n} galaxies.")
+            raise InterruptedRunError(f"stopped after {done} of {run.info.n} galaxies.")
 
 
 def produce_job(
@@ -120,7 +120,7 @@ def produce_job(
     finally:
         writer.close()
     if done < last - first:
-        raise InterruptedRun(
+        raise InterruptedRunError(
             f"stopped after {done} of {last - first} galaxies of job {job}; they are recorded. "
             "Run the job again for the others."
         )
@@ -128,11 +128,24 @@ def produce_job(
 
 
 def part(info: RunInfo, job: int, jobs: int) -> tuple[int, int]:
-    """Galaxies of a job: whole micro-batches, about as many in each."""
+    """Return the galaxies of a job: whole micro-batches, about as many in each.
+
+    Parameters
+    ----------
+    info : RunInfo
+        Description of the run.
+    job, jobs : int
+        Which part, from 0, and of how many.
+
+    Returns
+    -------
+    tuple of int
+        The first galaxy, and the one after the last.
+    """
     size = info.micro_batch
     batches = -(-info.n // size)
-    edges = (min(batches * i // jobs * size, info.n) for i in (job, job + 1))
-    return next(edges), next(edges)
+    first, last = (min(batches * i // jobs * size, info.n) for i in (job, job + 1))
+    return first, last
 
 
 def finished_before(path: Path, info: RunInfo) -> bool:
@@ -153,18 +166,33 @@ def report(writer: CatalogWriter) -> None:
 
 
 def count(ranges: Ranges) -> int:
-    """Galaxies in ranges."""
+    """Count the galaxies in ranges."""
     return sum(stop - start for start, stop in ranges)
 
 
 def within(ranges: Ranges, first: int, last: int) -> list[tuple[int, int]]:
-    """What of rising ranges lies from `first` to before `last`."""
+    """Return what of rising ranges lies from `first` to before `last`."""
     cut = ((max(start, first), min(stop, last)) for start, stop in ranges)
     return [(start, stop) for start, stop in cut if start < stop]
 
 
 def pieces(ranges: Ranges, micro_batch: int, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-    """Ranges cut where micro-batches begin, until asked to stop."""
+    """Cut ranges where micro-batches begin.
+
+    Parameters
+    ----------
+    ranges : iterable of (start, stop)
+        Galaxies, rising.
+    micro_batch : int
+        How many galaxies go through the network together.
+    stop : callable
+        Asked before each piece whether it was the last.
+
+    Yields
+    ------
+    tuple of int
+        The first galaxy of a piece, and the one after its last.
+    """
     for start, end in ranges:
         while start < end:
             if stop():

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from galgen.catalog import CatalogWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
-from galgen.errors import OutputError, UnfinishedError, WorkerLostError
+from galgen.errors import InterruptedRunError, OutputError, UnfinishedError, WorkerLostError
 from galgen.generate import Run
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
+from galgen.produce.worker import THIS_PROCESS
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 
 # Enough shards for every worker to be busy to the end, of few enough galaxies to lose one.
 _SHARDS_PER_WORKER = 8
 _MAX_MICRO_BATCHES = 16
 _MAX_SHARDS = 4096
 _POLL_S = 0.2
-
-idle = threading.Event()  # cleared while this process makes a shard
-idle.set()
-
-
-def asked_to_stop() -> bool:
-    """Whether this process should end with the micro-batch in hand; a pool replaces it."""
-    return False
 
 
 def produce_on(
@@ -66,7 +58,7 @@ def produce_on(
     ------
     WorkerLostError
         If a process has died whose shards nobody else makes.
-    InterruptedRun
+    InterruptedRunError
         If stopped before the end; what was made is recorded.
     OutputError
         If a worker does not see the folder.
@@ -77,12 +69,13 @@ def produce_on(
     recipe.check()
     text = json.dumps(recipe.to_json())
     # What the run depends on is found out where it runs: there may be no GPU here.
-    info = RunInfo.from_json(executor.submit(describe, text).result())
+    info = RunInfo.from_json(executor.submit(info_of, text).result())
     if resume and finished_before(path, info):
         progress(info.n, info.n)
         return
-    options = {"overwrite": overwrite, "resume": resume, "recipe": recipe.to_json()}
-    with CatalogWriter(path, info, **options) as writer:
+    with CatalogWriter(
+        path, info, overwrite=overwrite, resume=resume, recipe=recipe.to_json()
+    ) as writer:
         report(writer)
         done = info.n - count(writer.missing)
         progress(done, info.n)
@@ -96,7 +89,7 @@ def produce_on(
         except BrokenExecutor as error:
             tell()
             if stop():  # who asked this process to stop may have asked its workers, too
-                raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.") from None
+                raise InterruptedRunError(f"stopped after {done} of {info.n} galaxies.") from None
             raise WorkerLostError(
                 f"a worker process has died ({error}). Was it killed for its memory?"
             ) from error
@@ -104,13 +97,21 @@ def produce_on(
             for future in waiting:
                 future.cancel()
         if done < info.n:
-            raise InterruptedRun(f"stopped after {done} of {info.n} galaxies.")
+            raise InterruptedRunError(f"stopped after {done} of {info.n} galaxies.")
 
 
 def results(
     waiting: set[Future[int]], stop: Callable[[], bool], tell: Callable[[], None]
 ) -> Iterator[int]:
-    """Results as they come; once asked to stop, of what has begun only."""
+    """Yield results as they come; once asked to stop, of what has begun only.
+
+    Parameters
+    ----------
+    waiting : set of Future
+        What is being made; those that are over are taken out.
+    stop, tell : callable
+        See `produce_on`.
+    """
     cancelled = False
     while waiting:
         over, _ = wait(waiting, _POLL_S, FIRST_COMPLETED)
@@ -124,20 +125,42 @@ def results(
 
 
 def cut(missing: Ranges, info: RunInfo, workers: int) -> list[tuple[int, int]]:
-    """Shards of whole micro-batches."""
+    """Cut missing galaxies into shards of whole micro-batches: first galaxy, and after the last."""
     size, left = info.micro_batch, count(missing)
     batches = min(_MAX_MICRO_BATCHES, left // (size * workers * _SHARDS_PER_WORKER))
     size *= max(1, batches, left // (size * _MAX_SHARDS))
     return list(pieces(missing, size, lambda: False))
 
 
-def describe(recipe: str) -> dict:
-    """What a run depends on, in the process that makes it."""
+def info_of(recipe: str) -> dict[str, Any]:
+    """Return the description of a run as JSON has it, found out in the process that makes it."""
     return _run(recipe).info.to_json()
 
 
 def make_shard(recipe: str, path: str, first: int, last: int) -> int:
-    """Make galaxies `first` to before `last` that are not recorded; return how many are there."""
+    """Make those galaxies of a shard that are not recorded.
+
+    Parameters
+    ----------
+    recipe : str
+        JSON of `Recipe.to_json`.
+    path : str
+        The catalogue, whose ledger is there.
+    first, last : int
+        The first galaxy of the shard, and the one after the last.
+
+    Returns
+    -------
+    int
+        How many galaxies of the shard are there, before the process was asked to stop.
+
+    Raises
+    ------
+    OutputError
+        If this process does not see the folder.
+    InvalidValueError
+        If the ledger is of another run.
+    """
     run = _run(recipe)
     try:
         ledger = Ledger(Path(path))
@@ -147,22 +170,17 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
             "under the same name."
         ) from None
     refuse_other(ledger, run.info)
-    idle.clear()
-    try:
-        with closing(CatalogWriter.help(ledger, first, last)) as writer:
-            missing = within(writer.missing, first, last)
-            made = last - first - count(missing)
-            for batch in run.batches(
-                pieces(missing, run.info.micro_batch, lambda: asked_to_stop())
-            ):
-                writer.write(batch)
-                made += len(batch)
-    finally:
-        idle.set()
+    with THIS_PROCESS.at_work(), closing(CatalogWriter.help(ledger, first, last)) as writer:
+        missing = within(writer.missing, first, last)
+        made = last - first - count(missing)
+        cut_up = pieces(missing, run.info.micro_batch, THIS_PROCESS.asked_to_stop)
+        for batch in run.batches(cut_up):
+            writer.write(batch)
+            made += len(batch)
     return made
 
 
 @lru_cache(maxsize=1)
 def _run(recipe: str) -> Run:
-    """The run, whose weights a process loads once."""
+    """Return the run, whose weights a process loads once."""
     return Recipe.from_json(json.loads(recipe)).run()

@@ -1,15 +1,14 @@
 """One galaxy per row of a table: what a mock survey asks for its own population.
 
-A sibling of `galgen.request.mixture.Request`, with the same interface. Galaxy i is row i, so what
-is asked of it depends on neither the batch nor the number of galaxies.
+An `Asker` like `galgen.request.mixture.Request`. Galaxy i is row i, so what is asked of it depends
+on neither the batch nor the number of galaxies.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import warnings
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -18,10 +17,11 @@ from torch import Tensor
 from galgen.columns import FitsColumn
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.measure import ZERO_POINT
-from galgen.pixels.units import FluxScale
+from galgen.pixels.units import NANOMAGGY, FluxScale, flux_ratio, magnitude
+from galgen.request.asked import Asked
 from galgen.request.mixture import Request
 from galgen.request.population import Population
-from galgen.request.survey import MISSING, Asked, Survey
+from galgen.request.survey import MISSING, Given, Survey
 from galgen.request.table import InputTable
 
 MAX_COLUMN_BYTES = 1024  # per row; more belongs into a file of its own
@@ -52,6 +52,15 @@ class Like:
     drop : iterable of str
         Columns not to carry over, by name or pattern (``flux_*``), whatever their case.
 
+    Attributes
+    ----------
+    table : InputTable
+        The table.
+    columns : tuple of FitsColumn
+        Those carried over.
+    n : int
+        How many rows are made.
+
     Raises
     ------
     InvalidValueError
@@ -71,16 +80,16 @@ class Like:
         strict: bool = False,
         drop: Iterable[str] = (),
     ) -> None:
-        rows = len(survey.table)
+        self.table, rows = survey.table, len(survey.table)
         if rows == 0:
-            raise DataError(f"{survey.table.path}: has no rows.")
+            raise DataError(f"{self.table.path}: has no rows.")
         self.n = rows if n is None else n
         if not 1 <= self.n <= rows:
-            raise InvalidValueError("n", n, f"1 to {rows}, the rows of {survey.table.path}")
+            raise InvalidValueError("n", n, f"1 to {rows}, the rows of {self.table.path}")
         self._survey, self._scale, self._fallback = survey, scale, fallback
         self._mixture_given, self._strict = mixture_given, strict
         self._drop = tuple(drop)
-        self._kept = _kept(survey.table, self._drop)
+        self.columns = _kept(self.table, self._drop)
 
     @property
     def seed(self) -> int:
@@ -100,31 +109,12 @@ class Like:
         """
         self._fallback.check(population)
         outside = dict.fromkeys(population.names, 0)
-        path = self._survey.table.path
-        for start in range(0, self.n, _CHUNK):
-            asked = self._survey.asked(slice(start, min(start + _CHUNK, self.n)))
-            if not self._mixture_given and (asked.code_n == MISSING).any():
-                row = start + int((asked.code_n == MISSING).argmax())
-                raise DataError(
-                    f"{path}: row {row} has no category. Give those that have none a category or a "
-                    "mixture (--category), or name the column (--map category=COLUMN)."
-                )
-            if self._all_fluxes and (dark_n := np.isnan(asked.flux_nb).all(1)).any():
-                raise DataError(
-                    f"{path}: row {start + int(dark_n.argmax())} has no flux in any band, and the "
-                    "weights are not calibrated: nothing says how bright it is. Leave it out."
-                )
-            for name, value_n in self._properties(population, asked).items():
-                p = population.names.index(name)
-                lower, upper = population.lower[p], population.upper[p]
-                wrong_n = (value_n < lower) | (value_n > upper)
-                outside[name] += int(wrong_n.sum())
-                if self._strict and wrong_n.any():
-                    row = int(wrong_n.argmax())
-                    raise DataError(
-                        f"{path}: row {start + row}: {name} is {value_n[row]:.4g}; the model knows "
-                        f"{lower:.4g} to {upper:.4g}. Leave such rows out, or do without --strict."
-                    )
+        path = self.table.path
+        for start, given in self._chunks(self.n):
+            self._check_categories(start, given)
+            self._check_fluxes(start, given)
+            for name, value_n in self._properties(population, given).items():
+                outside[name] += self._count_outside(population, name, start, value_n)
         if any(outside.values()):
             counts = ", ".join(f"{name} {count:,}" for name, count in outside.items() if count)
             warnings.warn(
@@ -134,79 +124,131 @@ class Like:
                 stacklevel=4,
             )
 
-    def draw(self, population: Population, index_n: Tensor) -> tuple[Tensor, Tensor]:
-        """Category and properties of galaxies; see `Request.draw`."""
-        asked = self._survey.asked(self._rows(index_n))
+    def ask(self, population: Population, index_n: Tensor) -> Asked:
+        """Read the rows of galaxies, and draw what they lack; see `Asker.ask`.
+
+        Raises
+        ------
+        DataError
+            If a category is unknown, or a column holds no numbers.
+        """
+        # The last micro-batch is padded with galaxies beyond the table, which nobody sees.
+        rows = np.minimum(index_n.numpy(), len(self.table) - 1)
+        given = self._survey.given(rows)
         drawn_n, ranged = self._fallback.draw_given(population, index_n)
-        code_n = np.where(asked.code_n == MISSING, drawn_n, asked.code_n)
-        given = {}
-        for name, value_n in self._properties(population, asked).items():
-            p = population.names.index(name)
-            value_n = np.clip(value_n, population.lower[p], population.upper[p])
-            given[name] = ((value_n - population.centre[p]) / population.scale[p]).astype("f4")
+        code_n = np.where(given.code_n == MISSING, drawn_n, given.code_n)
+        known = self._standardised(population, given)
         for name, z_n in ranged.items():
-            own_n = given.get(name, np.full(len(z_n), np.nan, np.float32))
-            given[name] = np.where(np.isnan(own_n), z_n, own_n)
-        z_np = self._fallback.complete(population, index_n, code_n, given)
-        return torch.from_numpy(code_n), z_np
+            own_n = known.get(name, np.full(len(z_n), np.nan, np.float32))
+            known[name] = np.where(np.isnan(own_n), z_n, own_n)
+        z_np = self._fallback.complete(population, index_n, code_n, known)
+        flux_nb = self._flux(given)
+        return Asked(
+            torch.from_numpy(code_n),
+            z_np,
+            None if flux_nb is None else torch.from_numpy(flux_nb),
+            {c.name: np.asarray(self.table.raw(c.name, rows)) for c in self.columns},
+        )
 
-    def flux(self, index_n: Tensor) -> Tensor | None:
-        """Total flux (N, B) asked for, in the unit to be written; NaN where there is none."""
-        if self._survey.fluxes is None:
-            return None
-        flux_nb = self._survey.asked(self._rows(index_n)).flux_nb
-        if self._survey.fluxes == "AB":
-            flux_nb = flux_nb * 10 ** (0.4 * (self._scale.zero_point - 22.5))
-        else:
-            flux_nb = flux_nb * self._scale.factor
-        return torch.from_numpy(flux_nb.astype(np.float32))
+    def brightest(self, n: int) -> np.ndarray:
+        """Find the largest flux that is asked for in each band.
 
-    def carried(self, index_n: Tensor) -> Mapping[str, np.ndarray]:
-        """Columns of the table, raw, by their names in it."""
-        rows, table = self._rows(index_n), self._survey.table
-        return {column.name: np.asarray(table.raw(column.name, rows)) for column in self._kept}
+        Parameters
+        ----------
+        n : int
+            How many galaxies, from the first, are looked at.
 
-    @property
-    def columns(self) -> tuple[FitsColumn, ...]:
-        """Those carried over."""
-        return self._kept
+        Returns
+        -------
+        ndarray (b,) of float32
+            Flux in the unit to be written; NaN where no flux is asked for.
+        """
+        most_b = np.full(len(self._survey.bands), np.nan, np.float32)
+        for _, given in self._chunks(n):
+            flux_nb = self._flux(given)
+            if flux_nb is not None:
+                most_b = np.fmax(most_b, np.fmax.reduce(flux_nb))
+        return most_b
 
-    def describe(self) -> str:
-        """What was asked for, as text: where each quantity comes from, and the rest."""
+    def as_text(self) -> str:
+        """Return what is asked for: where each quantity comes from, and what the rows lack."""
         used = [f"{ours}={theirs}" for ours, theirs in self._survey.used.items()]
-        rest = self._fallback.describe()
+        rest = self._fallback.as_text()
         if not self._mixture_given:
             rest = rest.partition(" ")[2]
         drop = [f"drop={pattern}" for pattern in self._drop]
-        return " ".join(["like", self._survey.table.path.name, *used, *drop, rest]).strip()
+        return " ".join(["like", self.table.path.name, *used, *drop, rest]).strip()
 
-    @cached_property
-    def provenance(self) -> dict[str, object]:
-        """What a catalogue's header records of the table."""
-        table = self._survey.table
-        return {"like": table.path.name, "like_sha256": table.sha256, "like_rows": len(table)}
+    def _chunks(self, n: int) -> Iterator[tuple[int, Given]]:
+        """Read the first n rows, many at a time: the first row of each part, and what it says."""
+        for start in range(0, n, _CHUNK):
+            yield start, self._survey.given(slice(start, min(start + _CHUNK, n)))
 
-    @property
-    def _all_fluxes(self) -> bool:
-        """Whether each galaxy must have a flux: uncalibrated weights have no scale of their own."""
-        return self._survey.fluxes == "AB" and not self._survey.calibrated
+    def _check_categories(self, start: int, given: Given) -> None:
+        """Refuse rows without a category where nothing else gives them one."""
+        if not self._mixture_given and (given.code_n == MISSING).any():
+            row = start + int((given.code_n == MISSING).argmax())
+            raise DataError(
+                f"{self.table.path}: row {row} has no category. Give those that have none a "
+                "category or a mixture (--category), or name the column (--map category=COLUMN)."
+            )
 
-    def _rows(self, index_n: Tensor) -> np.ndarray:
-        # The last micro-batch is padded with galaxies beyond the table, which nobody sees.
-        return np.minimum(index_n.numpy(), len(self._survey.table) - 1)
+    def _check_fluxes(self, start: int, given: Given) -> None:
+        """Refuse rows without a flux where weights have no flux scale of their own."""
+        if self._survey.fluxes != "AB" or self._survey.calibrated:
+            return
+        dark_n = np.isnan(given.flux_nb).all(1)
+        if dark_n.any():
+            raise DataError(
+                f"{self.table.path}: row {start + int(dark_n.argmax())} has no flux in any band, "
+                "and the weights are not calibrated: nothing says how bright it is. Leave it out."
+            )
 
-    def _properties(self, population: Population, asked: Asked) -> dict[str, np.ndarray]:
-        """Properties that the model knows, in its units."""
-        properties = dict(asked.properties)
-        flux_nb = self._survey.in_model_unit(asked.flux_nb)
+    def _count_outside(
+        self, population: Population, name: str, start: int, value_n: np.ndarray
+    ) -> int:
+        """Count values that the model does not know, or refuse them."""
+        p = population.names.index(name)
+        lower, upper = population.lower[p], population.upper[p]
+        wrong_n = (value_n < lower) | (value_n > upper)
+        if self._strict and wrong_n.any():
+            row = int(wrong_n.argmax())
+            raise DataError(
+                f"{self.table.path}: row {start + row}: {name} is {value_n[row]:.4g}; the model "
+                f"knows {lower:.4g} to {upper:.4g}. Leave such rows out, or do without --strict."
+            )
+        return int(wrong_n.sum())
+
+    def _flux(self, given: Given) -> np.ndarray | None:
+        """Return the flux (n, b) asked for in the unit to be written, float32; None for none."""
+        if self._survey.fluxes is None:
+            return None
+        factor, zero = self._scale.factor, self._scale.zero_point
+        if self._survey.fluxes == "AB" and zero is not None:
+            factor = flux_ratio(zero - NANOMAGGY)
+        return (given.flux_nb * factor).astype(np.float32)
+
+    def _standardised(self, population: Population, given: Given) -> dict[str, np.ndarray]:
+        """Return what rows say of properties as z, brought to the edge of what the model knows."""
+        known = {}
+        for name, value_n in self._properties(population, given).items():
+            p = population.names.index(name)
+            value_n = np.clip(value_n, population.lower[p], population.upper[p])
+            known[name] = ((value_n - population.centre[p]) / population.scale[p]).astype("f4")
+        return known
+
+    def _properties(self, population: Population, given: Given) -> dict[str, np.ndarray]:
+        """Return what rows say of properties that the model knows, in its units."""
+        properties = dict(given.properties)
+        flux_nb = self._survey.in_model_unit(given.flux_nb)
         if flux_nb is not None:
             half_n = 0.5 * flux_nb.mean(axis=1) / (np.pi * properties["half_light_radius"] ** 2)
-            properties["surface_brightness"] = ZERO_POINT - 2.5 * np.log10(half_n)
+            properties["surface_brightness"] = magnitude(half_n, ZERO_POINT)
         return {name: properties[name] for name in population.names if name in properties}
 
 
 def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[FitsColumn, ...]:
-    """Columns to carry over."""
+    """Find the columns to carry over."""
     names = [column.name.lower() for column in table.columns]
     for pattern in drop:
         if not fnmatch.filter(names, pattern.lower()):

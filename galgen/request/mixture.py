@@ -16,9 +16,9 @@ from torch import Tensor
 
 from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.columns import FitsColumn
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
+from galgen.request.asked import Asked
 from galgen.request.population import MAX_Z, Population
 
 MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers in FITS tables
@@ -62,22 +62,8 @@ class Request:
             if not low <= high:
                 raise InvalidValueError(f"property {name}", f"{low}:{high}", "low:high, in order")
 
-    def draw(self, population: Population, index_n: Tensor) -> tuple[Tensor, Tensor]:
-        """Category and properties of galaxies.
-
-        Parameters
-        ----------
-        population : Population
-            Of the model that will make them.
-        index_n : Tensor
-            Galaxy indices, int64, on the CPU.
-
-        Returns
-        -------
-        code_n : Tensor
-            Category codes, int64.
-        z_np : Tensor
-            Standardised properties, float32, NaN where left to the network.
+    def ask(self, population: Population, index_n: Tensor) -> Asked:
+        """Draw categories and properties of galaxies; see `galgen.request.asked.Asker.ask`.
 
         Raises
         ------
@@ -85,12 +71,19 @@ class Request:
             If a property is unknown to the model or out of its range.
         """
         code_n, given = self.draw_given(population, index_n)
-        return torch.from_numpy(code_n), self.complete(population, index_n, code_n, given)
+        z_np = self.complete(population, index_n, code_n, given)
+        return Asked(torch.from_numpy(code_n), z_np)
 
     def draw_given(
         self, population: Population, index_n: Tensor
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Category codes (N,), and standardised values (N,) of the properties that are fixed."""
+        """Draw category codes, and standardised values of the properties that are fixed: all (n,).
+
+        Raises
+        ------
+        InvalidValueError
+            See `ask`.
+        """
         return self._codes(index_n), self._given(population, index_n)
 
     def complete(
@@ -105,15 +98,15 @@ class Request:
         Parameters
         ----------
         population, index_n
-            As for `draw`.
-        code_n : ndarray (N,)
+            See `ask`.
+        code_n : ndarray
             Category codes.
-        given : mapping of str to ndarray (N,)
+        given : mapping of str to ndarray (n,)
             Standardised properties; NaN where a galaxy's is not given.
 
         Returns
         -------
-        Tensor (N, P)
+        Tensor (n, p)
             Standardised properties, float32, NaN where left to the network. Properties that have
             one value in all of the population (`Population.constant_p`) always have it.
         """
@@ -142,32 +135,21 @@ class Request:
             z_np[rows] = population.draw(code, fixed, pick_n[rows], jitter_np[rows])
         return torch.from_numpy(z_np)
 
-    def flux(self, index_n: Tensor) -> Tensor | None:
-        """Total flux asked for: none, here. A table may give it, see `galgen.request.like`."""
-        return None
-
-    def carried(self, index_n: Tensor) -> Mapping[str, np.ndarray]:
-        """Columns carried over from a table: none, here."""
-        return {}
-
-    @property
-    def columns(self) -> tuple[FitsColumn, ...]:
-        """Types of the columns carried over: none, here."""
-        return ()
-
-    @property
-    def provenance(self) -> Mapping[str, object]:
-        """Attributes of `galgen.runinfo.RunInfo` beyond `describe`: none, here."""
-        return {}
-
-    def describe(self) -> str:
-        """The request as text, in the form the command line takes and with every digit."""
+    def as_text(self) -> str:
+        """Return the request in the form that the command line takes, with every digit."""
         mixture = ",".join(f"{self.tree.get(code).name}:{w}" for code, w in self.mixture)
         asked = [f"{name}={low}:{high}" for name, (low, high) in self.properties.items()]
         return " ".join([mixture, *asked, *([] if self.population else ["no-population"])])
 
     def check(self, population: Population) -> None:
-        """Raise `InvalidValueError` if the model cannot serve the request."""
+        """Refuse what a model cannot make; see `galgen.request.asked.Asker.check`.
+
+        Raises
+        ------
+        InvalidValueError
+            If the request is of another tree than the population of the model, or a property is
+            unknown to it or out of its range.
+        """
         if self.tree != population.tree:
             hint = "Codes are of one tree: parse the mixture with that of the model."
             raise InvalidValueError("tree of the request", self.tree, repr(population.tree), hint)
@@ -176,6 +158,7 @@ class Request:
                 population.standardise(name, value)
 
     def _codes(self, index_n: Tensor) -> np.ndarray:
+        """Draw category codes."""
         codes = np.array([code for code, _ in self.mixture], np.int64)
         shares = np.cumsum([weight for _, weight in self.mixture])
         u_n = noise.uniform(self.seed, index_n, Stream.CATEGORY, 1)[:, 0].numpy()
@@ -183,6 +166,7 @@ class Request:
         return codes[np.minimum(drawn, len(codes) - 1)]
 
     def _given(self, population: Population, index_n: Tensor) -> dict[str, np.ndarray]:
+        """Draw the properties that are fixed to a value or a range, standardised."""
         given = {}
         for name, (low, high) in self.properties.items():
             ends = population.standardise(name, low), population.standardise(name, high)
@@ -194,7 +178,7 @@ class Request:
 
 
 def parse_mixture(text: str, tree: Taxonomy = DEFAULT) -> tuple[tuple[int, float], ...]:
-    """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``, names in a tree.
+    """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``, names in a tree, into codes and weights.
 
     Raises
     ------
@@ -231,7 +215,7 @@ def parse_properties(items: Iterable[str]) -> dict[str, tuple[float, float]]:
 def as_ranges(
     properties: Mapping[str, float | tuple[float, float]] | None,
 ) -> dict[str, tuple[float, float]]:
-    """Values as ranges of no width, ranges as they are."""
+    """Make ranges of no width of values, and leave ranges as they are."""
     return {
         name: value if isinstance(value, tuple) else (value, value)
         for name, value in (properties or {}).items()
@@ -239,6 +223,7 @@ def as_ranges(
 
 
 def _number(name: str, text: str) -> float:
+    """Parse a finite number, or raise `InvalidValueError` by the name of what it is."""
     try:
         value = float(text)
     except ValueError:

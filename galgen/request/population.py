@@ -35,13 +35,13 @@ class Population:
     ----------
     names : tuple of str
         Property names, in the order of the network's condition.
-    centre, scale : ndarray (P,)
+    centre, scale : ndarray (p,)
         Median and robust scatter: z = (value - centre) / scale.
-    lower, upper : ndarray (P,)
+    lower, upper : ndarray (p,)
         Range of values that a user may ask for, in the property's unit.
-    code_n : ndarray (N,) int16
+    code_n : ndarray of int16
         Category code of each galaxy.
-    z_np : ndarray (N, P) float32
+    z_np : ndarray of float32
         Standardised properties, NaN where not measured.
     tree : Taxonomy
         Whose codes these are.
@@ -64,7 +64,19 @@ class Population:
         code_n: np.ndarray,
         tree: Taxonomy = DEFAULT,
     ) -> Population:
-        """Scale `values_np` (N, P) by median and median absolute deviation."""
+        """Fit a population to measured properties: median, median absolute deviation and range.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The p properties.
+        values_np : ndarray
+            Values in their units, NaN where not measured.
+        code_n : ndarray of int
+            Category code of each galaxy.
+        tree : Taxonomy
+            Whose codes these are.
+        """
         values = np.asarray(values_np, dtype=np.float64).reshape(len(code_n), len(names))
         centre = np.nanmedian(values, axis=0)
         # 1.4826 MAD is the standard deviation of a Gaussian
@@ -77,12 +89,20 @@ class Population:
         return replace(population, z_np=population.standardised(values))
 
     def standardised(self, values_np: np.ndarray) -> np.ndarray:
-        """Return z of a table of measured values (N, P), clipped to the range the network sees."""
+        """Return z (n, p) of measured values (n, p), float32, within what the network sees."""
         z_np = (np.asarray(values_np) - self.centre) / self.scale
-        return np.clip(z_np, -MAX_Z, MAX_Z).astype(np.float32)
+        clipped_np: np.ndarray = np.clip(z_np, -MAX_Z, MAX_Z)
+        return clipped_np.astype(np.float32)
 
     def standardise(self, name: str, value: float) -> float:
-        """Return z of one asked-for value.
+        """Return z of one value that is asked for.
+
+        Parameters
+        ----------
+        name : str
+            The property.
+        value : float
+            Its value, in its own unit.
 
         Raises
         ------
@@ -114,19 +134,19 @@ class Population:
         given : mapping of str to ndarray (n,)
             Standardised values that are fixed; the others are drawn from galaxies that resemble
             them (kernel-weighted bootstrap).
-        pick_n : ndarray (n,)
+        pick_n : ndarray
             Uniform numbers that pick the training galaxy.
-        jitter_np : ndarray (n, P)
+        jitter_np : ndarray
             Standard normal numbers that smooth the bootstrap.
 
         Returns
         -------
-        ndarray (n, P), float32
+        ndarray (n, p) of float32
             NaN where the training galaxy's property was not measured. Properties that have one
             value in all of the population have it.
         """
         n, p = len(pick_n), len(self.names)
-        rows = np.flatnonzero(np.isin(self.code_n, self.tree.codes_below(code)))
+        rows = np.flatnonzero(self.tree.are_below(self.code_n, code))
         fixed = {self.names.index(name): np.asarray(z, np.float32) for name, z in given.items()}
         z_np = np.full((n, p), np.nan, np.float32)
         if len(rows):
@@ -134,15 +154,17 @@ class Population:
             z_np = z_np + JITTER * jitter_np.astype(np.float32) * ~self.constant_p
         for column, z_n in fixed.items():
             z_np[:, column] = z_n
-        return np.clip(self.with_constants(z_np), -MAX_Z, MAX_Z)
+        clipped_np: np.ndarray = np.clip(self.with_constants(z_np), -MAX_Z, MAX_Z)
+        return clipped_np
 
     @property
     def constant_p(self) -> np.ndarray:
-        """Which properties have one value in all of the population, such as `TEACH`; (P,) bool."""
-        return self.lower == self.upper
+        """Which properties have one value in all of the population, such as `TEACH`; (p,) bool."""
+        constant_p: np.ndarray = self.lower == self.upper
+        return constant_p
 
     def with_constants(self, z_np: np.ndarray) -> np.ndarray:
-        """Give properties that have one value only that value where they are free (NaN)."""
+        """Return z (n, p) with their value for properties of one value that are free (NaN)."""
         value_p = np.where(self.constant_p, (self.lower - self.centre) / self.scale, np.nan)
         return np.where(np.isnan(z_np), value_p, z_np).astype(np.float32)
 
@@ -151,7 +173,8 @@ class Population:
     ) -> np.ndarray:
         """Index into `rows` for each uniform number, weighted by likeness to the fixed values."""
         if not fixed:
-            return np.minimum((pick_n * len(rows)).astype(np.int64), len(rows) - 1)
+            place_n: np.ndarray = np.minimum((pick_n * len(rows)).astype(np.int64), len(rows) - 1)
+            return place_n
         distance = np.zeros((len(pick_n), len(rows)))
         for column, wanted_n in fixed.items():
             known = np.nan_to_num(self.z_np[rows, column], nan=2 * MAX_Z)
@@ -159,10 +182,13 @@ class Population:
         distance -= distance.min(axis=1, keepdims=True)  # someone is always the nearest
         cumulative = np.cumsum(np.exp(-0.5 * distance), axis=1)
         target = pick_n * cumulative[:, -1]
-        return np.minimum((cumulative < target[:, None]).sum(axis=1), len(rows) - 1)
+        nearest_n: np.ndarray = np.minimum(
+            (cumulative < target[:, None]).sum(axis=1), len(rows) - 1
+        )
+        return nearest_n
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a weights file stores, by name; see `from_arrays`."""
+        """Return what a weights file stores, by name; see `from_arrays`."""
         ranges = np.stack([self.centre, self.scale, self.lower, self.upper]).astype(np.float64)
         # Half precision resolves z to better than 0.002, far below the bootstrap's jitter.
         return {"ranges": ranges, "code": self.code_n, "z": self.z_np.astype(np.float16)}
@@ -171,7 +197,16 @@ class Population:
     def from_arrays(
         cls, names: Sequence[str], arrays: Mapping[str, np.ndarray], tree: Taxonomy = DEFAULT
     ) -> Population:
-        """Inverse of `arrays`.
+        """Make a population of what `arrays` returned.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The properties.
+        arrays : mapping of str to ndarray
+            What a weights file stores, by name.
+        tree : Taxonomy
+            Whose codes are in it.
 
         Raises
         ------
@@ -185,4 +220,6 @@ class Population:
         if len(code_n) and not 0 <= code_n.min() <= code_n.max() < len(tree):
             given = f"{code_n.min()}..{code_n.max()}"
             raise InvalidValueError("categories of the population", given, f"0..{len(tree) - 1}")
-        return cls(tuple(names), *ranges, code_n, z_np.astype(np.float32), tree)
+        centre, scale, lower, upper = ranges
+        z_np = z_np.astype(np.float32)
+        return cls(tuple(names), centre, scale, lower, upper, code_n, z_np, tree)

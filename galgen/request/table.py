@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from astropy import units
-from astropy.io import fits
-from astropy.table import Table
 
-from galgen.columns import FitsColumn, read_columns, row_type
+from galgen.columns import FitsColumn
 from galgen.errors import DataError, InvalidValueError
+from galgen.request.tablefile import read_table
 
 # What we call a column, and the names it goes by, whatever their case; the first found is taken.
 # Legacy Surveys (Tractor), SDSS, DESC (CosmoDC2), SourceExtractor, galgen itself.
@@ -40,7 +38,6 @@ NAMES = {
 }
 _OF_BANDS = re.compile(r"(mag|flux)_\w+|color_\w+_\w+")
 _MAGNITUDE = re.compile(r"(?<![a-z])mag(?![a-z])")  # ABmag, mag(AB), but not maggy
-_SUFFIXES = {".fits": "fits", ".fit": "fits", ".csv": "ascii.csv", ".ecsv": "ascii.ecsv"}
 
 Rows = slice | np.ndarray
 
@@ -61,19 +58,23 @@ class InputTable:
     Attributes
     ----------
     path : Path
+        The file.
     columns : tuple of FitsColumn
-        As in the file, or as FITS would have them.
+        The columns, as in the file or as FITS would have them.
     renamed : mapping of str to str
+        What the file calls our columns, as given.
 
     Raises
     ------
     DataError
         If the file cannot be read, or has no column of a name in `renamed`.
+    InvalidValueError
+        If `renamed` has something else than our columns.
     """
 
     def __init__(self, path: str | Path, renamed: Mapping[str, str] | None = None) -> None:
         self.path = Path(path)
-        self.columns, self._rows = self._read()
+        self.columns, self._rows = read_table(self.path)
         if not self.columns:
             raise DataError(f"{self.path}: has no columns.")
         names = [column.name for column in self.columns]
@@ -92,38 +93,6 @@ class InputTable:
         # The map is opened again where this is unpickled, by a worker of a cluster say.
         return type(self), (self.path, self.renamed)
 
-    def _read(self) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
-        form = _SUFFIXES.get(self.path.suffix.lower())
-        if form is None:
-            raise DataError(f"{self.path}: not a table by its name ({', '.join(_SUFFIXES)}).")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of units and truncated files: both are seen to
-                if form == "fits":
-                    return self._map()
-                return _as_fits(Table.read(self.path, format=form))
-        except DataError:
-            raise
-        except Exception as error:  # astropy's readers raise whatever they stumble on
-            raise DataError(f"{self.path}: cannot be read as a table ({error}).") from error
-
-    def _map(self) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
-        with fits.open(self.path) as hdus:
-            hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-            if hdu is None:
-                raise DataError(f"{self.path}: has no binary table.")
-            columns, n = read_columns(hdu.header), int(hdu.header["NAXIS2"])
-            start, row = hdu.fileinfo()["datLoc"], row_type(columns)
-            if row.itemsize != hdu.header["NAXIS1"]:
-                raise DataError(
-                    f"{self.path}: rows of {hdu.header['NAXIS1']} bytes; its columns take "
-                    f"{row.itemsize}."
-                )
-        if start + n * row.itemsize > self.path.stat().st_size:
-            raise DataError(f"{self.path}: ends before its {n} rows do; it was cut off.")
-        rows = np.memmap(self.path, row, "r", start, (n,)) if n else np.empty(0, row)
-        return tuple(columns), rows
-
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -134,22 +103,44 @@ class InputTable:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def find(self, ours: str, *more: str) -> str | None:
-        """What the file calls one of our columns, or None; `more` are further names of it."""
+        """Return what the file calls one of our columns, or None; `more` are more names of it."""
         if ours in self.renamed:
             return self.renamed[ours]
         by_lower = {column.name.lower(): column.name for column in reversed(self.columns)}
         return next((by_lower[n] for n in (*more, *NAMES.get(ours, ())) if n in by_lower), None)
 
     def column(self, name: str) -> FitsColumn:
-        """A column by the file's own name of it."""
+        """Return a column by the file's own name of it."""
         return self.columns[self._place[name]]
 
+    def count(self, rows: Rows) -> int:
+        """Return how many rows these are."""
+        return len(self._rows[rows])
+
     def raw(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
-        """Values of a column as they are in a FITS file: big-endian, neither scaled nor masked."""
+        """Return values of a column as a FITS file has them: big-endian, not scaled, not masked.
+
+        Parameters
+        ----------
+        name : str
+            The file's own name of the column.
+        rows : slice or ndarray of int
+            Which rows; by default all.
+
+        Returns
+        -------
+        ndarray (n, ...)
+            A view of the file where `rows` is a slice.
+        """
         return self._rows[f"{self._place[name]}"][rows]
 
     def plain(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
-        """A column of numbers as float64 in its own unit, NaN where it has no value.
+        """Read a column of numbers as float64 in its own unit, NaN where it has no value.
+
+        Parameters
+        ----------
+        name, rows
+            See `raw`.
 
         Raises
         ------
@@ -161,15 +152,8 @@ class InputTable:
         except InvalidValueError as error:
             raise DataError(f"{self.path}: column {name} holds no numbers ({error}).") from None
 
-    def numbers(
-        self,
-        ours: str,
-        *more: str,
-        unit: str,
-        required: bool = False,
-        rows: Rows = slice(None),
-    ) -> np.ndarray:
-        """A column as float64 in a unit, NaN where it has no value; all NaN if it is missing.
+    def numbers_in(self, ours: str, *more: str, unit: str, required: bool = False) -> Numbers:
+        """Find a column of numbers, to be read in a unit.
 
         Parameters
         ----------
@@ -179,13 +163,16 @@ class InputTable:
             What the numbers are converted to; those without a unit are taken to be in it.
         required : bool
             Raise if there is no such column.
-        rows : slice or ndarray of int
-            By default all.
+
+        Returns
+        -------
+        Numbers
+            The column; all NaN if it is missing.
 
         Raises
         ------
         DataError
-            If it is required and missing, holds no numbers, or has a unit that cannot be converted.
+            If it is required and missing, or has a unit that cannot be converted.
         """
         name = self.find(ours, *more)
         if name is None:
@@ -195,20 +182,44 @@ class InputTable:
                     f"{self.path}: no column for {ours} ({known}); it has {self._listed()}. "
                     f"Name it with {ours}=COLUMN."
                 )
-            return np.full(len(self._rows[rows]), np.nan)
-        values, given = self.plain(name, rows), self.column(name).unit
+            return Numbers(self, None)
+        given = self.column(name).unit
         if not given or given == unit or (unit == "mag" and _MAGNITUDE.search(given)):
-            return values
+            return Numbers(self, name)
         try:
-            return values * units.Unit(given).to(unit)
+            return Numbers(self, name, units.Unit(given).to(unit))
         except (ValueError, units.UnitConversionError):
             raise DataError(f"{self.path}: column {name} is in {given}, not in {unit}.") from None
 
+    def numbers(
+        self, ours: str, *more: str, unit: str, required: bool = False, rows: Rows = slice(None)
+    ) -> np.ndarray:
+        """Read a column of numbers in a unit; see `numbers_in` and `Numbers.read`."""
+        return self.numbers_in(ours, *more, unit=unit, required=required).read(rows)
+
     def values(self, ours: str, rows: Rows = slice(None)) -> list[str | int | None]:
-        """A column of texts or whole numbers; None where it has no value."""
+        """Read one of our columns as `labels`; all None if it is missing."""
         name = self.find(ours)
-        if name is None:
-            return [None] * len(self._rows[rows])
+        return [None] * self.count(rows) if name is None else self.labels(name, rows)
+
+    def labels(self, name: str, rows: Rows = slice(None)) -> list[str | int | None]:
+        """Read a column of texts or whole numbers, by the file's own name of it.
+
+        Parameters
+        ----------
+        name, rows
+            See `raw`.
+
+        Returns
+        -------
+        list
+            None where it has no value; a number that is not whole is a text.
+
+        Raises
+        ------
+        DataError
+            If it holds neither, or several per row.
+        """
         raw = np.asarray(self.raw(name, rows))
         if raw.dtype.kind == "S" and raw.ndim == 1:
             return [text.decode("utf-8", "replace").strip() or None for text in raw.tolist()]
@@ -218,7 +229,50 @@ class InputTable:
         ]
 
     def _listed(self) -> str:
+        """Return the names of all columns, for messages."""
         return ", ".join(column.name for column in self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """A column of a table as numbers, found and understood once and read often.
+
+    Attributes
+    ----------
+    table : InputTable
+        Whose column it is.
+    name : str or None
+        The file's own name of it; None if it has none.
+    factor : float or None
+        What its numbers are multiplied with to be in another unit.
+    """
+
+    table: InputTable
+    name: str | None
+    factor: float | None = None
+
+    def read(self, rows: Rows = slice(None)) -> np.ndarray:
+        """Read some rows.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+            Which rows; by default all.
+
+        Returns
+        -------
+        ndarray (n,) of float64
+            The caller's own; NaN where there is no value, and everywhere without a column.
+
+        Raises
+        ------
+        DataError
+            If the column holds no numbers, or several per row.
+        """
+        if self.name is None:
+            return np.full(self.table.count(rows), np.nan)
+        values = self.table.plain(self.name, rows)
+        return values if self.factor is None else values * self.factor
 
 
 def parse_map(items: Iterable[str]) -> dict[str, str]:
@@ -236,26 +290,3 @@ def parse_map(items: Iterable[str]) -> dict[str, str]:
             raise InvalidValueError("map", item, "ours=theirs, such as mag=MAG_AUTO")
         renamed[ours] = theirs
     return renamed
-
-
-def _as_fits(table: Table) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
-    """A table in memory as FITS would hold it."""
-    for column in table.columns.values():
-        kind = column.dtype.kind
-        if hasattr(column, "fill_value"):  # what stands for no value must not be one
-            fill = np.iinfo(column.dtype).min if kind == "i" else {"f": np.nan, "U": "", "S": ""}
-            column.fill_value = fill if kind == "i" else fill.get(kind, column.fill_value)
-    cards = [(str(column.unit or ""), column.description) for column in table.columns.values()]
-    table.meta.clear()
-    for column in table.columns.values():
-        column.unit = None  # astropy refuses, or drops, those that FITS does not know
-    file = io.BytesIO()
-    hdu = fits.table_to_hdu(table, character_as_bytes=True)
-    for i, (unit, description) in enumerate(cards, 1):
-        hdu.header[f"TUNIT{i}"], hdu.header[f"TCOMM{i}"] = unit, description or ""
-    columns = read_columns(hdu.header)
-    hdu.writeto(file)
-    file.seek(0)
-    with fits.open(file) as hdus:
-        start = hdus[1].fileinfo()["datLoc"]
-        return tuple(columns), np.frombuffer(file.getvalue(), row_type(columns), len(table), start)

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from galgen.categories.taxonomy import Taxonomy
+from galgen.pixels.units import flux_ratio, magnitude
 from galgen.scene import truth
 from galgen.scene.draw import Box, Placement, box, resample
 from galgen.scene.field import Field
@@ -96,7 +97,7 @@ class Canvas:
             X=sources.x + 1,
             Y=sources.y + 1,
             FLUX=flux_nb,
-            MAG=self._zero_point - 2.5 * np.log10(flux_nb),
+            MAG=magnitude(flux_nb, self._zero_point),
             CATEGORY=stamps.category_n[templates.stamp_n],
             HALF_LIGHT_RADIUS=sources.radius,
             AXIS_RATIO=templates.axis_ratio,
@@ -108,8 +109,8 @@ class Canvas:
         return rows[drawn]
 
     def _fluxes(self, mag_nb: np.ndarray, stamp_flux_nb: np.ndarray) -> np.ndarray:
-        """Fluxes (N, B) from magnitudes, those without one by the colours of the stamp."""
-        flux_nb = 10 ** (0.4 * (self._zero_point - mag_nb))
+        """Fluxes (n, b) from magnitudes, those without one by the colours of the stamp."""
+        flux_nb = flux_ratio(self._zero_point - mag_nb)
         scale_n = np.exp(np.nanmean(np.log(flux_nb / stamp_flux_nb), axis=1, keepdims=True))
         return np.where(np.isnan(mag_nb), scale_n * stamp_flux_nb, flux_nb)
 

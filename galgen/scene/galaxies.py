@@ -128,8 +128,8 @@ class CatalogGalaxies:
         row_n = np.empty(len(sources), np.int64)
         for code in np.unique(sources.category):
             category = self.tree.get(int(code))
-            below = self.tree.codes_below(category)
-            rows = np.flatnonzero(self._usable & np.isin(self._category, below))
+            below = self.tree.are_below(self._category, category)
+            rows = np.flatnonzero(self._usable & below)
             if len(rows) == 0:
                 raise DataError(f"{self._path}: has no galaxy of category {category.name} to draw.")
             some = sources.category == code

@@ -12,10 +12,11 @@ import torch
 from galgen import noise
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
+from galgen.pixels.units import NANOMAGGY, flux_ratio
 from galgen.scene.psf import parse_psf
 
 # AB magnitude of one unit; any other zero point makes plain units.
-_UNITS = {22.5: "nanomaggy", 31.4: "nJy"}
+_UNITS = {NANOMAGGY: "nanomaggy", 31.4: "nJy"}
 _NSIGMA = 5.0  # of a source at the depth
 _NOISE = 16  # first stream of SCENE for pixels; those below are for sources
 _ROWS = 256  # at a time
@@ -43,7 +44,7 @@ class Imaging:
         If a value is out of range.
     """
 
-    zero_point: float = 22.5
+    zero_point: float = NANOMAGGY
     psf: tuple[str, ...] = ("moffat:0.7",)
     depth: tuple[float, ...] = (25.0,)
     sky: tuple[float, ...] = (0.0,)
@@ -99,7 +100,7 @@ class Imaging:
     ) -> Exposure:
         """Make the settings of one band."""
         kernel = parse_psf(psf, pixel_scale)
-        flux = 10 ** (0.4 * (self.zero_point - depth))  # 0 for an infinite depth
+        flux = flux_ratio(self.zero_point - depth)  # 0 for an infinite depth
         # A PSF fit weighs pixels with the PSF: its error is sigma over the root of sum PSF^2.
         sigma = flux / _NSIGMA * math.sqrt((kernel**2).sum())
         return Exposure(band, b, psf, kernel, depth, sky, sigma)

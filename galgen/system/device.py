@@ -10,6 +10,11 @@ from galgen.errors import InvalidValueError
 def pick_device(device: str | torch.device | None = None) -> torch.device:
     """Return the device asked for, or the first GPU, or the CPU.
 
+    Parameters
+    ----------
+    device : str or torch.device, optional
+        Such as ``cuda:1``.
+
     Raises
     ------
     InvalidValueError
@@ -17,18 +22,19 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
     """
     here = ["cuda"] if torch.cuda.is_available() else []
     here += ["mps"] if torch.backends.mps.is_available() else []
+    here += ["cpu"]
     try:
-        chosen = torch.device(device or [*here, "cpu"][0])
-    except RuntimeError:
-        chosen = None
-    known = chosen is not None and chosen.type in [*here, "cpu"]
-    if known and chosen.type == "cuda":
-        known = (chosen.index or 0) < torch.cuda.device_count()
+        chosen = torch.device(device or here[0])
+        known = chosen.type in here
+        if known and chosen.type == "cuda":
+            known = (chosen.index or 0) < torch.cuda.device_count()
+    except RuntimeError:  # no device at all by its name
+        known = False
     if not known:
-        raise InvalidValueError("device", str(device), ", ".join([*here, "cpu"]))
+        raise InvalidValueError("device", str(device), ", ".join(here))
     return chosen
 
 
 def device_kind(device: torch.device) -> str:
-    """'cpu', or the name of the accelerator: what the last bits of a run depend on."""
+    """Return 'cpu', or the name of the accelerator: what the last bits of a run depend on."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

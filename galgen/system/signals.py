@@ -7,14 +7,6 @@ import threading
 from types import FrameType
 from typing import Self
 
-from galgen.errors import GalgenError
-
-
-class InterruptedRun(GalgenError):
-    """The user or the scheduler asked a run to stop; what was finished has been kept."""
-
-    exit_code = 3
-
 
 class StopRequest:
     """While open, the first SIGINT or SIGTERM sets `requested`; a second one acts as usual."""
@@ -34,10 +26,12 @@ class StopRequest:
         self._restore()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Take the first signal for a request."""
         self.requested = True
         self._restore()
 
     def _restore(self) -> None:
+        """Put the handlers back that were there before."""
         while self._previous:
             number, handler = self._previous.popitem()
             signal.signal(number, handler)  # type: ignore[arg-type]

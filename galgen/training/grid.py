@@ -47,8 +47,8 @@ def save_sample_grid(
         if category.code not in present:
             continue
         request = Request(((category.code, 1.0),), tree=tree)
-        code_n, z_np = request.draw(prepared.population, index_n)
-        condition = Condition(code_n.to(device), z_np.to(device))
+        asked = request.ask(prepared.population, index_n)
+        condition = Condition(asked.code_n.to(device), asked.z_np.to(device))
         x_nhwc = sample(denoiser, condition, index_n.to(device), 0, shape, SAMPLING)
         rows[category.name] = prepared.space.to_display(x_nhwc).cpu().numpy()
     save_grid(path, rows, PER_CATEGORY)

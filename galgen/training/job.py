@@ -126,7 +126,7 @@ def train(
     DataError, WeightsError, InvalidValueError, NonFiniteOutputError, WorkerLostError
         If the data, the checkpoint or the settings cannot be used, training diverges, or one of the
         processes ends.
-    InterruptedRun
+    InterruptedRunError
         If time is out before all galaxies have been measured; what had been measured is kept.
     """
     started = time.monotonic()

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from galgen.data import StampSet
+from galgen.errors import InterruptedRunError
 from galgen.measure import properties, property_names
 from galgen.system.lanes import in_lanes
-from galgen.system.signals import InterruptedRun
 from galgen.training.cache import MeasurementCache
 
 _CHUNK = 256  # stamps measured at a time on one core
@@ -50,7 +50,7 @@ def measured_properties(
 
     Raises
     ------
-    InterruptedRun
+    InterruptedRunError
         If `stop` said so; what had been measured is kept.
     InvalidValueError
         If the flux cannot be had from the pixels.
@@ -104,7 +104,7 @@ def _measured(
                 cache.add(fresh, width)
                 saved, last = len(fresh), time.monotonic()
             if done < n and stop():
-                raise InterruptedRun(
+                raise InterruptedRunError(
                     f"Out of time: {done:,} of {n:,} galaxies have been measured, and are kept; "
                     "nothing has been trained. Allow more time, or run the same command again."
                 )

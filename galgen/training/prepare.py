@@ -99,7 +99,7 @@ def prepare(
     InvalidValueError
         If the stamps do not fit the network, or too few galaxies are left to train on or to hold
         out.
-    InterruptedRun
+    InterruptedRunError
         If `stop` said so while galaxies were measured; what had been measured is kept.
     """
     stamps = gather(data, teach, size, corrections, tree)

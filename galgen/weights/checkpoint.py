@@ -45,7 +45,7 @@ class Checkpoint:
     card : dict
         Provenance: name, training data, images seen, credit, limits.
     sha256 : str
-        Of all weight files together; identifies the weights in catalogues.
+        Digest of all weight files together, which identifies the weights in catalogues.
     """
 
     denoiser: Denoiser
@@ -63,6 +63,15 @@ class Checkpoint:
 
 def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     """Write a checkpoint as half-precision safetensors shards, ``config.json`` and a model card.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        What to write; its own `sha256` is not used.
+    folder : Path
+        Created if need be; weights that are there are replaced.
+    readme : str
+        The model card.
 
     Returns
     -------
@@ -100,6 +109,13 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
     """Load an exported checkpoint after verifying every file.
+
+    Parameters
+    ----------
+    folder : Path
+        Written by `export`.
+    device : str or torch.device
+        Where the network is put.
 
     Raises
     ------
@@ -145,14 +161,16 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 
 def _read_config(folder: Path) -> dict[str, Any]:
+    """Read ``config.json``, and see that all is there that `load` uses."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text())
+        data = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise WeightsError(f"{folder}: no weights here (no config.json).") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise WeightsError(f"{path}: cannot be read ({error}).") from error
-    found = config.get("format") if isinstance(config, dict) else None
+    config: dict[str, Any] = data if isinstance(data, dict) else {}
+    found = config.get("format")
     if found != FORMAT:
         raise WeightsError(f"{path}: format {found!r}; this galgen reads format {FORMAT}.")
     wrong = [key for key, kind in KEYS.items() if not isinstance(config.get(key), kind)]
@@ -176,10 +194,12 @@ def _shards(tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
 
 
 def _sha256(path: Path) -> str:
+    """Return the digest of a file."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _identity(hashes: Mapping[str, str]) -> str:
+    """Return the digest of the digests of all weight files, by their names."""
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,22 @@ from galgen.system.files import write_atomically
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all."""
+    """Write tensors and JSON-able metadata as one safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tensors : mapping of str to Tensor
+        On any device.
+    meta : mapping
+        What JSON can hold.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there before is still there.
+    """
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     header = {"galgen": json.dumps(meta)}
     write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
@@ -24,6 +39,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        The tensors by name, in host memory.
+    meta : dict
+        The metadata.
 
     Raises
     ------

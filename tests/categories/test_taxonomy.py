@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from galgen.categories import DEFAULT
-from galgen.categories.taxonomy import MAX_DEPTH, MAX_NODES, ROOT, Category, Taxonomy
+from galgen.categories.rules import MAX_DEPTH, MAX_NODES, ROOT
+from galgen.categories.taxonomy import Category, Taxonomy
 from galgen.errors import InvalidValueError, UnknownCategoryError
 from tests.trees import TOP, TREES
 
@@ -50,6 +51,7 @@ def test_paths_and_descendants_agree(tree: Taxonomy):
         above = [step.code for step in tree.path(node)]
         assert np.flatnonzero(matrix[node.code]).tolist() == sorted(above)
         assert tree.codes_below(node) == np.flatnonzero(matrix[:, node.code]).tolist()
+        assert np.array_equal(tree.are_below(np.arange(len(tree)), node), matrix[:, node.code] > 0)
     ends = [node.code for node in tree.nodes if len(tree.descendants(node)) == 1]
     assert [node.code for node in tree.leaves()] == ends
 

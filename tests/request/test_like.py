@@ -16,106 +16,13 @@ from astropy.table import QTable, Table
 from galgen import categories
 from galgen.catalog import CatalogFile, verify, write_catalog
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
-from galgen.generate import GalaxyModel, Run, load_model
+from galgen.generate import GalaxyModel
 from galgen.generate.observe import Observing
-from galgen.generate.sampling import Sampling
-from galgen.model.embedding import Condition
-from galgen.request.population import MAX_Z
 from galgen.request.table import InputTable
 from tests.catalog.synthetic import accept
-from tests.tiny import make_checkpoint
+from tests.request.tractor import QUICK, columns, like, tractor
 
-QUICK = Sampling("ipndm", steps=2, micro_batch=8)
-SKY = Observing(pixel_scale=0.5)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def model() -> GalaxyModel:
-    """The shipped weights: what random ones make cannot be measured."""
-    return load_model(device="cpu")
-
-
-def tractor(n: int = 13) -> Table:
-    """As the Legacy Surveys have it: rows of odd length, vectors, flags, unsigned numbers."""
-    rng = np.random.default_rng(1)
-    phi, e = rng.uniform(0, np.pi, n), rng.uniform(0.1, 0.5, n)
-    colours = rng.uniform(0.3, 0.6, (2, n))
-    flux_r = 10 ** rng.uniform(0, 2, n)
-    table = Table(
-        {
-            "BRICKNAME": [f"00{i:02d}p{i}" for i in range(n)],
-            "OBJID": np.arange(n, dtype=np.int32),
-            "GALAXY_ID": np.arange(n) + 10**12,  # ours too
-            "CATEGORY": np.resize(["spiral", "round", "edge-on"], n),
-            "RA": rng.uniform(0, 360, n),
-            "DEC": rng.uniform(-90, 90, n),
-            "FLUX_G": (flux_r * 10 ** (-0.4 * colours[0])).astype(np.float32),
-            "FLUX_R": flux_r.astype(np.float32),
-            "FLUX_I": (flux_r * 10 ** (0.4 * colours[1])).astype(np.float32),
-            "SHAPE_R": rng.uniform(2, 4, n).astype(np.float32),
-            "SHAPE_E1": (e * np.cos(2 * phi)).astype(np.float32),
-            "SHAPE_E2": (e * np.sin(2 * phi)).astype(np.float32),
-            "NOBS": rng.integers(0, 9, (n, 3), dtype=np.int16),
-            "ANYMASK": rng.random(n) < 0.5,
-            "REF_ID": rng.integers(0, 2**16, n, dtype=np.uint16),
-            "Z_PHOT": np.where(rng.random(n) < 0.3, np.nan, rng.random(n)),
-        }
-    )
-    table["SHAPE_R"].unit = "arcsec"
-    table["RA"].unit = "deg"
-    return table
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("survey") / "tractor.fits"
-    hdu = fits.table_to_hdu(tractor())
-    for i, name in enumerate(hdu.columns.names, 1):
-        if name.startswith("FLUX_"):
-            hdu.header[f"TUNIT{i}"] = "nanomaggy"
-        if name == "SHAPE_R":
-            hdu.header[f"TCOMM{i}"] = "half-light radius of galaxy model"
-    hdu.writeto(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def mock(model: GalaxyModel, path: Path) -> Path:
-    """The catalogue of the Tractor table."""
-    run = like(model, path)
-    return write_catalog(path.with_name("mock.fits"), run, run.info)
-
-
-@pytest.fixture(scope="module")
-def whole(model: GalaxyModel, path: Path) -> dict[str, np.ndarray]:
-    """The same galaxies as arrays."""
-    return columns(like(model, path))
-
-
-def like(model: GalaxyModel, table: Path | InputTable, **options) -> Run:
-    return model.like(table, **{"observing": SKY, "sampling": QUICK} | options)
-
-
-def columns(run: Run, ranges=None) -> dict[str, np.ndarray]:
-    batches = list(run if ranges is None else run.batches(ranges))
-    tables = [
-        {"CATEGORY": b.category_n, "stamps": b.stamps_nbhw, **b.measured, **b.carried}
-        for b in batches
-    ]
-    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
-
-
-def conditions(model: GalaxyModel, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Categories and standardised properties that the network of a new run is given."""
-    asked: list[Condition] = []
-    net = model.checkpoint.denoiser.net
-    handle = net.register_forward_pre_hook(lambda _, args: asked.append(args[2]))
-    list(run)
-    handle.remove()
-    asked = asked[:: len(asked) // -(-len(run) // QUICK.micro_batch)]  # once per micro-batch
-    code_n = torch.cat([one.category_b for one in asked])[: len(run)]
-    return code_n.numpy(), torch.cat([one.properties_bp for one in asked])[: len(run)].numpy()
 
 
 def test_a_tractor_catalogue(path: Path, mock: Path):
@@ -171,49 +78,6 @@ def test_reading_it_back(model: GalaxyModel, path: Path, mock: Path, tmp_path: P
     for name in ("BRICKNAME", "ANYMASK", "REF_ID", "NOBS", "Z_PHOT"):
         np.testing.assert_array_equal(table[name], asked[name])
     assert set(table["SPARE"]) == {""}
-
-
-def test_what_the_network_is_given(model: GalaxyModel, path: Path):
-    population = model.checkpoint.population
-    code_n, z_np = conditions(model, like(model, path))
-    asked = tractor()
-    e = np.hypot(asked["SHAPE_E1"], asked["SHAPE_E2"])
-    ratio = (1 - e) / (1 + e)
-    expected = {
-        "half_light_radius": asked["SHAPE_R"] / 0.5 * np.sqrt(ratio),
-        "axis_ratio": ratio,
-        "color_g_r": -2.5 * np.log10(asked["FLUX_G"] / asked["FLUX_R"]),
-    }
-    for name, value_n in expected.items():
-        p = population.names.index(name)
-        got_n = z_np[:, p] * population.scale[p] + population.centre[p]
-        np.testing.assert_allclose(got_n, value_n, rtol=1e-4, err_msg=name)
-    assert code_n.tolist() == [categories.get(name).code for name in asked["CATEGORY"]]
-    # Not given, and not to be had from fluxes: the weights are not calibrated.
-    p = population.names.index("surface_brightness")
-    assert np.isfinite(z_np[:, p]).mean() > 0.8
-    assert z_np[:, p].std() > 0.3
-
-
-def test_calibrated_weights_are_given_a_surface_brightness(path: Path):
-    loaded = make_checkpoint()
-    space = dataclasses.replace(loaded.space, native="flux", lupton=None, pixel_scale=0.5)
-    model = GalaxyModel(dataclasses.replace(loaded, space=space), CPU)
-    population = loaded.population
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", GalgenWarning)  # the tiny model knows few
-        run = like(model, path, observing=Observing())
-    _, z_np = conditions(model, run)
-    asked = tractor()
-    e = np.hypot(asked["SHAPE_E1"], asked["SHAPE_E2"])
-    area = np.pi * (asked["SHAPE_R"] / 0.5) ** 2 * (1 - e) / (1 + e)
-    flux = (asked["FLUX_G"] + asked["FLUX_R"] + asked["FLUX_I"]) / 3
-    brightness = 22.5 - 2.5 * np.log10(0.5 * flux / area)
-    p = population.names.index("surface_brightness")
-    brightness = np.clip(brightness, population.lower[p], population.upper[p])
-    got_n = z_np[:, p] * population.scale[p] + population.centre[p]
-    np.testing.assert_allclose(got_n, brightness, rtol=1e-5)
-    assert (run.info.flux_unit, run.info.flux_source) == ("nanomaggy", "INPUT")
 
 
 @pytest.mark.parametrize(
@@ -282,21 +146,6 @@ def test_micro_batch_changes_last_bits_at_most(model: GalaxyModel, path: Path, w
     np.testing.assert_allclose(one["FLUX_R"], two["FLUX_R"], rtol=5e-6)
 
 
-def test_order_of_rows(model: GalaxyModel, path: Path, whole, tmp_path: Path):
-    """What is asked follows its row."""
-    order = np.random.default_rng(2).permutation(13)
-    with fits.open(path) as hdus:
-        fits.BinTableHDU(hdus[1].data[order], hdus[1].header).writeto(tmp_path / "b.fits")
-    a, b = whole, columns(like(model, tmp_path / "b.fits"))
-    np.testing.assert_allclose(b["FLUX_G"], a["FLUX_G"][order], rtol=5e-6)
-    assert np.array_equal(b["OBJID"], a["OBJID"][order])
-    assert np.array_equal(b["CATEGORY"], a["CATEGORY"][order])
-    np.testing.assert_array_equal(
-        conditions(model, like(model, tmp_path / "b.fits"))[1][:, :2],
-        conditions(model, like(model, path))[1][order, :2],
-    )
-
-
 def test_like_our_own_output(model: GalaxyModel, tmp_path: Path):
     """Fluxes in adu, sizes in pixels, codes: all that a catalogue of ours says is understood."""
     run = model.generate("spiral:1,round:1", 12, seed=4, sampling=QUICK)
@@ -314,49 +163,6 @@ def test_like_our_own_output(model: GalaxyModel, tmp_path: Path):
     again = write_catalog(tmp_path / "again.fits", again, again.info)
     third = like(model, again, observing=Observing(), n=2)  # names that clash twice
     assert "IN_IN_FLUX_G" in [column.name for column in third.info.carried]
-
-
-def test_missing_values_are_drawn(model: GalaxyModel, tmp_path: Path):
-    """Given what the row has; ranges asked for come before the population."""
-    table = Table(
-        {
-            "category": ["spiral", "", "round", "", "", "", "", ""],
-            "axis_ratio": [0.5, np.nan, 0.6, np.nan, 0.4, 0.4, 0.4, np.nan],
-        }
-    )
-    table.write(tmp_path / "a.ecsv")
-    run = like(model, tmp_path / "a.ecsv", category="merging", properties={"axis_ratio": 0.9})
-    code_n, z_np = conditions(model, run)
-    names = [categories.get(int(code)).name for code in code_n]
-    assert names == ["spiral", "merging", "round-smooth", *["merging"] * 5]
-    population = model.checkpoint.population
-    p = population.names.index("axis_ratio")
-    got = z_np[:, p] * population.scale[p] + population.centre[p]
-    np.testing.assert_allclose(got, [0.5, 0.9, 0.6, 0.9, 0.4, 0.4, 0.4, 0.9], rtol=1e-5)
-    assert np.isfinite(z_np).mean() > 0.8
-    left = conditions(model, like(model, tmp_path / "a.ecsv", category="disk", population=False))[1]
-    assert np.isfinite(left).sum() == 5
-    assert (run.info.flux_unit, run.info.flux_source) == ("adu", None)
-    assert "merging" in run.info.request
-    assert "axis_ratio=0.9:0.9" in run.info.request
-
-
-def test_values_outside_the_range(model: GalaxyModel, tmp_path: Path):
-    table = Table({"category": ["disk"] * 4, "r50_pix": [5.0, 900.0, 0.1, 5.0], "q": [0.5] * 4})
-    table.write(tmp_path / "a.csv")
-    with pytest.warns(GalgenWarning, match=r"of 4 rows: half_light_radius 2\.$"):
-        run = like(model, tmp_path / "a.csv")
-    population = model.checkpoint.population
-    p = population.names.index("half_light_radius")
-    _, z_np = conditions(model, run)
-    expected = np.array([5, population.upper[p], population.lower[p], 5])
-    z_n = (expected - population.centre[p]) / population.scale[p]
-    np.testing.assert_allclose(z_np[:, p], np.clip(z_n, -MAX_Z, MAX_Z), rtol=1e-5)
-    with pytest.raises(
-        DataError, match=r"a\.csv: row 1: half_light_radius is 900; the model knows"
-    ):
-        like(model, tmp_path / "a.csv", strict=True)
-    like(model, tmp_path / "a.csv", strict=True, n=1)  # rows beyond are nobody's
 
 
 def test_columns_left_out(model: GalaxyModel, path: Path, tmp_path: Path):

@@ -92,16 +92,16 @@ def test_described_as_the_command_line_takes_it() -> None:
     """Every digit is there: a file can be made again from its header."""
     mixture = ((SPIRAL, 2 / 3), (SMOOTH, 1 / 3))
     properties = {"axis_ratio": (0.123456789, 0.5), "color_g_r": (0.4, 0.4)}
-    text = Request(mixture, properties).describe()
+    text = Request(mixture, properties).as_text()
     first, *rest = text.split()
     assert parse_mixture(first) == mixture
     assert parse_properties(rest) == properties
-    assert Request(mixture, population=False).describe().endswith(" no-population")
+    assert Request(mixture, population=False).as_text().endswith(" no-population")
 
 
 def test_proportions() -> None:
     request = Request(parse_mixture("spiral:3,smooth:1"), seed=5)
-    code_n, _ = request.draw(make_population(), torch.arange(4000))
+    code_n = request.ask(make_population(), torch.arange(4000)).code_n
     share = (code_n == SPIRAL).double().mean().item()
     assert share == pytest.approx(0.75, abs=4 * math.sqrt(0.75 * 0.25 / 4000))
     assert set(code_n.tolist()) == {SPIRAL, SMOOTH}
@@ -113,25 +113,25 @@ def test_a_galaxy_is_the_same_in_every_batch(population: Population) -> None:
         parse_mixture("spiral:2,smooth:1,barred:1"), {"axis_ratio": (0.3, 0.9)}, seed=3
     )
     index_n = torch.tensor([5, 0, 2**40, 17, 3])
-    codes, z_np = request.draw(population, index_n)
+    together = request.ask(population, index_n)
     for i in range(len(index_n)):
-        code, z_p = request.draw(population, index_n[i : i + 1])
-        assert code == codes[i]
-        np.testing.assert_array_equal(z_p[0], z_np[i])
+        alone = request.ask(population, index_n[i : i + 1])
+        assert alone.code_n == together.code_n[i]
+        np.testing.assert_array_equal(alone.z_np[0], together.z_np[i])
 
 
 def test_seeds_differ(population: Population) -> None:
-    draws = [
-        Request(parse_mixture("spiral,smooth"), seed=seed).draw(population, torch.arange(50))
+    one, other = (
+        Request(parse_mixture("spiral,smooth"), seed=seed).ask(population, torch.arange(50))
         for seed in (0, 1)
-    ]
-    assert not torch.equal(draws[0][0], draws[1][0])
-    assert not torch.equal(draws[0][1], draws[1][1])
+    )
+    assert not torch.equal(one.code_n, other.code_n)
+    assert not torch.equal(one.z_np, other.z_np)
 
 
 def test_given_range_is_filled_evenly(population: Population) -> None:
     request = Request(((SPIRAL, 1.0),), {"axis_ratio": (0.4, 0.8)})
-    _, z_np = request.draw(population, torch.arange(2000))
+    z_np = request.ask(population, torch.arange(2000)).z_np
     column = population.names.index("axis_ratio")
     value_n = z_np[:, column].numpy() * population.scale[column] + population.centre[column]
     assert value_n.min() == pytest.approx(0.4, abs=0.001)
@@ -141,7 +141,7 @@ def test_given_range_is_filled_evenly(population: Population) -> None:
 
 def test_given_value_is_exact_and_others_are_drawn(population: Population) -> None:
     request = Request(((SPIRAL, 1.0),), {"axis_ratio": (0.5, 0.5)})
-    _, z_np = request.draw(population, torch.arange(100))
+    z_np = request.ask(population, torch.arange(100)).z_np
     column = population.names.index("axis_ratio")
     assert (z_np[:, column] == np.float32(population.standardise("axis_ratio", 0.5))).all()
     others = np.delete(z_np.numpy(), column, axis=1)
@@ -150,7 +150,7 @@ def test_given_value_is_exact_and_others_are_drawn(population: Population) -> No
 
 def test_without_population_only_what_is_given(population: Population) -> None:
     request = Request(((SPIRAL, 1.0),), {"axis_ratio": (0.5, 0.6)}, population=False)
-    _, z_np = request.draw(population, torch.arange(20))
+    z_np = request.ask(population, torch.arange(20)).z_np
     given = torch.tensor([name == "axis_ratio" for name in population.names])
     assert torch.equal(z_np.isfinite(), given.expand(20, -1))
 
@@ -159,11 +159,11 @@ def test_properties_do_not_share_random_numbers(population: Population) -> None:
     """Nor does the order in which they are asked for matter."""
     ranges = {"axis_ratio": (0.3, 0.9), "color_g_r": (0.3, 0.9)}
     index_n = torch.arange(1000)
-    _, z_np = Request(((SPIRAL, 1.0),), ranges).draw(population, index_n)
+    z_np = Request(((SPIRAL, 1.0),), ranges).ask(population, index_n).z_np
     columns = [population.names.index(name) for name in ranges]
     assert abs(torch.corrcoef(z_np[:, columns].T)[0, 1]) < 4 / math.sqrt(1000)
     turned = dict(reversed(ranges.items()))
-    _, again = Request(((SPIRAL, 1.0),), turned).draw(population, index_n)
+    again = Request(((SPIRAL, 1.0),), turned).ask(population, index_n).z_np
     np.testing.assert_array_equal(again, z_np)
 
 
@@ -177,7 +177,7 @@ def test_choice_and_jitter_do_not_share_random_numbers(
         return jitter_np
 
     monkeypatch.setattr(Population, "draw", draw)
-    Request(((SPIRAL, 1.0),)).draw(population, torch.arange(2000))
+    Request(((SPIRAL, 1.0),)).ask(population, torch.arange(2000))
     correlation = np.corrcoef(np.concatenate(seen).T)
     assert np.abs(correlation - np.eye(len(correlation))).max() < 4 / math.sqrt(2000)
 
@@ -185,18 +185,18 @@ def test_choice_and_jitter_do_not_share_random_numbers(
 def test_category_does_not_depend_on_what_else_is_asked(population: Population) -> None:
     mixture = parse_mixture("spiral,smooth")
     index_n = torch.arange(50)
-    plain, _ = Request(mixture).draw(population, index_n)
-    given, _ = Request(mixture, {"axis_ratio": (0.4, 0.5)}).draw(population, index_n)
-    free, _ = Request(mixture, population=False).draw(population, index_n)
+    plain = Request(mixture).ask(population, index_n).code_n
+    given = Request(mixture, {"axis_ratio": (0.4, 0.5)}).ask(population, index_n).code_n
+    free = Request(mixture, population=False).ask(population, index_n).code_n
     assert torch.equal(plain, given)
     assert torch.equal(plain, free)
 
 
 def test_model_without_properties() -> None:
     empty = Population.fit((), np.empty((9, 0)), np.zeros(9, np.int64))
-    code_n, z_np = Request(((SPIRAL, 1.0),)).draw(empty, torch.arange(4))
-    assert code_n.tolist() == [SPIRAL] * 4
-    assert z_np.shape == (4, 0)
+    asked = Request(((SPIRAL, 1.0),)).ask(empty, torch.arange(4))
+    assert asked.code_n.tolist() == [SPIRAL] * 4
+    assert asked.z_np.shape == (4, 0)
 
 
 def test_check(population: Population) -> None:

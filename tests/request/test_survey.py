@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from galgen import categories
 from galgen.errors import DataError, InvalidValueError
-from galgen.request.survey import MISSING, Asked, Survey
+from galgen.request.survey import MISSING, Given, Survey
 from galgen.request.table import InputTable
 
 BANDS = ("g", "r", "i")
@@ -31,8 +31,8 @@ def survey(
     return Survey(InputTable(path / "a.ecsv", renamed), BANDS, pixel_scale)
 
 
-def asked(path: Path, columns: dict, **options) -> Asked:
-    return survey(path, columns, **options).asked(ALL)
+def given(path: Path, columns: dict, **options) -> Given:
+    return survey(path, columns, **options).given(ALL)
 
 
 def test_tractor(tmp_path: Path):
@@ -53,7 +53,7 @@ def test_tractor(tmp_path: Path):
     )
     assert got.fluxes == "AB"
     assert "category" not in got.used  # TYPE is not one
-    rows = got.asked(ALL)
+    rows = got.given(ALL)
     assert rows.code_n.tolist() == [MISSING] * 3
     np.testing.assert_allclose(rows.properties["axis_ratio"], [0.64, np.nan, 1])
     np.testing.assert_allclose(rows.properties["half_light_radius"], [2 / 0.25 * 0.8, np.nan, 4])
@@ -66,7 +66,7 @@ def test_tractor(tmp_path: Path):
 
 
 def test_sdss(tmp_path: Path):
-    got = asked(
+    got = given(
         tmp_path,
         {
             "modelMag_g": [20.0, -9999.0],
@@ -84,7 +84,7 @@ def test_sdss(tmp_path: Path):
 
 
 def test_desc(tmp_path: Path):
-    got = asked(
+    got = given(
         tmp_path,
         {
             "galaxy_id": [5],
@@ -105,22 +105,22 @@ def test_source_extractor(tmp_path: Path):
     columns = {"MAG_AUTO": [20.0], "ELLIPTICITY": [0.25]}
     got = survey(tmp_path, columns)
     assert got.fluxes is None
-    np.testing.assert_allclose(got.asked(ALL).properties["axis_ratio"], [0.75])
-    assert survey(tmp_path, columns, {"mag_i": "MAG_AUTO"}).asked(ALL).flux_nb[0, 2] == 10
+    np.testing.assert_allclose(got.given(ALL).properties["axis_ratio"], [0.75])
+    assert survey(tmp_path, columns, {"mag_i": "MAG_AUTO"}).given(ALL).flux_nb[0, 2] == 10
 
 
 def test_fluxes_of_every_unit_are_nanomaggies(tmp_path: Path):
     units = {"FLUX_G": "nJy", "FLUX_R": "uJy", "FLUX_I": "nanomaggy"}
     columns = {"FLUX_G": [3631.0], "FLUX_R": [3.631], "FLUX_I": [1.0]}
-    np.testing.assert_allclose(asked(tmp_path, columns, units=units).flux_nb, [[1, 1, 1]])
-    np.testing.assert_allclose(asked(tmp_path, {"r_cModelFlux": [3631.0]}).flux_nb[:, 1], [1])
+    np.testing.assert_allclose(given(tmp_path, columns, units=units).flux_nb, [[1, 1, 1]])
+    np.testing.assert_allclose(given(tmp_path, {"r_cModelFlux": [3631.0]}).flux_nb[:, 1], [1])
 
 
 def test_the_models_own_unit(tmp_path: Path):
     """Fluxes of an uncalibrated catalogue are no magnitudes."""
     got = survey(tmp_path, {"FLUX_R": [7.0]}, units={"FLUX_R": "adu"})
     assert got.fluxes == "native"
-    assert got.asked(ALL).flux_nb[0, 1] == 7
+    assert got.given(ALL).flux_nb[0, 1] == 7
 
 
 def test_colours_complete_fluxes(tmp_path: Path):
@@ -131,7 +131,7 @@ def test_colours_complete_fluxes(tmp_path: Path):
         "r_minus_i": [0.3, 0.3, 99.0],
         "mag_i": [np.nan, 18.0, 18.0],
     }
-    got = asked(tmp_path, columns)
+    got = given(tmp_path, columns)
     magnitudes = 22.5 - 2.5 * np.log10(got.flux_nb)
     nan = np.nan
     expected = [[20.7, 20, 19.7], [19.0, 18.3, 18.0], [nan, nan, 18]]
@@ -143,7 +143,7 @@ def test_what_is_mapped_is_taken(tmp_path: Path):
     columns = {"FLUX_R": [1.0], "R_BEST": [20.0], "A": [6.0], "SHAPE_R": [1.0], "B": [0.5]}
     renamed = {"mag_r": "R_BEST", "half_light_radius_pix": "A", "axis_ratio": "B"}
     got = survey(tmp_path, columns, renamed, pixel_scale=None)
-    rows = got.asked(ALL)
+    rows = got.given(ALL)
     np.testing.assert_allclose(rows.flux_nb[:, 1], [10])
     assert rows.properties["half_light_radius"] == [6]
     assert got.used == renamed
@@ -152,7 +152,7 @@ def test_what_is_mapped_is_taken(tmp_path: Path):
 def test_sizes_in_pixels_need_no_scale(tmp_path: Path):
     units = {"HALF_LIGHT_RADIUS": "pix"}
     got = survey(tmp_path, {"HALF_LIGHT_RADIUS": [5.0]}, None, None, units)
-    assert got.asked(ALL).properties["half_light_radius"] == [5]
+    assert got.given(ALL).properties["half_light_radius"] == [5]
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_sizes_in_pixels_need_no_scale(tmp_path: Path):
 def test_categories(tmp_path: Path, values):
     codes = [categories.get(name).code for name in ("spiral", "round", "barred")]
     got = survey(tmp_path, {"category": values})
-    assert got.asked(ALL).code_n.tolist() == [codes[0], MISSING, *codes[1:]]
-    assert got.asked(np.array([3, 1, 3])).code_n.tolist() == [codes[2], MISSING, codes[2]]
+    assert got.given(ALL).code_n.tolist() == [codes[0], MISSING, *codes[1:]]
+    assert got.given(np.array([3, 1, 3])).code_n.tolist() == [codes[2], MISSING, codes[2]]
 
 
 def test_any_rows(tmp_path: Path):
@@ -172,8 +172,8 @@ def test_any_rows(tmp_path: Path):
     columns = {f"mag_{band}": rng.uniform(18, 22, 50) for band in BANDS}
     columns |= {"category": rng.choice(["smooth", "disk", ""], 50), "r50": rng.uniform(1, 2, 50)}
     got = survey(tmp_path, columns)
-    whole, rows = got.asked(ALL), rng.permutation(50)[:20]
-    part = got.asked(rows)
+    whole, rows = got.given(ALL), rng.permutation(50)[:20]
+    part = got.given(rows)
     assert np.array_equal(part.code_n, whole.code_n[rows])
     assert np.array_equal(part.flux_nb, whole.flux_nb[rows])
     for name, column in part.properties.items():
@@ -202,10 +202,10 @@ def test_columns_that_cannot_be_used(tmp_path: Path, columns, options, error, ma
 
 def test_values_that_cannot_be_used(tmp_path: Path):
     with pytest.raises(DataError, match=r"a.ecsv: row 1, column category: .*spirall.*Did you mean"):
-        asked(tmp_path, {"category": ["disk", "spirall"]})
+        given(tmp_path, {"category": ["disk", "spirall"]})
     with pytest.raises(DataError, match=r"row 1, column category.* 77"):
-        asked(tmp_path, {"category": [1, 77]})
+        given(tmp_path, {"category": [1, 77]})
     with pytest.raises(DataError, match="mag_r holds no numbers"):
-        asked(tmp_path, {"mag_r": ["bright", "faint"]})
+        given(tmp_path, {"mag_r": ["bright", "faint"]})
     with pytest.raises(DataError, match="r50 is in kg, not in arcsec"):
-        asked(tmp_path, {"r50": [1.0]}, units={"r50": "kg"})
+        given(tmp_path, {"r50": [1.0]}, units={"r50": "kg"})

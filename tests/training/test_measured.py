@@ -12,8 +12,8 @@ import torch
 
 import galgen
 from galgen.data import StampSet, open_stamps
+from galgen.errors import InterruptedRunError
 from galgen.measure import properties, property_names
-from galgen.system.signals import InterruptedRun
 from galgen.training import cache, measured
 from galgen.training.measured import measured_properties
 
@@ -179,7 +179,9 @@ def test_folder_that_cannot_be_written(
 def test_out_of_time(stamps: StampSet, tmp_path: Path) -> None:
     """What is measured is kept, and the next run goes on from there."""
     asked = iter([False, True])
-    with pytest.raises(InterruptedRun, match=r"10 of 24 galaxies have been measured, and are kept"):
+    with pytest.raises(
+        InterruptedRunError, match=r"10 of 24 galaxies have been measured, and are kept"
+    ):
         measured_properties(stamps, NAMES, folders=[tmp_path], stop=lambda: next(asked))
     seen = []
     got = measured_properties(

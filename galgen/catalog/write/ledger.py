@@ -91,7 +91,7 @@ class Ledger:
         try:
             self.info = RunInfo.from_json(body["info"])
             self.overwrite, self.recipe = body["overwrite"], body["recipe"]
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, ValueError) as error:
             raise LedgerError(f"{path} is of another galgen ({error}). {again}") from None
 
     @classmethod

@@ -12,7 +12,7 @@ from galgen.catalog.format.headers import primary_header
 from galgen.catalog.format.layout import BLOCK, galaxies_per_file, plan, plan_files
 from galgen.catalog.format.schema import catalog_columns, row_dtype
 from galgen.catalog.write.written import Written
-from galgen.categories.taxonomy import MAX_NAME
+from galgen.categories.rules import MAX_NAME
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import run_info

@@ -1,24 +1,25 @@
-"""In which form a run's stamps are to be stored, decided before the first galaxy is written."""
+"""How a run's galaxies are stored, decided before the first of them is written."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import torch
 
+from galgen.catalog.format.layout import galaxies_per_file
 from galgen.catalog.format.stamps import check_shape, scaling
 from galgen.generate import Run
-from galgen.runinfo import RunInfo
+from galgen.request.like import Like
 
 PROBED = 64  # galaxies at least, if there are as many
 UP, DOWN = 4.0, 2.0  # times the brightest and the most negative of their pixels
 _BELOW = 1 / 64  # of what is above 0, at least: few pixels may be negative, by very little
-_CHUNK = 1 << 16  # rows of a table
 
 
-def stored_as(run: Run, form: str) -> RunInfo:
-    """Provenance of a run whose stamps are stored in a form.
+def stored(
+    run: Run, stamps: str = "float32", date: str | None = None, max_file_bytes: int | None = None
+) -> Run:
+    """Decide how the galaxies of a run are stored, which completes its description.
 
     For 'int16' the first galaxies, 64 or a micro-batch, are made for the range of each band: up to
     four times the brightest of their pixels, and down to twice the most negative, or to a 64th of
@@ -29,27 +30,38 @@ def stored_as(run: Run, form: str) -> RunInfo:
     Parameters
     ----------
     run : Run
-    form : str
+        The run, as `galgen.generate.GalaxyModel` returns it.
+    stamps : str
         'float32', 'int16' or 'none'.
+    date : str, optional
+        See `galgen.runinfo.RunInfo`.
+    max_file_bytes : int, optional
+        Size that no file of the catalogue exceeds; by default there is one file.
 
     Returns
     -------
-    RunInfo
-        To give to `galgen.write_catalog` with the run.
+    Run
+        The same galaxies, with all that a catalogue's header records: give it and its `info` to
+        `galgen.write_catalog`.
 
     Raises
     ------
     InvalidValueError
-        If there is no such form, or it does not go with the shape of the stamps.
+        If there is no such form, it does not go with the shape of the stamps, or not even one
+        galaxy fits into a file.
     NonFiniteOutputError
         If the network returns NaN or infinity.
     """
-    info = run.info
-    check_shape(form, info.height, info.width)
-    return replace(info, stamps=form, scaling=_scaling(run) if form == "int16" else ())
+    check_shape(stamps, run.info.height, run.info.width)
+    ranges = _scaling(run) if stamps == "int16" else ()
+    info = replace(run.info, stamps=stamps, scaling=ranges, date=date)
+    if max_file_bytes is not None:
+        info = replace(info, per_file=galaxies_per_file(info, max_file_bytes))
+    return run.recorded_as(info)
 
 
 def _scaling(run: Run) -> tuple[tuple[float, float], ...]:
+    """Scale and zero of each band."""
     probed = min(run.info.n, max(run.info.micro_batch, PROBED))
     low_b = high_b = np.zeros(len(run.info.bands))
     for batch in run.batches([(0, probed)]):
@@ -64,11 +76,8 @@ def _scaling(run: Run) -> tuple[tuple[float, float], ...]:
 
 
 def _brightest(run: Run, n: int) -> np.ndarray:
-    """Largest flux asked for, by band, of the first galaxies; NaN where there is none."""
-    most_b = np.full(len(run.info.bands), np.nan)
-    for start in range(0, n, _CHUNK):
-        flux_nb = run.request.flux(torch.arange(start, min(start + _CHUNK, n)))
-        if flux_nb is None:
-            break
-        most_b = np.fmax(most_b, np.fmax.reduce(flux_nb.numpy()))
+    """Find the largest flux asked for, by band, of the first galaxies; NaN where there is none."""
+    if not isinstance(run.request, Like):  # only a table says how bright galaxies are
+        return np.full(len(run.info.bands), np.nan)
+    most_b = run.request.brightest(n).astype(np.float64)
     return np.where(most_b > 0, most_b, np.nan)

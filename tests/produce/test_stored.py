@@ -15,13 +15,12 @@ from galgen.catalog import CatalogFile, finish, verify
 from galgen.catalog.format.stamps import HIGHEST, LOWEST
 from galgen.catalog.write.ledger import Ledger
 from galgen.cli import main
-from galgen.errors import InvalidValueError
+from galgen.errors import InterruptedRunError, InvalidValueError, LedgerError
 from galgen.export.hdf5 import export_hdf5
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import produce, produce_job
-from galgen.produce.stamp_range import PROBED
+from galgen.produce.stored import PROBED, stored
 from galgen.runinfo import RunInfo
-from galgen.system.signals import InterruptedRun
 from tests.catalog.synthetic import accept, sha256
 
 N, MICRO_BATCH = 72, 8
@@ -83,12 +82,30 @@ def test_the_range_does_not_depend_on_what_is_not_probed(recipe: Recipe, whole: 
 def test_provenance_survives_json(recipe: Recipe):
     info = recipe.run().info
     assert RunInfo.from_json(info.to_json()) == info
-    assert Recipe.from_json(recipe.to_json()) == recipe
+    blurred = replace(recipe, observing={"psf": (1.2, 1.1, 1.0)})
+    for one in (recipe, blurred):
+        assert Recipe.from_json(one.to_json()) == one
+    for wrong in (None, {"n": 3}, recipe.to_json() | {"colour": "red"}):
+        with pytest.raises(LedgerError, match="how to make this run again is not known"):
+            Recipe.from_json(wrong)
+
+
+def test_storing_describes_a_run_and_changes_no_galaxy(recipe: Recipe, stamps: np.ndarray):
+    plain = replace(recipe, stamps="float32").run()
+    kept = plain.info
+    run = stored(plain, "int16", date="2026-01-01T00:00:00", max_file_bytes=200_000)
+    assert plain.info is kept
+    differ = {name for name in vars(kept) if getattr(kept, name) != getattr(run.info, name)}
+    assert differ == {"stamps", "scaling", "date", "per_file"}
+    (batch,) = run.batches([(3, 8)])
+    assert np.array_equal(batch.stamps_nbhw, stamps[3:8])
+    with pytest.raises(AttributeError):
+        run.info = kept
 
 
 def test_a_resumed_run_has_the_same_bytes(recipe: Recipe, whole: Path, tmp_path: Path):
     path, asked = tmp_path / "cat.fits", iter(range(100))
-    with pytest.raises(InterruptedRun):
+    with pytest.raises(InterruptedRunError):
         produce(recipe, path, stop=lambda: next(asked) == 4)
     assert Ledger(path).info.stamps == "int16"
     produce(recipe, path, resume=True)
@@ -97,7 +114,7 @@ def test_a_resumed_run_has_the_same_bytes(recipe: Recipe, whole: Path, tmp_path:
 
 def test_a_run_is_not_resumed_in_another_form(recipe: Recipe, tmp_path: Path):
     path, asked = tmp_path / "cat.fits", iter(range(100))
-    with pytest.raises(InterruptedRun):
+    with pytest.raises(InterruptedRunError):
         produce(recipe, path, stop=lambda: next(asked) == 2)
     with pytest.raises(InvalidValueError, match="stamps 'int16', now 'none'"):
         produce(replace(recipe, stamps="none"), path, resume=True)
