@@ -28,8 +28,11 @@ from bench.cases import FUSION_MAPS, NORM_MAPS, Call, Stage
 from bench.timing import repeated
 from galgen import noise
 from galgen.device import pick_device
-from galgen_kernels import fits_reference, reference, solver_reference
-from galgen_kernels.fused import linear_combination, stamps_to_fits
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.linear_combination import fused as linear_combination
+from galgen_kernels.ops.linear_combination import reference as solver_reference
+from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
 
 GPU = torch.cuda.is_available()
 BATCH = int(os.environ.get("GALGEN_BENCH_BATCH", "512" if GPU else "1"))

@@ -17,10 +17,11 @@ from galgen.device import pick_device
 from galgen.generate import SHIPPED_WEIGHTS
 from galgen.presets import get_preset
 from galgen.stretch import PixelSpace
-from galgen_kernels import reference
-from galgen_kernels.fits import Stretch
-from galgen_kernels.fused import attention_fusion, group_norm_silu
-from galgen_kernels.fused.attention_fusion import Tile
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.attention_fusion.fused import Tile
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.stamps_to_fits import Stretch
 
 SIZE = 64  # side of a stamp, pixels
 NORM_MAPS, FUSION_MAPS = 2, 3  # operands with an axis of images, before all others

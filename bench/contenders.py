@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from galgen_kernels import reference
-from galgen_kernels.reference import convolution_3x3, window_geometry
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.attention_fusion.reference import convolution_3x3, window_geometry
 
 Attend = Callable[[Tensor, Tensor], Tensor]
 """Of each window: (b, y, wh, x, ww, 3, k, d) and a bias (k, t, t) to (b, y, wh, x, ww, k, d)."""

@@ -24,9 +24,12 @@ from bench.cases import FUSION_MAPS, NORM_MAPS, Stage
 from bench.record import save
 from galgen import noise
 from galgen.device import pick_device
-from galgen_kernels import fits_reference, reference, solver_reference
-from galgen_kernels.fits import Scaling
-from galgen_kernels.fused import linear_combination, stamps_to_fits
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.linear_combination import fused as linear_combination
+from galgen_kernels.ops.linear_combination import reference as solver_reference
+from galgen_kernels.ops.stamps_to_fits import Scaling
+from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
 
 GPU = torch.cuda.is_available()
 PRESETS = ["paper", "fast", "small"] if GPU else ["tiny"]

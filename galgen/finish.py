@@ -11,7 +11,7 @@ from torch import Tensor
 from galgen.measure import ZERO_POINT, measure
 from galgen.observe import Observation
 from galgen.stretch import PixelSpace
-from galgen_kernels.fits import stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import stamps_to_fits
 
 # The aperture follows the mean of the bands, so where bands are scaled apart it moves a little;
 # each round leaves about a hundredth of the error of the last.

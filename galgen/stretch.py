@@ -18,7 +18,7 @@ from galgen.errors import DataError, InvalidValueError
 from galgen.lupton import LUPTON, LuptonStretch, lupton_preset
 from galgen.mixing import Matrix, inverse, is_invertible, over_bands, principal_components
 from galgen.photometry import UNCALIBRATED
-from galgen_kernels.fits import Lupton, Stretch
+from galgen_kernels.ops.stamps_to_fits import Lupton, Stretch
 
 if TYPE_CHECKING:
     from galgen.data.stamps import StampSet
@@ -145,7 +145,7 @@ class PixelSpace:
         return self._known_stretch().to_flux(native_nhwc)
 
     def kernel_stretch(self) -> Stretch:
-        """What `to_flux` does after `unmix`, as the numbers that ``galgen_kernels.fits`` is given.
+        """What `to_flux` does after `unmix`, as the numbers that `stamps_to_fits` is given.
 
         Raises
         ------

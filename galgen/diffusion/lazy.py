@@ -18,7 +18,7 @@ from torch import Tensor
 from galgen import noise
 from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
-from galgen_kernels import solver_reference
+from galgen_kernels.ops.linear_combination import reference as solver_reference
 
 Key = TypeVar("Key", Tensor, int)
 
@@ -63,7 +63,9 @@ class Stamps:
         tensors = sorted(weights, key=lambda tensor: tensor.dtype != torch.float32)
         factors = [weights[tensor] for tensor in tensors]
         if self.fused:
-            from galgen_kernels.fused import linear_combination  # needs Triton
+            from galgen_kernels.ops.linear_combination import (
+                fused as linear_combination,  # needs Triton
+            )
 
             ((stream, noise_weight),) = noises.items() or [(0, 0.0)]
             table = noise.normal_table(self.index_n.device)

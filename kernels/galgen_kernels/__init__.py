@@ -11,9 +11,11 @@ from types import ModuleType
 
 from torch import Tensor
 
-from galgen_kernels import backend, cpu, ops, reference
+from galgen_kernels import backend
 from galgen_kernels.backend import BACKENDS, BackendError, runs_triton, use_backend
-from galgen_kernels.reference import convolution_3x3
+from galgen_kernels.ops.attention_fusion import cpu, reference
+from galgen_kernels.ops.attention_fusion import custom_op as ops
+from galgen_kernels.ops.attention_fusion.reference import convolution_3x3
 
 __all__ = [
     "BACKENDS",

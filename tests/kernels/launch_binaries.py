@@ -26,7 +26,7 @@ def main(capability: int, failure: int) -> dict[str, object]:
     compiled = []
     triton.JITFunction.run = lambda self, *_, **__: compiled.append(self.__name__)
 
-    from galgen_kernels.fused.group_norm_silu import variant
+    from galgen_kernels.ops.group_norm_silu.fused import variant
 
     driver = ctypes.CDLL("libcuda.so.1")
     ctypes.c_int.in_dll(driver, "recorded_capability").value = capability

@@ -8,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from galgen_kernels import reference
+from galgen_kernels.ops.attention_fusion import reference
 from tests.kernels.tolerance import relative_error, rounding
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import attention_fusion as kernel
+from galgen_kernels.ops.attention_fusion import fused as kernel
 
 FORMS = ("whole", "attention")
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import galgen_kernels
-from galgen_kernels import cpu, reference
 from galgen_kernels.backend import eager_on_cpu
+from galgen_kernels.ops.attention_fusion import cpu, reference
 from tests.kernels.tolerance import relative_error, rounding
 
 DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from galgen_kernels import ops
+from galgen_kernels.ops.attention_fusion import custom_op as ops
 from tests.kernels.tolerance import relative_error, rounding
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import group_norm_silu as kernel
+from galgen_kernels.ops.group_norm_silu import fused as kernel
 
 pytestmark = pytest.mark.filterwarnings(
     # exp(-x) of a very negative x is infinite, and x / infinity the right answer, 0.

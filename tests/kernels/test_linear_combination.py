@@ -20,11 +20,11 @@ from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.noise import Stream
-from galgen_kernels import solver_reference
+from galgen_kernels.ops.linear_combination import reference as solver_reference
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import linear_combination as kernel
-from galgen_kernels.fused.primitives import INTERPRETED
+from galgen_kernels.launching.primitives import INTERPRETED
+from galgen_kernels.ops.linear_combination import fused as kernel
 
 SEED, STREAM = 2**62 + 5 * 2**31 + 3, Stream.SAMPLER_STEP.at(7)  # both 32-bit halves in use
 SHAPES = [
@@ -141,8 +141,8 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
 
 COMPILE = """
 import dataclasses, json, subprocess, tempfile, torch, triton
-from galgen_kernels.fused.compilation import compile_variant
-from galgen_kernels.fused.linear_combination import MAX_TERMS, variant
+from galgen_kernels.aot.compilation import compile_variant
+from galgen_kernels.ops.linear_combination.fused import MAX_TERMS, variant
 
 single, half = torch.float32, torch.bfloat16
 forms = [

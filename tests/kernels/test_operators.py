@@ -7,7 +7,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import galgen_kernels
-from galgen_kernels import cpu, ops, reference
+from galgen_kernels.ops.attention_fusion import cpu, reference
+from galgen_kernels.ops.attention_fusion import custom_op as ops
 
 C, HEADS, WINDOW = 16, 2, 4
 

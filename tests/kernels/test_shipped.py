@@ -17,12 +17,14 @@ from galgen.model.embedding import Condition
 from galgen.noise import normal_table
 from galgen.presets import get_preset
 from galgen.sampling import Sampling, sample
-from galgen_kernels.reference import window_geometry
+from galgen_kernels.ops.attention_fusion.reference import window_geometry
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import attention_fusion, group_norm_silu, linear_combination
-from galgen_kernels.fused.shipped import SEGMENTS, shipped
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.aot.shipped import SEGMENTS, shipped
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.linear_combination import fused as linear_combination
 
 BFLOAT16 = torch.bfloat16
 

@@ -12,11 +12,11 @@ from astropy.io import fits
 from photutils.aperture import CircularAperture
 from torch import Tensor
 
-from galgen_kernels import fits_reference
-from galgen_kernels.fits import FitsStamps, Lupton, Scaling, Stretch, stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import FitsStamps, Lupton, Scaling, Stretch, stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import stamps_to_fits as kernel
+from galgen_kernels.ops.stamps_to_fits import fused as kernel
 
 WAYS = {"kernel": kernel.launch, "reference": fits_reference.stamps_to_fits}
 ASINH = Stretch((1.0,), (0.0,), (1.0,))  # flux = sinh(x)

@@ -7,7 +7,7 @@ import torch
 
 from galgen.model.embedding import Condition
 from galgen.sampling import Sampling, sample
-from galgen_kernels import ops
+from galgen_kernels.ops.attention_fusion import custom_op as ops
 from tests.kernels.tolerance import relative_error, rounding
 from tests.tiny import make_checkpoint
 

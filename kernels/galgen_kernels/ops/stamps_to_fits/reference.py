@@ -85,7 +85,7 @@ class FitsStamps(NamedTuple):
 def stamps_to_fits(
     x_nhwc: Tensor, stretch: Stretch, scaling: Scaling | None = None, *, planes: bool = False
 ) -> FitsStamps:
-    """See `galgen_kernels.fits.stamps_to_fits`."""
+    """See `galgen_kernels.ops.stamps_to_fits.stamps_to_fits`."""
     flux_nbhw = to_flux(x_nhwc.double(), stretch).movedim(-1, 1).contiguous()
     data_bnhv = _big_endian(_stored(flux_nbhw, scaling)).transpose(0, 1).contiguous()
     return FitsStamps(

@@ -14,9 +14,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels import fits_reference
-from galgen_kernels.fits_reference import SHAPE, FitsStamps, Scaling, Stretch
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
+from galgen_kernels.ops.stamps_to_fits.reference import SHAPE, FitsStamps, Scaling, Stretch
 
 RESIDENT = 1 << 12  # pixels; 16 registers of each of 256 threads
 SINH_MAX = tl.constexpr(fits_reference.SINH_MAX)
@@ -241,7 +241,7 @@ def variant(
 def launch(
     x_nhwc: Tensor, stretch: Stretch, scaling: Scaling | None = None, *, planes: bool = False
 ) -> FitsStamps:
-    """See `galgen_kernels.fits.stamps_to_fits`."""
+    """See `galgen_kernels.ops.stamps_to_fits.stamps_to_fits`."""
     n, h, w, bands = x_nhwc.shape
     x_nhwc = x_nhwc.contiguous()
     data = x_nhwc.new_empty(bands, n, h, w, dtype=torch.int16 if scaling else torch.int32)

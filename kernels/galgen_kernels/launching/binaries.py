@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from galgen_kernels.fused.variant import Variant
+    from galgen_kernels.launching.variant import Variant
 
 ENVIRONMENT = "GALGEN_AOT_LIBRARY"
 INSTALLED = Path(__file__).parent.parent / "lib" / "libgalgen_kernels.so"

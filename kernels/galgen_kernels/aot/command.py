@@ -18,7 +18,7 @@ from typing import Any
 
 import triton
 
-from galgen_kernels.fused.compilation import (
+from galgen_kernels.aot.compilation import (
     Binary,
     CompilationError,
     compile_shipped,
@@ -155,7 +155,3 @@ def _entry(binary: Binary) -> dict[str, Any]:
     entry = {key: getattr(binary, key) for key in keys}
     digest = hashlib.sha256(binary.cubin).hexdigest()
     return entry | {"types": list(binary.types), "file": cubin_name(binary), "sha256": digest}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

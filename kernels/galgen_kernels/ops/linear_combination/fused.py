@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
+from galgen_kernels.launching.variant import POINTER_TYPES, Variant
 
 MAX_TERMS = 16
 """Tensors in one sum."""
@@ -143,8 +143,7 @@ def launch(
 ) -> tuple[Tensor, Tensor | None]:
     """Sum of weight * tensor and noise_weight * noise, float32, and a scaled copy of it.
 
-    The bits are those of `galgen_kernels.solver_reference.linear_combination` with the noise as the
-    last tensor.
+    The bits are those of `reference.linear_combination` with the noise as the last tensor.
 
     Parameters
     ----------

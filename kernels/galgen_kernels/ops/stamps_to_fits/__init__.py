@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from galgen_kernels import fits_reference
 from galgen_kernels.backend import runs_triton
-from galgen_kernels.fits_reference import FitsStamps, Lupton, Scaling, Stretch
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
+from galgen_kernels.ops.stamps_to_fits.reference import FitsStamps, Lupton, Scaling, Stretch
 
 __all__ = ["FitsStamps", "Lupton", "Scaling", "Stretch", "stamps_to_fits"]
 
@@ -49,6 +49,6 @@ def stamps_to_fits(
         raise ValueError(f"stamps are {have} pixels; allowed as int16: an even number of pixels")
     if not runs_triton(x_nhwc.device):
         return fits_reference.stamps_to_fits(x_nhwc, stretch, scaling, planes=planes)
-    from galgen_kernels.fused.stamps_to_fits import launch
+    from galgen_kernels.ops.stamps_to_fits.fused import launch
 
     return launch(x_nhwc, stretch, scaling, planes=planes)

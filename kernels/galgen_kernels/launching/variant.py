@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from galgen_kernels.fused import binaries
+from galgen_kernels.launching import binaries
 
 POINTER_TYPES = {
     torch.float32: "*fp32",
@@ -87,7 +87,7 @@ class Variant:
         """Run on the current stream; `arguments` in the order of `types`.
 
         Tensors are contiguous and aligned to 16 bytes. A binary compiled ahead of time is taken if
-        there is one (`galgen_kernels.fused.binaries`); else Triton compiles, on first use.
+        there is one (`galgen_kernels.launching.binaries`); else Triton compiles, on first use.
         """
         for argument, kind in zip(arguments, self.types.values(), strict=True):
             if isinstance(argument, torch.Tensor):

@@ -17,8 +17,8 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
-from galgen_kernels.fused.shipped import shipped
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.aot.shipped import shipped
+from galgen_kernels.launching.variant import Variant
 
 ALIGNED = [["tt.divisibility", 16]]
 # Addresses of global and profiling scratch memory, which Triton appends to a kernel's parameters.

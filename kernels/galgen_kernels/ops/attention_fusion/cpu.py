@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from galgen_kernels import reference
-from galgen_kernels.reference import convolution_3x3, window_geometry
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.attention_fusion.reference import convolution_3x3, window_geometry
 
 Made = TypeVar("Made")
 

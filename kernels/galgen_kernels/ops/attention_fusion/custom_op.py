@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from galgen_kernels import reference
+from galgen_kernels.ops.attention_fusion import reference
 
 
 @torch.library.custom_op("galgen_kernels::group_norm_silu", mutates_args=(), device_types="cpu")
@@ -29,7 +29,7 @@ def group_norm_silu(
 def launch_group_norm_silu(
     x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
-    from galgen_kernels.fused.group_norm_silu import launch
+    from galgen_kernels.ops.group_norm_silu.fused import launch
 
     if modulation_bc is not None:
         modulation_bc = _ready(modulation_bc, x_bhwc.dtype)
@@ -77,7 +77,7 @@ def launch_attention_fusion(
     window: int,
     shifted: bool,
 ) -> Tensor:
-    from galgen_kernels.fused.attention_fusion import launch
+    from galgen_kernels.ops.attention_fusion.fused import launch
 
     _, h, w, _ = u_bhwc.shape
     sides, shift = reference.window_geometry(h, w, window, shifted=shifted)

@@ -7,8 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.primitives import silu
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
+from galgen_kernels.launching.primitives import silu
+from galgen_kernels.launching.variant import POINTER_TYPES, Variant
 
 # Values of a group that stay in registers between statistics and result: 1024 cells of 16 channels,
 # 32 registers of each of 512 threads. A larger map is read twice, the second time from L2.

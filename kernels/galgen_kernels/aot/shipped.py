@@ -10,15 +10,13 @@ from itertools import product
 
 import torch
 
-from galgen_kernels.fused import (
-    attention_fusion,
-    group_norm_silu,
-    linear_combination,
-    stamps_to_fits,
-)
-from galgen_kernels.fused.attention_fusion import TILES, Tile
-from galgen_kernels.fused.tuned import shipped_file
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.launching.tuned import shipped_file
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.linear_combination import fused as linear_combination
+from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
 
 DTYPE = torch.bfloat16
 MAPS = (16, 64, 256, 1024, 4096)  # cells of a map, 4 x 4 to 64 x 64

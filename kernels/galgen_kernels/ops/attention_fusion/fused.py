@@ -16,10 +16,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.primitives import dot
-from galgen_kernels.fused.tuned import tuned
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
-from galgen_kernels.reference import convolution_3x3
+from galgen_kernels.launching.primitives import dot
+from galgen_kernels.launching.tuned import tuned
+from galgen_kernels.launching.variant import POINTER_TYPES, Variant
+from galgen_kernels.ops.attention_fusion.reference import convolution_3x3
 
 Size = tuple[int, int]
 """Cells along y and x."""

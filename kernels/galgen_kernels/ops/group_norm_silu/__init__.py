@@ -1,0 +1,1 @@
+"""Group normalisation, modulation and SiLU."""
