@@ -146,11 +146,11 @@ def attention_call(contender: str, stage: Stage, operands: tuple[Any, ...]) -> C
         return cases.fusion_launch(operands, tile, shifted=True)
     formula = reference.attention_fusion
     if contender == "sdpa":
-        formula = functools.partial(contenders.attention_fusion, contenders.sdpa)
+        formula = functools.partial(reference.attention_fusion, attend=contenders.sdpa)
     if contender == "flex":
         device = operands[0].device
         attend = contenders.flex(stage.side, stage.side, stage.sides[0], device)
-        formula = functools.partial(contenders.attention_fusion, attend)
+        formula = functools.partial(reference.attention_fusion, attend=attend)
     formula = formula if contender == "eager" else compiled(formula)
     return functools.partial(formula, *operands, shifted=True)
 

@@ -20,7 +20,7 @@ from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.noise import Stream
-from galgen_kernels.ops.linear_combination import reference as solver_reference
+from galgen_kernels.ops.linear_combination import reference
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
 from galgen_kernels.launching.primitives import INTERPRETED
@@ -83,7 +83,7 @@ def test_sum(
     if noise_weight:
         terms.append(noise.normal(SEED, index_n, shape[1:], STREAM))
         weights.append(noise_weight)
-    expected, expected_copy = solver_reference.linear_combination(terms, weights, 0.123, scaled)
+    expected, expected_copy = reference.linear_combination(terms, weights, 0.123, scaled)
     assert torch.equal(out, expected)
     parts = [weight * term.double() for weight, term in zip(weights, terms, strict=True)]
     # Higham 2002, eq. 3.5: one rounding of the weight, one of the product, one of each sum.

@@ -17,7 +17,7 @@ from galgen.model.embedding import Condition
 from galgen.noise import normal_table
 from galgen.presets import get_preset
 from galgen.sampling import Sampling, sample
-from galgen_kernels.ops.attention_fusion.reference import window_geometry
+from galgen_kernels.ops.attention_fusion.windows import window_geometry
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
 from galgen_kernels.aot.shipped import SEGMENTS, shipped
@@ -38,19 +38,19 @@ def names() -> set[str]:
 def test_network(monkeypatch, names, preset) -> None:
     launched: list[Variant] = []
 
-    def normalise(x_bhwc, groups, modulation_bc=None, eps=1e-5):
-        _, h, w, c = x_bhwc.shape
-        modulated = modulation_bc is not None
+    def normalise(x_nhwc, groups, modulation_nc=None, eps=1e-5):
+        _, h, w, c = x_nhwc.shape
+        modulated = modulation_nc is not None
         launched.append(group_norm_silu.variant(BFLOAT16, h * w, c // groups, modulated=modulated))
-        return galgen_kernels.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
+        return galgen_kernels.group_norm_silu(x_nhwc, groups, modulation_nc, eps)
 
-    def attend(u_bhwc, residual_bhwc, gate_bc, qkv_weight, position_bias, *others, shifted):
-        _, h, w, c = u_bhwc.shape
-        sides, _ = window_geometry(h, w, others[-1], shifted=shifted)
+    def attend(u_nhwc, residual_nhwc, gate_nc, weights, window, *, shifted):
+        _, h, w, c = u_nhwc.shape
+        sides, _ = window_geometry(h, w, window, shifted=shifted)
         tile = attention_fusion.tile(c, sides[0] * sides[1], h * w // (sides[0] * sides[1]))
-        head = c // len(position_bias)
+        head = c // len(weights.position_bias)
         launched.append(attention_fusion.variant(BFLOAT16, c, head, sides, tile))
-        return torch.empty_like(u_bhwc)
+        return torch.empty_like(u_nhwc)
 
     monkeypatch.setattr("galgen.model.layers.group_norm_silu", normalise)
     monkeypatch.setattr("galgen.model.block.attention_fusion", attend)

@@ -7,7 +7,8 @@ import torch
 
 from galgen.model.embedding import Condition
 from galgen.sampling import Sampling, sample
-from galgen_kernels.ops.attention_fusion import custom_op as ops
+from galgen_kernels.ops.attention_fusion import custom_op as fusion
+from galgen_kernels.ops.group_norm_silu import custom_op as norm
 from tests.kernels.tolerance import relative_error, rounding
 from tests.tiny import make_checkpoint
 
@@ -21,8 +22,8 @@ def kernels(monkeypatch):
     """Send every operation to its kernel, in any precision and on any device."""
     monkeypatch.setattr("galgen_kernels.backend.runs_triton", lambda device, half=True: True)
     monkeypatch.setattr("galgen.sampling.runs_triton", lambda device, half=True: True)
-    monkeypatch.setattr(ops, "group_norm_silu", ops.launch_group_norm_silu)
-    monkeypatch.setattr(ops, "attention_fusion", ops.launch_attention_fusion)
+    monkeypatch.setattr(norm, "group_norm_silu", norm.launch_group_norm_silu)
+    monkeypatch.setattr(fusion, "attention_fusion", fusion.launch_attention_fusion)
 
 
 def asked(device) -> tuple[Condition, torch.Tensor]:

@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except CompilationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -111,7 +112,7 @@ def _one_line_each(tables: dict[str, Any]) -> str:
 
 
 def format_table(binaries: Sequence[Binary]) -> str:
-    """The same as text, one line per binary; spills and shared memory in bytes."""
+    """Write the same as text, one line per binary; spills and shared memory in bytes."""
     heads = ("arch", "warps", "registers", "spills", "shared", "wgmma", "matrix")
     width = max(len(binary.name) for binary in binaries)
     lines = [f"{'variant':{width}}" + "".join(f"{head:>10}" for head in heads)]
@@ -150,8 +151,8 @@ def assembly(binaries: Sequence[Binary]) -> str:
 
 
 def _entry(binary: Binary) -> dict[str, Any]:
-    keys = ("name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers")
-    keys += ("spill_bytes", "wgmma", "matrix")
+    keys = ["name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers"]
+    keys += ["spill_bytes", "wgmma", "matrix"]
     entry = {key: getattr(binary, key) for key in keys}
     digest = hashlib.sha256(binary.cubin).hexdigest()
     return entry | {"types": list(binary.types), "file": cubin_name(binary), "sha256": digest}

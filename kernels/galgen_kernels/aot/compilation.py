@@ -87,7 +87,7 @@ def arch_capability(arch: str) -> int:
 
 
 def arch_name(capability: int) -> str:
-    """The inverse; from Hopper on Triton uses features that only that very architecture has."""
+    """Return the inverse; from Hopper on Triton uses features of that very architecture only."""
     return f"sm_{capability}" + ("a" if capability >= 90 else "")
 
 
@@ -139,7 +139,8 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
     metadata, ptx = compiled.metadata, compiled.asm["ptx"]
     if metadata.global_scratch_size or metadata.profile_scratch_size:
         raise CompilationError(f"{variant.name} needs scratch memory, which no launcher provides")
-    parameters = len(re.findall(r"\.param", re.search(r"\.entry [^)]*", ptx)[0]))
+    entry = re.search(r"\.entry [^)]*", ptx)
+    parameters = entry[0].count(".param") if entry else 0
     if parameters != len(names) + SCRATCH_PARAMETERS:
         message = f"{parameters} parameters for {len(names)} arguments: Triton's ABI has changed"
         raise CompilationError(f"{variant.name}: {message}")
@@ -162,7 +163,7 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
 
 
 def _resources(ptx: str, variant: Variant, arch: str) -> tuple[int, int]:
-    """Registers and spilled bytes of a thread, from the assembler: the cubin tells no spills."""
+    """Return registers and spilled bytes of a thread; the assembler tells them, the cubin not."""
     command = [get_ptxas(arch_capability(arch)).path, "-v", f"--gpu-name={arch}"]
     command += [] if variant.fp_fusion else ["--fmad=false"]
     command += ["-", "-o", os.devnull]

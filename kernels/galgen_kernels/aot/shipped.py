@@ -62,12 +62,12 @@ def _tiles(channels: int, cells: int) -> set[Tile]:
     """
     step = math.gcd(channels, 64)
     default = (Tile("whole", step=step, num_stages=2), Tile("attention", step=step, num_stages=2))
-    tiles = TILES.get(channels, default) if cells == 64 else default
-    tiles = [tile for tile in tiles if tile.form == "attention" or channels <= 128]
+    forms = TILES.get(channels, default) if cells == 64 else default
+    kept = (tile for tile in forms if tile.form == "attention" or channels <= 128)
     tables = sorted(shipped_file("").parent.glob("*.json"))
     choices = (json.loads(path.read_text())["choices"] for path in tables)
     measured = (c.get("attention_fusion", {}).get(f"{channels}x{cells}") for c in choices)
-    tiles = {*tiles, *(Tile(**choice) for choice in measured if choice)}
+    tiles = {*kept, *(Tile(**choice) for choice in measured if choice)}
     # One window per program where an image has an odd number of windows.
     return tiles | {replace(tile, windows=1) for tile in tiles}
 

@@ -1,1 +1,1 @@
-"""The Triton kernels: importing a module of this package imports Triton."""
+"""What describes a form of a kernel, chooses its tile and starts it, whatever the operation."""

@@ -13,17 +13,16 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from galgen_kernels.launching.variant import Variant
+from galgen_kernels.launching.variant import Variant
 
 ENVIRONMENT = "GALGEN_AOT_LIBRARY"
 INSTALLED = Path(__file__).parent.parent / "lib" / "libgalgen_kernels.so"
 ABI = 1  # GALGEN_KERNELS_ABI of the header
-SCALARS = {
+SCALARS: dict[str, type[ctypes._SimpleCData[Any]]] = {
     "fp32": ctypes.c_float,
     "fp64": ctypes.c_double,
     "i32": ctypes.c_int32,

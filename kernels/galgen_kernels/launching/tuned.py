@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def tuned(op: str, shape: str, kind: type[T]) -> T | None:
-    """What was measured best for a shape of an operation on this GPU, if anything was.
+    """Return what was measured best for a shape of an operation on this GPU, if anything was.
 
     Raises
     ------
@@ -32,6 +32,7 @@ def tuned(op: str, shape: str, kind: type[T]) -> T | None:
 
 @functools.cache
 def _table() -> dict[str, Any]:
+    """Operation -> shape -> choice, of this GPU."""
     if not torch.cuda.is_available():
         return {}
     named = os.environ.get("GALGEN_TUNED")
@@ -41,7 +42,8 @@ def _table() -> dict[str, Any]:
     table = json.loads(path.read_text())
     if not isinstance(table, dict) or not isinstance(table.get("choices"), dict):
         raise ValueError(f"{path}: not a file of bench/tune_kernels.py")
-    return table["choices"]
+    choices: dict[str, Any] = table["choices"]
+    return choices
 
 
 def shipped_file(device: str) -> Path:

@@ -14,6 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from galgen_kernels.launching.launcher import launch_variant
 from galgen_kernels.launching.variant import Variant
 from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
 from galgen_kernels.ops.stamps_to_fits.reference import SHAPE, FitsStamps, Scaling, Stretch
@@ -255,7 +256,7 @@ def launch(
     results = data, sums_nb, flux_nb, shape_ns, planes_nbhw if planes else flux_nb
     if n:  # a grid cannot be empty
         table = _table(stretch, x_nhwc.device)
-        form.launch((n,), x_nhwc, table, *results, scaling.bscale, scaling.bzero)
+        launch_variant(form, (n,), x_nhwc, table, *results, scaling.bscale, scaling.bzero)
     return FitsStamps(
         data.view(torch.uint8), sums_nb.view(torch.uint32), flux_nb, shape_ns, planes_nbhw
     )
