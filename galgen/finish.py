@@ -154,7 +154,7 @@ def _offset(finished: Finished, observation: Observation) -> Finished:
 
 
 def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
-    made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch(), planes=True)
+    made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch())
     measured = measure(made.planes_nbhw.permute(0, 2, 3, 1), space.bands)
     columns_cn = torch.stack([*measured.values()])
     # Copies that do not block go to pinned memory, at twice the speed.

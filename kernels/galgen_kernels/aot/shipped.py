@@ -28,7 +28,7 @@ SIDE, BANDS = 64, 3  # of a stamp
 
 
 def shipped() -> list[Variant]:
-    """All of them, sorted by name. Other dtypes and shapes are compiled when they are first used.
+    """Return all of them, sorted by name; others are compiled when they are first used.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def _attention_fusion() -> Iterator[Variant]:
 
 
 def _tiles(channels: int, cells: int) -> set[Tile]:
-    """Both forms as they are by default, and what was measured best on some GPU.
+    """Return both forms as they are by default, and what was measured best on some GPU.
 
     By default the whole form stops where it is not preferred, and spills with Triton 3.8 and later.
     """
@@ -82,6 +82,5 @@ def _linear_combination() -> Iterator[Variant]:
 
 
 def _stamps_to_fits() -> Iterator[Variant]:
-    for lupton, scaled, planes in product((False, True), repeat=3):
-        options = {"lupton": lupton, "scaled": scaled, "planes": planes}
-        yield stamps_to_fits.variant(SIDE, SIDE, BANDS, **options)
+    for lupton in (False, True):
+        yield stamps_to_fits.variant(SIDE * SIDE, BANDS, lupton=lupton)
