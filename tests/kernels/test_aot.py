@@ -41,8 +41,8 @@ ON_GPU = """
 import sys, torch
 from galgen_kernels.launching import binaries
 from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
-x_bhwc = torch.randn(2, 8, 8, 48, generator=torch.Generator().manual_seed(0)).bfloat16().cuda()
-made = group_norm_silu.launch(x_bhwc, 3, x_bhwc[:, 0, :2].flatten(1).contiguous(), 1e-5)
+x_nhwc = torch.randn(2, 8, 8, 48, generator=torch.Generator().manual_seed(0)).bfloat16().cuda()
+made = group_norm_silu.launch(x_nhwc, 3, x_nhwc[:, 0, :2].flatten(1).contiguous(), 1e-5)
 torch.save([tensor.cpu() for tensor in made], sys.argv[1])
 print([name for name in binaries._names.values() if name])
 """

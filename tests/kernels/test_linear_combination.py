@@ -126,8 +126,8 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
     class Network:
         preconditioning = EDM(DiffusionConfig())
 
-        def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
-            return torch.sin(x_bhwc + level_b[:, None, None, None]) + condition
+        def net(self, x_nhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
+            return torch.sin(x_nhwc + level_b[:, None, None, None]) + condition
 
     def sample(*, fused: bool) -> Tensor:
         stamps = Stamps(SEED, galaxies(2, device), (5, 7, 3), fused)

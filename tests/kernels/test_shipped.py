@@ -93,7 +93,7 @@ def test_solver(monkeypatch, names, settings) -> None:
     monkeypatch.setattr(Stamps, "combine", record)
     network = SimpleNamespace(
         preconditioning=EDM(DiffusionConfig()),
-        net=lambda x_bhwc, *_: torch.zeros_like(x_bhwc, dtype=torch.float32),
+        net=lambda x_nhwc, *_: torch.zeros_like(x_nhwc, dtype=torch.float32),
     )
     condition = Condition(torch.zeros(1, dtype=torch.int64), torch.full((1, 1), torch.nan))
     options = Sampling.on(torch.device("cuda"), **settings)

@@ -38,14 +38,14 @@ def asked(device) -> tuple[Condition, torch.Tensor]:
 def test_network(device, dtype, request) -> None:
     net = make_checkpoint().denoiser.net.to(device)
     condition, _ = asked(device)
-    x_bhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
+    x_nhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     level_b = torch.tensor([0.3, -0.5], device=device)
     exact = Condition(condition.category_b, condition.properties_bp.double())
-    expected = net.double()(x_bhwc.double(), level_b.double(), exact)
+    expected = net.double()(x_nhwc.double(), level_b.double(), exact)
     net = net.float().cast(dtype)
-    plain = net(x_bhwc, level_b, condition)
+    plain = net(x_nhwc, level_b, condition)
     request.getfixturevalue("kernels")
-    made = net(x_bhwc, level_b, condition)
+    made = net(x_nhwc, level_b, condition)
     # Rounding grows through 20 half-blocks; the reference in the same precision shows by how much.
     allowed = 2 * relative_error(plain, expected) + rounding(dtype)
     assert relative_error(made, expected) < allowed

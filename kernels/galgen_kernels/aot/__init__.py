@@ -1,1 +1,1 @@
-"""Ahead-of-time compilation of the kernels."""
+"""Kernels compiled before they are needed: which, how, and what they cost."""

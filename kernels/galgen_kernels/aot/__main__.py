@@ -1,4 +1,4 @@
-"""``python -m galgen_kernels.aot``."""
+"""What ``python -m galgen_kernels.aot`` runs."""
 
 import sys
 

@@ -97,7 +97,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]]:
-    """Architecture -> variant -> what it takes, as kept in ``resources.json``."""
+    """Return architecture -> variant -> what it takes, as kept in ``resources.json``."""
     keys = ("num_warps", "registers", "spill_bytes", "shared", "wgmma", "matrix")
     table: dict[str, dict[str, dict[str, int]]] = {}
     for binary in binaries:
@@ -106,7 +106,7 @@ def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]
 
 
 def _one_line_each(tables: dict[str, Any]) -> str:
-    """JSON with one line for each variant."""
+    """Write JSON with one line for each variant."""
     text = json.dumps(tables, indent=1, sort_keys=True)
     return re.sub(r"\{[^{}]*\}", lambda leaf: " ".join(leaf[0].split()), text) + "\n"
 
@@ -123,12 +123,12 @@ def format_table(binaries: Sequence[Binary]) -> str:
 
 
 def cubin_name(binary: Binary) -> str:
-    """File of a binary."""
+    """Name the file of a binary."""
     return f"{binary.name}.{binary.arch}.cubin"
 
 
 def c_table(binaries: Sequence[Binary]) -> str:
-    """C source of the library's table (kernels/csrc/table.h), sorted as lookup expects it."""
+    """Write the library's table in C (kernels/csrc/table.h), sorted as lookup expects it."""
     lines = ['#include "table.h"', ""]
     lines += [f"extern const unsigned char galgen_image_{i}[];" for i in range(len(binaries))]
     lines += ["", "galgen_row galgen_rows[] = {"]
@@ -141,7 +141,7 @@ def c_table(binaries: Sequence[Binary]) -> str:
 
 
 def assembly(binaries: Sequence[Binary]) -> str:
-    """Assembler source that includes the cubins, which C before C23 cannot do."""
+    """Write assembler source that includes the cubins, which C before C23 cannot do."""
     lines = ["    .section .rodata"]
     for i, binary in enumerate(binaries):
         label = f"galgen_image_{i}"

@@ -54,6 +54,7 @@ class Binary:
     wgmma, matrix : int
         Warp-group matrix instructions (Hopper); matrix instructions of any kind.
     cubin : bytes
+        What the CUDA driver loads.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Binary:
 
 
 def arch_capability(arch: str) -> int:
-    """Compute capability of an architecture: "sm_90a" is 90.
+    """Return the compute capability of an architecture: 90 for "sm_90a".
 
     Raises
     ------
@@ -87,13 +88,13 @@ def arch_capability(arch: str) -> int:
 
 
 def arch_name(capability: int) -> str:
-    """Return the inverse; from Hopper on Triton uses features of that very architecture only."""
+    """Return the architecture: with an "a" from Hopper on, whose own features Triton uses."""
     return f"sm_{capability}" + ("a" if capability >= 90 else "")
 
 
 @functools.cache
 def unsupported(arch: str) -> str:
-    """Why the assembler that Triton brings cannot make code for `arch`; empty if it can."""
+    """Return why the assembler that Triton brings cannot make code for `arch`; empty if it can."""
     program = b".version 7.0\n.target sm_80\n.address_size 64\n"
     tool = get_ptxas(arch_capability(arch)).path
     command = [tool, f"--gpu-name={arch}", "-", "-o", os.devnull]
@@ -108,8 +109,14 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
     Parameters
     ----------
     variant : Variant
+        What to compile.
     arch : str
         ``"sm_80"``, ``"sm_90a"``, ``"sm_100a"``, ...
+
+    Returns
+    -------
+    Binary
+        The cubin, and what it takes.
 
     Raises
     ------
@@ -181,6 +188,7 @@ def compile_shipped(arches: Iterable[str], only: str = "", jobs: int | None = No
     Parameters
     ----------
     arches : iterable of str
+        See `compile_variant`.
     only : str
         Regular expression found in the names of the wanted variants.
     jobs : int, optional
@@ -210,6 +218,7 @@ def compile_shipped(arches: Iterable[str], only: str = "", jobs: int | None = No
 
 
 def _compile_named(name: str, arch: str) -> Binary:
+    """Compile in another process, which is sent names only."""
     try:
         return compile_variant(_by_name()[name], arch)
     except CompilationError:
@@ -220,4 +229,5 @@ def _compile_named(name: str, arch: str) -> Binary:
 
 @functools.cache
 def _by_name() -> dict[str, Variant]:
+    """Return what galgen ships, once for a process."""
     return {variant.name: variant for variant in shipped()}

@@ -36,7 +36,7 @@ class LibraryError(RuntimeError):
 
 
 class BinaryInfo(ctypes.Structure):
-    """``galgen_kernels_binary`` of the header."""
+    """What the header calls ``galgen_kernels_binary``."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -55,6 +55,7 @@ class Library:
     Parameters
     ----------
     path : Path
+        Of the shared library.
     required : bool
         Whether what does not match is an error, instead of a warning and compilation by Triton.
 
@@ -117,6 +118,7 @@ class Library:
         return True
 
     def _refuse(self, why: str) -> bool:
+        """Raise if the library was asked for by name; else warn once and return False."""
         message = f"{self.path} {why}."
         if self.required:
             raise LibraryError(f"{message} Build it again, or unset {ENVIRONMENT}.")
@@ -182,6 +184,7 @@ _names: dict[tuple[Any, ...], str | None] = {}
 
 @functools.cache
 def _library() -> Library | None:
+    """Return the library where kernels are compiled and there is a GPU."""
     if os.environ.get("TRITON_INTERPRET") == "1" or not torch.cuda.is_available():
         return None
     return find_library()

@@ -21,6 +21,20 @@ T = TypeVar("T")
 def tuned(op: str, shape: str, kind: type[T]) -> T | None:
     """Return what was measured best for a shape of an operation on this GPU, if anything was.
 
+    Parameters
+    ----------
+    op : str
+        The operation.
+    shape : str
+        As the operation calls it.
+    kind : type
+        Of the choice; made from the file's fields by name.
+
+    Returns
+    -------
+    kind or None
+        None where nothing was measured.
+
     Raises
     ------
     FileNotFoundError, ValueError
@@ -32,7 +46,7 @@ def tuned(op: str, shape: str, kind: type[T]) -> T | None:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    """Operation -> shape -> choice, of this GPU."""
+    """Return operation -> shape -> choice for this GPU."""
     if not torch.cuda.is_available():
         return {}
     named = os.environ.get("GALGEN_TUNED")
@@ -47,6 +61,6 @@ def _table() -> dict[str, Any]:
 
 
 def shipped_file(device: str) -> Path:
-    """Where the choices for a kind of GPU are kept: 'NVIDIA H100 80GB HBM3' -> tuned/...json."""
+    """Return where choices for a kind of GPU are kept: 'NVIDIA H100 80GB HBM3' -> tuned/...json."""
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     return Path(__file__).parent.parent / "tuned" / f"{slug}.json"

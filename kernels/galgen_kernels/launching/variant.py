@@ -16,7 +16,7 @@ class Kernel(Protocol):
 
     @property
     def cache_key(self) -> str:
-        """Hash of the source and of that of the functions it calls."""
+        """The hash of the source and of that of the functions it calls."""
 
     def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., Any]:
         """Return what launches the kernel on this grid."""
@@ -50,7 +50,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """Readable and unique, a C identifier."""
+        """The name, readable and unique: a C identifier."""
         kernel = self.kernel.__name__.removesuffix("_kernel")
         values = ((k, int(v) if isinstance(v, bool) else v) for k, v in self.constants.items())
         constants = "_".join(f"{k.lower()}{v}" for k, v in values)

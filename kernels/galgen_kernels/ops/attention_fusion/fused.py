@@ -153,6 +153,7 @@ class Tile:
     step : int
         Channels per step of the matrix products.
     num_warps, num_stages : int
+        Triton's launch options.
     """
 
     form: Literal["whole", "attention"]

@@ -10,14 +10,14 @@ Size = tuple[int, int]
 
 
 def window_geometry(height: int, width: int, window: int, *, shifted: bool) -> tuple[Size, Size]:
-    """Sides and shifts (y, x) of the windows of a map, in cells."""
+    """Return sides and shifts (y, x) of the windows of a map, in cells."""
     sides = min(height, window), min(width, window)
     y, x = (side // 2 if n > side else 0 for n, side in zip((height, width), sides, strict=True))
     return sides, ((y, x) if shifted else (0, 0))
 
 
 def offsets(wh: int, ww: int, window: int, device: torch.device) -> Tensor:
-    """(t, t) column of the bias table for each pair of cells of a wh x ww window."""
+    """Return (t, t): column of the bias table for each pair of cells of a wh x ww window."""
     y, x = torch.arange(wh, device=device), torch.arange(ww, device=device)
     dy = (y[:, None] - y[None, :] + window - 1)[:, None, :, None]
     dx = (x[:, None] - x[None, :] + window - 1)[None, :, None, :]
