@@ -28,8 +28,11 @@ from bench.cases import FUSION_MAPS, NORM_MAPS, Call, Stage
 from bench.timing import repeated
 from galgen import noise
 from galgen.system.device import pick_device
-from galgen_kernels import fits_reference, reference, solver_reference
-from galgen_kernels.fused import linear_combination, stamps_to_fits
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.linear_combination import fused as linear_combination
+from galgen_kernels.ops.linear_combination import reference as solver_reference
+from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import reference as fits_reference
 
 GPU = torch.cuda.is_available()
 BATCH = int(os.environ.get("GALGEN_BENCH_BATCH", "512" if GPU else "1"))
@@ -146,11 +149,11 @@ def attention_call(contender: str, stage: Stage, operands: tuple[Any, ...]) -> C
         return cases.fusion_launch(operands, tile, shifted=True)
     formula = reference.attention_fusion
     if contender == "sdpa":
-        formula = functools.partial(contenders.attention_fusion, contenders.sdpa)
+        formula = functools.partial(reference.attention_fusion, attend=contenders.sdpa)
     if contender == "flex":
         device = operands[0].device
         attend = contenders.flex(stage.side, stage.side, stage.sides[0], device)
-        formula = functools.partial(contenders.attention_fusion, attend)
+        formula = functools.partial(reference.attention_fusion, attend=attend)
     formula = formula if contender == "eager" else compiled(formula)
     return functools.partial(formula, *operands, shifted=True)
 

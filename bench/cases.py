@@ -17,10 +17,13 @@ from galgen.pixels.space import PixelSpace
 from galgen.system.device import pick_device
 from galgen.training.presets import get_preset
 from galgen.weights import SHIPPED_WEIGHTS
-from galgen_kernels import reference
-from galgen_kernels.fits import Stretch
-from galgen_kernels.fused import attention_fusion, group_norm_silu
-from galgen_kernels.fused.attention_fusion import Tile
+from galgen_kernels.ops.attention_fusion import FusionWeights
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.attention_fusion.fused import Tile
+from galgen_kernels.ops.attention_fusion.windows import offsets, window_geometry
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.group_norm_silu import reference as group_norm_reference
+from galgen_kernels.ops.stamps_to_fits import Stretch
 
 SIZE = 64  # side of a stamp, pixels
 NORM_MAPS, FUSION_MAPS = 2, 3  # operands with an axis of images, before all others
@@ -70,7 +73,7 @@ class Stage:
 
     @property
     def key(self) -> str:
-        """What `fused.tuned` calls it: maps that differ in size only share a tile."""
+        """What `launching.tuned` calls it: maps that differ in size only share a tile."""
         return f"{self.channels}x{self.cells}"
 
 
@@ -96,7 +99,7 @@ def normal(*shape: int, dtype: torch.dtype, scale: float = 1.0, seed: int = 0) -
 def norm_operands(
     stage: Stage, batch: int, dtype: torch.dtype, *, modulated: bool
 ) -> tuple[Tensor, Tensor | None, int, float]:
-    """Arguments of `ops.group_norm_silu`; the mean is five deviations from 0."""
+    """Arguments of the operator `group_norm_silu`; the mean is five deviations from 0."""
     c = stage.channels
     x_bhwc = normal(batch, stage.side, stage.side, c, dtype=dtype).add_(5)
     modulation_bc = normal(batch, 2 * c, dtype=dtype, seed=1) if modulated else None
@@ -106,8 +109,8 @@ def norm_operands(
 def norm_reference(
     x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """`reference.group_norm_silu` with the arguments of the operator."""
-    return reference.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
+    """Call the reference of `group_norm_silu` with the arguments of the operator."""
+    return group_norm_reference.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
 
 
 def norm_launch(
@@ -118,13 +121,10 @@ def norm_launch(
 
 
 def fusion_operands(stage: Stage, batch: int, dtype: torch.dtype) -> tuple[Any, ...]:
-    """Arguments of `reference.attention_fusion`, up to the window."""
+    """Arguments of `attention_fusion`, up to the window."""
     c, window = stage.channels, stage.window
     map_shape = batch, stage.side, stage.side, c
-    return (
-        normal(*map_shape, dtype=dtype, seed=0),
-        normal(*map_shape, dtype=dtype, seed=1),
-        torch.sigmoid(normal(batch, c, dtype=dtype, seed=2)),
+    weights = FusionWeights(
         # Scores of order 2: a softmax that is far from flat.
         normal(3 * c, c, dtype=dtype, scale=1.5 * c**-0.5, seed=3),
         normal(c // stage.head, (2 * window - 1) ** 2, dtype=dtype, seed=4),
@@ -132,17 +132,23 @@ def fusion_operands(stage: Stage, batch: int, dtype: torch.dtype) -> tuple[Any, 
         normal(c, dtype=dtype, seed=6),
         normal(c, 9 * c, dtype=dtype, scale=(9 * c) ** -0.5, seed=7),
         normal(c, dtype=dtype, seed=8),
+    )
+    return (
+        normal(*map_shape, dtype=dtype, seed=0),
+        normal(*map_shape, dtype=dtype, seed=1),
+        torch.sigmoid(normal(batch, c, dtype=dtype, seed=2)),
+        weights,
         window,
     )
 
 
 def fusion_launch(operands: tuple[Any, ...], tile: Tile, *, shifted: bool) -> Call:
     """Return a call of the kernel with one tile, position bias gathered as the operator does."""
-    u_bhwc, residual_bhwc, gate_bc, qkv, position_bias, *weights, window = operands
-    sides, shift = reference.window_geometry(*u_bhwc.shape[1:3], window, shifted=shifted)
-    position_ktt = position_bias[:, reference.offsets(*sides, window, u_bhwc.device)].contiguous()
-    maps = u_bhwc, residual_bhwc, gate_bc
-    arguments = *maps, qkv, position_ktt, *weights, sides, shift, tile
+    *tensors, weights, window = operands
+    u_nhwc = tensors[0]
+    sides, shift = window_geometry(*u_nhwc.shape[1:3], window, shifted=shifted)
+    position_ktt = weights.position_bias[:, offsets(*sides, window, u_nhwc.device)].contiguous()
+    arguments = *tensors, weights, position_ktt, sides, shift, tile
     return functools.partial(attention_fusion.launch, *arguments)
 
 
@@ -164,9 +170,20 @@ def images(operands: tuple[Any, ...], maps: int, which: slice) -> tuple[Any, ...
     return *(t if t is None else t[which] for t in operands[:maps]), *operands[maps:]
 
 
+def changed(change: Callable[[Tensor], Tensor], operands: Iterable[Any]) -> tuple[Any, ...]:
+    """Operands with all their tensors changed, weights too."""
+
+    def of(operand: Any) -> Any:
+        if isinstance(operand, FusionWeights):
+            return FusionWeights(*map(change, operand))
+        return change(operand) if isinstance(operand, Tensor) else operand
+
+    return tuple(map(of, operands))
+
+
 def exact(operands: Iterable[Any]) -> tuple[Any, ...]:
     """Tensors in float64."""
-    return tuple(t.double() if isinstance(t, Tensor) else t for t in operands)
+    return changed(Tensor.double, operands)
 
 
 def stretches() -> dict[str, Stretch]:
@@ -186,12 +203,13 @@ def stamps(batch: int) -> Tensor:
 
 def flops(formula: Callable[..., object], operands: Iterable[Any]) -> int:
     """Operations of the matrix products and convolutions of a formula; nothing is computed."""
-    arguments = [t.to("meta") if isinstance(t, Tensor) else t for t in operands]
+    arguments = changed(lambda tensor: tensor.to("meta"), operands)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         formula(*arguments)
     return counter.get_total_flops()
 
 
-def traffic(*tensors: Any) -> int:
+def traffic(*operands: Any) -> int:
     """Bytes of all tensors together: what an operation must read and write at least."""
-    return sum(t.numel() * t.element_size() for t in tensors if isinstance(t, Tensor))
+    tensors = [t for x in operands for t in (x if isinstance(x, FusionWeights) else (x,))]
+    return sum(t.nbytes for t in tensors if isinstance(t, Tensor))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 from bench.cases import Stage
-from galgen_kernels.fused.attention_fusion import Tile, variant
+from galgen_kernels.ops.attention_fusion.fused import Tile, variant
 
 
 class Form(NamedTuple):
@@ -53,7 +53,7 @@ def compile_forms(forms: Iterable[Form]) -> dict[Form, Resources]:
 
 
 def _compile(wanted: Form, capability: int) -> Resources:
-    from galgen_kernels.fused.compilation import arch_name, compile_variant
+    from galgen_kernels.aot.compilation import arch_name, compile_variant
 
     try:
         binary = compile_variant(variant(*wanted), arch_name(capability))

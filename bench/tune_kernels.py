@@ -1,6 +1,6 @@
 """Time the tiles of the attention kernel and write the file of the fastest for this kind of GPU.
 
-    python -m bench.tune_kernels [--out FILE]           # by default where fused/tuned.py reads it
+    python -m bench.tune_kernels [--out FILE]           # by default where galgen reads it
     python -m bench.tune_kernels --candidates           # what would be timed; needs no GPU
 
 A tile is chosen per (channels, cells of a window), for both forms of the kernel at once. Its figure
@@ -29,9 +29,9 @@ from bench.cases import Stage
 from bench.numerics import compare, poisoned, rounding
 from bench.record import save
 from bench.timing import cold_seconds, warm_seconds
-from galgen_kernels.fused.attention_fusion import TILES, Tile
-from galgen_kernels.fused.tuned import shipped_file
-from galgen_kernels.reference import attention_fusion
+from galgen_kernels.launching.tuned import shipped_file
+from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.attention_fusion.reference import attention_fusion
 
 if TYPE_CHECKING:
     from bench.precompile import Form

@@ -33,8 +33,8 @@ from bench import (
 )
 from bench.command import CommandError, mass_seconds
 from galgen.training.presets import PRESETS
-from galgen_kernels.fused import tuned
-from galgen_kernels.fused.attention_fusion import TILES, Tile
+from galgen_kernels.launching import tuned
+from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
 from tests.real import fixture_stamps, write_real
 
 SCRIPT = Path(__file__).parents[1] / "bench" / "on_gpu.sh"

@@ -18,7 +18,7 @@ from torch import Tensor
 from galgen import noise
 from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
-from galgen_kernels import solver_reference
+from galgen_kernels.ops.linear_combination import linear_combination
 
 Key = TypeVar("Key", Tensor, int)
 
@@ -63,16 +63,16 @@ class Stamps:
         tensors = sorted(weights, key=lambda tensor: tensor.dtype != torch.float32)
         factors = [weights[tensor] for tensor in tensors]
         if self.fused:
-            from galgen_kernels.fused import linear_combination  # needs Triton
+            from galgen_kernels.ops.linear_combination.fused import launch  # needs Triton
 
             ((stream, noise_weight),) = noises.items() or [(0, 0.0)]
             table = noise.normal_table(self.index_n.device)
             draw = noise_weight, self.seed, stream, self.index_n, table
             shape = len(self.index_n), *self.shape
-            return linear_combination.launch(tensors, factors, shape, *draw, scale, scaled)
+            return launch(tensors, factors, shape, *draw, scale, scaled)
         tensors += [self._draw(stream) for stream in noises]
         factors += noises.values()
-        return solver_reference.linear_combination(tensors, factors, scale, scaled)
+        return linear_combination(tensors, factors, scale, scaled)
 
     def _draw(self, stream: int) -> Tensor:
         device = self.index_n.device

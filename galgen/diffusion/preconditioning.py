@@ -149,7 +149,7 @@ def make_preconditioning(config: DiffusionConfig) -> Preconditioning:
 
 
 def _stratified(n: int, generator: torch.Generator) -> Tensor:
-    """n quantiles in [0, 1), evenly spaced from a random start, in random order."""
+    """N quantiles in [0, 1), evenly spaced from a random start, in random order."""
     offset = torch.rand((), generator=generator)
     u_n = (torch.arange(n) / n + offset) % 1
     return u_n[torch.randperm(n, generator=generator)]

@@ -11,7 +11,7 @@ from torch import Tensor
 from galgen.generate.observe import Observation
 from galgen.measure import ZERO_POINT, measure
 from galgen.pixels.space import PixelSpace
-from galgen_kernels.fits import stamps_to_fits
+from galgen_kernels.ops.stamps_to_fits import stamps_to_fits
 
 # The aperture follows the mean of the bands, so where bands are scaled apart it moves a little;
 # each round leaves about a hundredth of the error of the last.
@@ -168,7 +168,7 @@ def _offset(finished: Finished, observation: Observation) -> Finished:
 
 def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
     """Make the bytes of a FITS file and their sums on a GPU."""
-    made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch(), planes=True)
+    made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch())
     measured = measure(made.planes_nbhw.permute(0, 2, 3, 1), space.bands)
     columns_cn = torch.stack([*measured.values()])
     # Copies that do not block go to pinned memory, at twice the speed.

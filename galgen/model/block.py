@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from galgen.model.config import ModelConfig
 from galgen.model.layers import Conv3x3, GroupNorm, GroupNormSiLU, Linear
-from galgen_kernels import attention_fusion, window_attention
+from galgen_kernels import FusionWeights, attention_fusion, window_attention
 
 
 class WindowAttention(nn.Module):
@@ -85,16 +85,19 @@ class AttentionFusionUnit(nn.Module):
         if self.convolution is None:
             return residual_bhwc + self.attention(u_bhwc)
         gate_bc = torch.sigmoid(self.gate(torch.cat([pooled_bc, embedding_be], dim=1)))
-        return attention_fusion(
-            u_bhwc,
-            residual_bhwc,
-            gate_bc,
+        weights = FusionWeights(
             self.attention.qkv.weight,
             self.attention.position_bias,
             self.attention.projection.weight,
             self.attention.projection.bias,
             self.convolution.weight,
             self.convolution.bias,
+        )
+        return attention_fusion(
+            u_bhwc,
+            residual_bhwc,
+            gate_bc,
+            weights,
             self.attention.window,
             shifted=self.attention.shifted,
         )

@@ -18,7 +18,7 @@ from galgen.errors import InvalidValueError
 from galgen.pixels.lupton import LUPTON, LuptonStretch, flux_stretch, lupton_preset
 from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
-from galgen_kernels.fits import Lupton, Stretch
+from galgen_kernels.ops.stamps_to_fits import Lupton, Stretch
 
 __all__ = ["LUPTON", "SIGMA_DATA", "LuptonStretch", "PixelSpace", "lupton_preset"]
 
@@ -142,7 +142,7 @@ class PixelSpace:
         return self._stretch().to_flux(native_nhwc)
 
     def kernel_stretch(self) -> Stretch:
-        """Return what `to_flux` does after `unmix`, as numbers for ``galgen_kernels.fits``.
+        """Return what `to_flux` does after `unmix`, as the numbers for `stamps_to_fits`.
 
         Raises
         ------

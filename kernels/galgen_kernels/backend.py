@@ -52,7 +52,14 @@ def use_backend(name: str) -> Iterator[None]:
 
 
 def runs_triton(device: torch.device, *, half: bool = True) -> bool:
-    """Whether kernels on this device are Triton's, for operations in half precision or not.
+    """Tell whether kernels on this device are Triton's.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors are.
+    half : bool
+        Whether the operation is in half precision; else Triton runs only if asked for by name.
 
     Raises
     ------
@@ -69,7 +76,7 @@ def runs_triton(device: torch.device, *, half: bool = True) -> bool:
 
 
 def fused(x: Tensor) -> bool:
-    """Whether an operation of the network on `x` runs as a fused Triton kernel.
+    """Tell whether an operation of the network on `x` runs as a fused Triton kernel.
 
     Raises
     ------
@@ -82,7 +89,7 @@ def fused(x: Tensor) -> bool:
 
 
 def eager_on_cpu(x: Tensor) -> bool:
-    """Whether `x` is a real tensor in a CPU's memory, and nothing is traced.
+    """Tell whether `x` is a real tensor in a CPU's memory, and nothing is traced.
 
     Compilers, torch.export and fake tensors are given the plain formulas of `reference`, which they
     fuse by themselves; PyTorch 2.13 cannot compile the group normalisation of a channels-last map.

@@ -2,7 +2,7 @@
  *
  * A kernel is known by the name of its variant: what it computes, its constants, the types of its
  * tensors and how it is launched. Names, arguments and what they mean are those of the Python
- * modules galgen_kernels/fused/<kernel>.py.
+ * modules galgen_kernels/ops/<kernel>/fused.py.
  *
  * The library needs the CUDA driver (libcuda.so.1, CUDA 12.0 or later) only to launch: without one
  * it loads, and lists what it holds. All functions may be called from any thread at any time.

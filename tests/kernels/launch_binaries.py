@@ -1,7 +1,7 @@
 """Launch a kernel where PyTorch believes in a GPU, and print what happened as JSON.
 
 A script for test_aot.py: kernels are not interpreted in its process, and libcuda.so.1 is
-recording_driver.c. What it proves is the way from `Variant.launch` to the driver.
+recording_driver.c. What it proves is the way from `launch_variant` to the driver.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def main(capability: int, failure: int) -> dict[str, object]:
     compiled = []
     triton.JITFunction.run = lambda self, *_, **__: compiled.append(self.__name__)
 
-    from galgen_kernels.fused.group_norm_silu import variant
+    from galgen_kernels.launching.launcher import launch_variant
+    from galgen_kernels.ops.group_norm_silu.fused import variant
 
     driver = ctypes.CDLL("libcuda.so.1")
     ctypes.c_int.in_dll(driver, "recorded_capability").value = capability
@@ -42,7 +43,7 @@ def main(capability: int, failure: int) -> dict[str, object]:
         warnings.simplefilter("always")
         for _ in range(2):
             try:
-                form.launch((6,), *tensors, 64, 3, 1e-5)
+                launch_variant(form, (6,), *tensors, 64, 3, 1e-5)
             except RuntimeError as raised:
                 error = f"{type(raised).__name__}: {raised}"
 

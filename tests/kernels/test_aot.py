@@ -20,8 +20,8 @@ import torch
 pytest.importorskip("triton", reason="Triton has no build for this platform")
 import triton
 
-from galgen_kernels import aot
-from galgen_kernels.fused.binaries import Library, LibraryError
+from galgen_kernels.aot import command as aot
+from galgen_kernels.launching.binaries import Library, LibraryError
 
 # Workers of pytest-xdist would each build what the fixtures build.
 pytestmark = pytest.mark.xdist_group("aot")
@@ -39,9 +39,10 @@ builds = pytest.mark.skipif(
 )
 ON_GPU = """
 import sys, torch
-from galgen_kernels.fused import binaries, group_norm_silu
-x_bhwc = torch.randn(2, 8, 8, 48, generator=torch.Generator().manual_seed(0)).bfloat16().cuda()
-made = group_norm_silu.launch(x_bhwc, 3, x_bhwc[:, 0, :2].flatten(1).contiguous(), 1e-5)
+from galgen_kernels.launching import binaries
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+x_nhwc = torch.randn(2, 8, 8, 48, generator=torch.Generator().manual_seed(0)).bfloat16().cuda()
+made = group_norm_silu.launch(x_nhwc, 3, x_nhwc[:, 0, :2].flatten(1).contiguous(), 1e-5)
 torch.save([tensor.cpu() for tensor in made], sys.argv[1])
 print([name for name in binaries._names.values() if name])
 """
@@ -228,7 +229,7 @@ def test_failed_launch_is_an_error(launch) -> None:
 def test_other_source_is_not_taken(launch, build, tmp_path) -> None:
     """Neither with an error where the library was asked for, nor silently where it was not."""
     shutil.copytree(KERNELS / "galgen_kernels", tmp_path / "galgen_kernels")
-    edited = tmp_path / "galgen_kernels" / "fused" / "primitives.py"
+    edited = tmp_path / "galgen_kernels" / "launching" / "primitives.py"
     edited.write_text(edited.read_text().replace("x / (1.0 + tl.exp(-x))", "x * tl.sigmoid(x)"))
     asked = launch(PYTHONPATH=tmp_path)
     assert asked["compiled"] == []

@@ -8,55 +8,55 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from galgen_kernels import reference
+from galgen_kernels import FusionWeights
+from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.attention_fusion.windows import offsets, window_geometry
 from tests.kernels.tolerance import relative_error, rounding
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import attention_fusion as kernel
+from galgen_kernels.ops.attention_fusion import fused as kernel
 
 FORMS = ("whole", "attention")
 
 
-def inputs(b, h, w, c, head, window, dtype, device):
-    """Arguments of `reference.attention_fusion` up to the window, in its order."""
+def inputs(n, h, w, c, head, window, dtype, device):
+    """Arguments of `attention_fusion` up to the window, in its order."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape, scale=1.0):
         return (torch.randn(shape, generator=generator) * scale).to(device, dtype)
 
-    return (
-        normal(b, h, w, c),
-        normal(b, h, w, c),
-        torch.sigmoid(normal(b, c)),
+    maps = normal(n, h, w, c), normal(n, h, w, c), torch.sigmoid(normal(n, c))
+    weights = FusionWeights(
         normal(3 * c, c, scale=1.5 * c**-0.5),  # scores of order 2: softmax is far from flat
         normal(c // head, (2 * window - 1) ** 2),
         normal(c, c, scale=c**-0.5),
         normal(c),
         normal(c, 9 * c, scale=(9 * c) ** -0.5),
         normal(c),
-        window,
     )
+    return *maps, weights, window
 
 
 def run(arguments, *, shifted, tile) -> torch.Tensor:
     """Launch the kernel as the operator does."""
-    u_bhwc, residual_bhwc, gate_bc, qkv, position_bias, *weights, window = arguments
-    sides, shift = reference.window_geometry(*u_bhwc.shape[1:3], window, shifted=shifted)
-    position_ktt = position_bias[:, reference.offsets(*sides, window, u_bhwc.device)]
-    maps = u_bhwc, residual_bhwc, gate_bc
-    return kernel.launch(*maps, qkv, position_ktt.contiguous(), *weights, sides, shift, tile)
+    *maps, weights, window = arguments
+    sides, shift = window_geometry(*maps[0].shape[1:3], window, shifted=shifted)
+    position_ktt = weights.position_bias[:, offsets(*sides, window, maps[0].device)]
+    return kernel.launch(*maps, weights, position_ktt.contiguous(), sides, shift, tile)
 
 
 def expected(arguments, *, shifted) -> torch.Tensor:
-    *tensors, window = arguments
-    tensors = [t.double() for t in tensors]
-    return reference.attention_fusion(*tensors, window, shifted=shifted)
+    *maps, weights, window = arguments
+    maps = [tensor.double() for tensor in maps]
+    weights = FusionWeights(*(tensor.double() for tensor in weights))
+    return reference.attention_fusion(*maps, weights, window, shifted=shifted)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize(
-    ("b", "h", "w", "c", "head", "window", "shifted", "windows", "step"),
+    ("n", "h", "w", "c", "head", "window", "shifted", "windows", "step"),
     [
         (1, 8, 8, 32, 32, 8, True, 1, 32),  # one window: nothing to shift
         (1, 16, 16, 64, 32, 8, True, 2, 64),  # shifted, two windows per program, two heads
@@ -67,13 +67,13 @@ def expected(arguments, *, shifted) -> torch.Tensor:
     ],
 )
 def test_against_float64(
-    device, b, h, w, c, head, window, shifted, windows, step, dtype, form
+    device, n, h, w, c, head, window, shifted, windows, step, dtype, form
 ) -> None:
-    arguments = inputs(b, h, w, c, head, window, dtype, device)
+    arguments = inputs(n, h, w, c, head, window, dtype, device)
     tile = kernel.Tile(form, windows, step, num_warps=4, num_stages=2)
-    out_bhwc = run(arguments, shifted=shifted, tile=tile)
-    assert out_bhwc.dtype == dtype
-    error = relative_error(out_bhwc, expected(arguments, shifted=shifted))
+    out_nhwc = run(arguments, shifted=shifted, tile=tile)
+    assert out_nhwc.dtype == dtype
+    error = relative_error(out_nhwc, expected(arguments, shifted=shifted))
     assert error < rounding(dtype)
 
 
@@ -89,31 +89,32 @@ def test_every_cell_is_written(device, monkeypatch, form) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_large_scores(device, form) -> None:
     """Scores of several hundred: exp would overflow without the row's largest taken off."""
-    u_bhwc, residual_bhwc, gate_bc, qkv, *rest = inputs(1, 8, 8, 32, 32, 8, torch.float32, device)
-    arguments = u_bhwc, residual_bhwc, gate_bc, 20 * qkv, *rest
-    out_bhwc = run(arguments, shifted=False, tile=kernel.Tile(form, step=32, num_warps=4))
-    assert relative_error(out_bhwc, expected(arguments, shifted=False)) < 1e-5
+    *maps, weights, window = inputs(1, 8, 8, 32, 32, 8, torch.float32, device)
+    weights = weights._replace(qkv_weight=20 * weights.qkv_weight)
+    arguments = *maps, weights, window
+    out_nhwc = run(arguments, shifted=False, tile=kernel.Tile(form, step=32, num_warps=4))
+    assert relative_error(out_nhwc, expected(arguments, shifted=False)) < 1e-5
 
 
 @pytest.mark.parametrize("gate", [0.0, 1.0])
 @pytest.mark.parametrize("form", FORMS)
 def test_gate_at_its_ends(device, form, gate) -> None:
     """0 is the convolution alone, 1 the attention alone."""
-    u_bhwc, residual_bhwc, gate_bc, *weights, window = inputs(
+    u_nhwc, residual_nhwc, gate_nc, weights, window = inputs(
         1, 8, 8, 32, 32, 8, torch.float32, device
     )
-    arguments = u_bhwc, residual_bhwc, torch.full_like(gate_bc, gate), *weights, window
+    arguments = u_nhwc, residual_nhwc, torch.full_like(gate_nc, gate), weights, window
     out = run(arguments, shifted=False, tile=kernel.Tile(form, step=32, num_warps=4))
-    qkv, position_bias, *projection, kernel_weight, kernel_bias = (w.double() for w in weights)
+    weights = FusionWeights(*(tensor.double() for tensor in weights))
     if gate == 0:
-        image = F.pad(u_bhwc.double(), (0, 0, 1, 1, 1, 1))
+        image = F.pad(u_nhwc.double(), (0, 0, 1, 1, 1, 1))
         patches = torch.cat([image[:, y : y + 8, x : x + 8] for y in range(3) for x in range(3)], 3)
-        branch = patches @ kernel_weight.T + kernel_bias
+        branch = patches @ weights.filter_weight.T + weights.filter_bias
     else:
         branch = reference.window_attention(
-            u_bhwc.double(), qkv, position_bias, *projection, window, shifted=False
+            u_nhwc.double(), *weights.attention, window, shifted=False
         )
-    assert relative_error(out, residual_bhwc.double() + branch) < rounding(torch.float32)
+    assert relative_error(out, residual_nhwc.double() + branch) < rounding(torch.float32)
 
 
 @pytest.mark.parametrize("channels", [32, 64, 96, 128, 160, 192, 256, 384])

@@ -20,11 +20,11 @@ from galgen.diffusion.preconditioning import EDM
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.diffusion.schedule import karras_sigmas
 from galgen.noise import Stream
-from galgen_kernels import solver_reference
+from galgen_kernels.ops.linear_combination import reference
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import linear_combination as kernel
-from galgen_kernels.fused.primitives import INTERPRETED
+from galgen_kernels.launching.primitives import INTERPRETED
+from galgen_kernels.ops.linear_combination import fused as kernel
 
 SEED, STREAM = 2**62 + 5 * 2**31 + 3, Stream.SAMPLER_STEP.at(7)  # both 32-bit halves in use
 SHAPES = [
@@ -83,7 +83,7 @@ def test_sum(
     if noise_weight:
         terms.append(noise.normal(SEED, index_n, shape[1:], STREAM))
         weights.append(noise_weight)
-    expected, expected_copy = solver_reference.linear_combination(terms, weights, 0.123, scaled)
+    expected, expected_copy = reference.linear_combination(terms, weights, 0.123, scaled)
     assert torch.equal(out, expected)
     parts = [weight * term.double() for weight, term in zip(weights, terms, strict=True)]
     # Higham 2002, eq. 3.5: one rounding of the weight, one of the product, one of each sum.
@@ -126,8 +126,8 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
     class Network:
         preconditioning = EDM(DiffusionConfig())
 
-        def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
-            return torch.sin(x_bhwc + level_b[:, None, None, None]) + condition
+        def net(self, x_nhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
+            return torch.sin(x_nhwc + level_b[:, None, None, None]) + condition
 
     def sample(*, fused: bool) -> Tensor:
         stamps = Stamps(SEED, galaxies(2, device), (5, 7, 3), fused)
@@ -141,8 +141,8 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
 
 COMPILE = """
 import dataclasses, json, subprocess, tempfile, torch, triton
-from galgen_kernels.fused.compilation import compile_variant
-from galgen_kernels.fused.linear_combination import MAX_TERMS, variant
+from galgen_kernels.aot.compilation import compile_variant
+from galgen_kernels.ops.linear_combination.fused import MAX_TERMS, variant
 
 single, half = torch.float32, torch.bfloat16
 forms = [

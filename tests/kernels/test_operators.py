@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-import galgen_kernels
-from galgen_kernels import cpu, ops, reference
+from galgen_kernels.ops.attention_fusion.custom_op import attention_fusion
+from galgen_kernels.ops.group_norm_silu import reference
+from galgen_kernels.ops.group_norm_silu.custom_op import group_norm_silu
 
 C, HEADS, WINDOW = 16, 2, 4
 
@@ -18,8 +19,8 @@ def normal(*shape, dtype=torch.float32, seed=0):
 
 
 def norm_arguments(dtype=torch.float32, *, modulated=True):
-    modulation_bc = normal(2, 2 * C, dtype=dtype, seed=1) if modulated else None
-    return normal(2, 4, 8, C, dtype=dtype), modulation_bc, 2, 1e-5
+    modulation_nc = normal(2, 2 * C, dtype=dtype, seed=1) if modulated else None
+    return normal(2, 4, 8, C, dtype=dtype), modulation_nc, 2, 1e-5
 
 
 def fusion_arguments(dtype=torch.float32):
@@ -30,8 +31,8 @@ def fusion_arguments(dtype=torch.float32):
 
 
 OPERATORS = [
-    pytest.param(ops.group_norm_silu, norm_arguments, id="group_norm_silu"),
-    pytest.param(ops.attention_fusion, fusion_arguments, id="attention_fusion"),
+    pytest.param(group_norm_silu, norm_arguments, id="group_norm_silu"),
+    pytest.param(attention_fusion, fusion_arguments, id="attention_fusion"),
 ]
 
 
@@ -40,6 +41,21 @@ def with_gradients(arguments):
         a.requires_grad_() if isinstance(a, torch.Tensor) and a.is_floating_point() else a
         for a in arguments
     ]
+
+
+def test_schemas() -> None:
+    """Programs that torch.export has written name operators, and may name their arguments."""
+    operators = torch.ops.galgen_kernels
+    assert str(operators.group_norm_silu.default._schema) == (
+        "galgen_kernels::group_norm_silu(Tensor x_bhwc, Tensor? modulation_bc, SymInt groups, "
+        "float eps) -> (Tensor, Tensor)"
+    )
+    assert str(operators.attention_fusion.default._schema) == (
+        "galgen_kernels::attention_fusion(Tensor u_bhwc, Tensor residual_bhwc, Tensor gate_bc, "
+        "Tensor qkv_weight, Tensor position_bias, Tensor projection_weight, "
+        "Tensor projection_bias, Tensor filter_weight, Tensor filter_bias, SymInt window, "
+        "bool shifted) -> Tensor"
+    )
 
 
 @pytest.mark.parametrize("gradients", [False, True])
@@ -57,27 +73,27 @@ def test_gradients_against_finite_differences(operator, make) -> None:
 
 def test_gradient_of_one_argument_only() -> None:
     """What needs no gradient gets none, and one unused output is no problem."""
-    x_bhwc, modulation_bc, *rest = norm_arguments()
-    modulation_bc.requires_grad_()
-    u_bhwc, _ = ops.group_norm_silu(x_bhwc, modulation_bc, *rest)
-    u_bhwc.square().sum().backward()
-    got, modulation_bc.grad = modulation_bc.grad, None
-    u_bhwc, _ = reference.group_norm_silu(x_bhwc, rest[0], modulation_bc)
-    u_bhwc.square().sum().backward()
-    torch.testing.assert_close(got, modulation_bc.grad)
+    x_nhwc, modulation_nc, *rest = norm_arguments()
+    modulation_nc.requires_grad_()
+    u_nhwc, _ = group_norm_silu(x_nhwc, modulation_nc, *rest)
+    u_nhwc.square().sum().backward()
+    got, modulation_nc.grad = modulation_nc.grad, None
+    u_nhwc, _ = reference.group_norm_silu(x_nhwc, rest[0], modulation_nc)
+    u_nhwc.square().sum().backward()
+    torch.testing.assert_close(got, modulation_nc.grad)
 
 
 class Unit(torch.nn.Module):
     """Both operators in a row, as a half-block calls them."""
 
-    def forward(self, x_bhwc, modulation_bc, *rest):
-        u_bhwc, pooled_bc = ops.group_norm_silu(x_bhwc, modulation_bc, 2, 1e-5)
-        return ops.attention_fusion(u_bhwc, x_bhwc, torch.sigmoid(pooled_bc), *rest)
+    def forward(self, x_nhwc, modulation_nc, *rest):
+        u_nhwc, pooled_nc = group_norm_silu(x_nhwc, modulation_nc, 2, 1e-5)
+        return attention_fusion(u_nhwc, x_nhwc, torch.sigmoid(pooled_nc), *rest)
 
 
 def unit_arguments():
-    x_bhwc, modulation_bc, *_ = norm_arguments()
-    return x_bhwc, modulation_bc, *fusion_arguments()[3:]
+    x_nhwc, modulation_nc, *_ = norm_arguments()
+    return x_nhwc, modulation_nc, *fusion_arguments()[3:]
 
 
 def test_compiles_as_one_graph() -> None:
@@ -111,50 +127,6 @@ def test_shapes_for_a_gpu_that_is_not_there(operator, make) -> None:
     first = out[0] if isinstance(out, tuple) else out
     assert first.shape == arguments[0].shape
     assert (first.device.type, first.dtype) == ("cuda", torch.bfloat16)
-
-
-def test_dispatch_on_a_cpu() -> None:
-    """The public functions are the form of a CPU here, whatever the precision."""
-    x_bhwc, modulation_bc, groups, eps = norm_arguments(torch.bfloat16)
-    got = galgen_kernels.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
-    expected = cpu.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
-    assert all(torch.equal(a, b) for a, b in zip(got, expected, strict=True))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="Triton can run here")
-def test_triton_by_name_without_a_gpu() -> None:
-    with (
-        pytest.raises(galgen_kernels.BackendError, match="cannot run here: there is no CUDA GPU"),
-        galgen_kernels.use_backend("triton"),
-    ):
-        pass
-
-
-def test_triton_by_name_for_a_cpu_tensor(monkeypatch) -> None:
-    """Never a silent fallback."""
-    monkeypatch.setattr("galgen_kernels.backend._backend", "triton")
-    with pytest.raises(galgen_kernels.BackendError, match=r"the tensor is on cpu|not installed"):
-        galgen_kernels.group_norm_silu(normal(1, 4, 4, C), 1)
-
-
-def test_unknown_backend(monkeypatch) -> None:
-    with (
-        pytest.raises(galgen_kernels.BackendError, match="auto, reference, triton"),
-        galgen_kernels.use_backend("cuda"),
-    ):
-        pass
-    monkeypatch.setattr("galgen_kernels.backend._backend", "cuda")  # as from GALGEN_KERNELS
-    with pytest.raises(galgen_kernels.BackendError, match="'cuda' do not exist"):
-        galgen_kernels.group_norm_silu(normal(1, 4, 4, C), 1)
-
-
-def test_backend_is_restored() -> None:
-    from galgen_kernels import backend
-
-    before = backend._backend
-    with galgen_kernels.use_backend("reference"):
-        assert backend._backend == "reference"
-    assert backend._backend == before
 
 
 @pytest.mark.gpu

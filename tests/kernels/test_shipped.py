@@ -17,12 +17,14 @@ from galgen.generate.sampling import Sampling, sample
 from galgen.model.embedding import Condition
 from galgen.noise import normal_table
 from galgen.training.presets import get_preset
-from galgen_kernels.reference import window_geometry
+from galgen_kernels.ops.attention_fusion.windows import window_geometry
 
 pytest.importorskip("triton", reason="Triton has no build for this platform")
-from galgen_kernels.fused import attention_fusion, group_norm_silu, linear_combination
-from galgen_kernels.fused.shipped import SEGMENTS, shipped
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.aot.shipped import SEGMENTS, shipped
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.linear_combination import fused as linear_combination
 
 BFLOAT16 = torch.bfloat16
 
@@ -36,19 +38,19 @@ def names() -> set[str]:
 def test_network(monkeypatch, names, preset) -> None:
     launched: list[Variant] = []
 
-    def normalise(x_bhwc, groups, modulation_bc=None, eps=1e-5):
-        _, h, w, c = x_bhwc.shape
-        modulated = modulation_bc is not None
+    def normalise(x_nhwc, groups, modulation_nc=None, eps=1e-5):
+        _, h, w, c = x_nhwc.shape
+        modulated = modulation_nc is not None
         launched.append(group_norm_silu.variant(BFLOAT16, h * w, c // groups, modulated=modulated))
-        return galgen_kernels.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
+        return galgen_kernels.group_norm_silu(x_nhwc, groups, modulation_nc, eps)
 
-    def attend(u_bhwc, residual_bhwc, gate_bc, qkv_weight, position_bias, *others, shifted):
-        _, h, w, c = u_bhwc.shape
-        sides, _ = window_geometry(h, w, others[-1], shifted=shifted)
+    def attend(u_nhwc, residual_nhwc, gate_nc, weights, window, *, shifted):
+        _, h, w, c = u_nhwc.shape
+        sides, _ = window_geometry(h, w, window, shifted=shifted)
         tile = attention_fusion.tile(c, sides[0] * sides[1], h * w // (sides[0] * sides[1]))
-        head = c // len(position_bias)
+        head = c // len(weights.position_bias)
         launched.append(attention_fusion.variant(BFLOAT16, c, head, sides, tile))
-        return torch.empty_like(u_bhwc)
+        return torch.empty_like(u_nhwc)
 
     monkeypatch.setattr("galgen.model.layers.group_norm_silu", normalise)
     monkeypatch.setattr("galgen.model.block.attention_fusion", attend)
@@ -91,7 +93,7 @@ def test_solver(monkeypatch, names, settings) -> None:
     monkeypatch.setattr(Stamps, "combine", record)
     network = SimpleNamespace(
         preconditioning=EDM(DiffusionConfig()),
-        net=lambda x_bhwc, *_: torch.zeros_like(x_bhwc, dtype=torch.float32),
+        net=lambda x_nhwc, *_: torch.zeros_like(x_nhwc, dtype=torch.float32),
     )
     condition = Condition(torch.zeros(1, dtype=torch.int64), torch.full((1, 1), torch.nan))
     options = Sampling.on(torch.device("cuda"), **settings)

@@ -7,7 +7,8 @@ import torch
 
 from galgen.generate.sampling import Sampling, sample
 from galgen.model.embedding import Condition
-from galgen_kernels import ops
+from galgen_kernels.ops.attention_fusion import custom_op as fusion
+from galgen_kernels.ops.group_norm_silu import custom_op as norm
 from tests.kernels.tolerance import relative_error, rounding
 from tests.tiny import make_checkpoint
 
@@ -21,8 +22,8 @@ def kernels(monkeypatch):
     """Send every operation to its kernel, in any precision and on any device."""
     monkeypatch.setattr("galgen_kernels.backend.runs_triton", lambda device, half=True: True)
     monkeypatch.setattr("galgen.generate.sampling.runs_triton", lambda device, half=True: True)
-    monkeypatch.setattr(ops, "group_norm_silu", ops.launch_group_norm_silu)
-    monkeypatch.setattr(ops, "attention_fusion", ops.launch_attention_fusion)
+    monkeypatch.setattr(norm, "group_norm_silu", norm.launch_group_norm_silu)
+    monkeypatch.setattr(fusion, "attention_fusion", fusion.launch_attention_fusion)
 
 
 def asked(device) -> tuple[Condition, torch.Tensor]:
@@ -37,14 +38,14 @@ def asked(device) -> tuple[Condition, torch.Tensor]:
 def test_network(device, dtype, request) -> None:
     net = make_checkpoint().denoiser.net.to(device)
     condition, _ = asked(device)
-    x_bhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
+    x_nhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     level_b = torch.tensor([0.3, -0.5], device=device)
     exact = Condition(condition.category_b, condition.properties_bp.double())
-    expected = net.double()(x_bhwc.double(), level_b.double(), exact)
+    expected = net.double()(x_nhwc.double(), level_b.double(), exact)
     net = net.float().cast(dtype)
-    plain = net(x_bhwc, level_b, condition)
+    plain = net(x_nhwc, level_b, condition)
     request.getfixturevalue("kernels")
-    made = net(x_bhwc, level_b, condition)
+    made = net(x_nhwc, level_b, condition)
     # Rounding grows through 20 half-blocks; the reference in the same precision shows by how much.
     allowed = 2 * relative_error(plain, expected) + rounding(dtype)
     assert relative_error(made, expected) < allowed

@@ -7,8 +7,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.primitives import silu
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
+from galgen_kernels.launching.arguments import POINTER_TYPES
+from galgen_kernels.launching.launcher import launch_variant
+from galgen_kernels.launching.primitives import silu
+from galgen_kernels.launching.variant import Variant
 
 # Values of a group that stay in registers between statistics and result: 1024 cells of 16 channels,
 # 32 registers of each of 512 threads. A larger map is read twice, the second time from L2.
@@ -80,7 +82,7 @@ def group_norm_silu_kernel(
 
 
 def variant(dtype: torch.dtype, cells: int, group: int, *, modulated: bool) -> Variant:
-    """The form for maps of `cells` and groups of `group` channels, a power of 2."""
+    """Describe the form for maps of `cells` and groups of `group` channels, a power of 2."""
     chunk = min(triton.next_power_of_2(cells), RESIDENT // group)
     pointer = POINTER_TYPES[dtype]
     tensors = dict.fromkeys(("x_ptr", "modulation_ptr", "y_ptr", "pooled_ptr"), pointer)
@@ -93,13 +95,13 @@ def variant(dtype: torch.dtype, cells: int, group: int, *, modulated: bool) -> V
 
 
 def launch(
-    x_bhwc: Tensor, groups: int, modulation_bc: Tensor | None, eps: float
+    x_nhwc: Tensor, groups: int, modulation_nc: Tensor | None, eps: float
 ) -> tuple[Tensor, Tensor]:
     """See `galgen_kernels.group_norm_silu`; contiguous tensors of one dtype."""
-    b, h, w, c = x_bhwc.shape
-    y_bhwc, pooled_bc = torch.empty_like(x_bhwc), x_bhwc.new_empty(b, c)
-    modulated = modulation_bc is not None
-    form = variant(x_bhwc.dtype, h * w, c // groups, modulated=modulated)
-    modulation_bc = modulation_bc if modulated else x_bhwc  # not read
-    form.launch((b * groups,), x_bhwc, modulation_bc, y_bhwc, pooled_bc, h * w, groups, eps)
-    return y_bhwc, pooled_bc
+    n, h, w, c = x_nhwc.shape
+    y_nhwc, pooled_nc = torch.empty_like(x_nhwc), x_nhwc.new_empty(n, c)
+    form = variant(x_nhwc.dtype, h * w, c // groups, modulated=modulation_nc is not None)
+    modulation_nc = x_nhwc if modulation_nc is None else modulation_nc  # not read
+    values = x_nhwc, modulation_nc, y_nhwc, pooled_nc, h * w, groups, eps
+    launch_variant(form, (n * groups,), *values)
+    return y_nhwc, pooled_nc

@@ -16,13 +16,14 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.primitives import dot
-from galgen_kernels.fused.tuned import tuned
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
-from galgen_kernels.reference import convolution_3x3
-
-Size = tuple[int, int]
-"""Cells along y and x."""
+from galgen_kernels.launching.arguments import POINTER_TYPES
+from galgen_kernels.launching.launcher import launch_variant
+from galgen_kernels.launching.primitives import dot
+from galgen_kernels.launching.tuned import tuned
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.attention_fusion.convolution import convolution_3x3
+from galgen_kernels.ops.attention_fusion.weights import FusionWeights
+from galgen_kernels.ops.attention_fusion.windows import Size
 
 
 @triton.jit(do_not_specialize=["height", "width", "shift_y", "shift_x"])
@@ -152,6 +153,7 @@ class Tile:
     step : int
         Channels per step of the matrix products.
     num_warps, num_stages : int
+        Triton's launch options.
     """
 
     form: Literal["whole", "attention"]
@@ -179,7 +181,7 @@ TILES = {
 
 
 def tile(channels: int, cells: int, windows: int) -> Tile:
-    """The tile for maps of `channels` whose images have `windows` windows of `cells` cells."""
+    """Choose for maps of `channels` whose images have `windows` windows of `cells` cells."""
     chosen = tuned("attention_fusion", f"{channels}x{cells}", Tile)
     if chosen is None and cells == 64 and channels in TILES:
         chosen = TILES[channels][0]
@@ -191,7 +193,7 @@ def tile(channels: int, cells: int, windows: int) -> Tile:
 
 
 def variant(dtype: torch.dtype, channels: int, head: int, window: Size, chosen: Tile) -> Variant:
-    """The form for maps of `channels`, heads of `head` channels and windows of this size."""
+    """Describe the form for maps of `channels`, heads of `head` channels, windows of this size."""
     types = dict.fromkeys(("height", "width", "shift_y", "shift_x"), "i32")
     pointers = (n for n in attention_fusion_kernel.arg_names if n.endswith("_ptr"))
     return Variant(
@@ -212,43 +214,59 @@ def variant(dtype: torch.dtype, channels: int, head: int, window: Size, chosen: 
 
 
 def launch(
-    u_bhwc: Tensor,
-    residual_bhwc: Tensor,
-    gate_bc: Tensor,
-    qkv_weight: Tensor,
+    u_nhwc: Tensor,
+    residual_nhwc: Tensor,
+    gate_nc: Tensor,
+    weights: FusionWeights,
     position_ktt: Tensor,
-    projection_weight: Tensor,
-    projection_bias: Tensor,
-    filter_weight: Tensor,
-    filter_bias: Tensor,
     window: Size,
     shift: Size,
     chosen: Tile | None = None,
 ) -> Tensor:
-    """See `galgen_kernels.attention_fusion`; contiguous tensors of one dtype."""
-    b, h, w, c = u_bhwc.shape
+    """Run the kernel; see `galgen_kernels.attention_fusion`.
+
+    Parameters
+    ----------
+    u_nhwc, residual_nhwc, gate_nc, weights
+        Contiguous tensors of one dtype.
+    position_ktt : Tensor
+        What the position bias adds to the scores of each pair of cells; that of `weights` itself is
+        not read.
+    window, shift : tuple of int
+        Sides and shifts (y, x) of the windows.
+    chosen : Tile, optional
+        By default that of `tile`.
+
+    Returns
+    -------
+    Tensor
+        Same shape.
+    """
+    n, h, w, c = u_nhwc.shape
     windows = (h // window[0]) * (w // window[1])
     chosen = chosen or tile(c, window[0] * window[1], windows)
-    form = variant(u_bhwc.dtype, c, c // len(position_ktt), window, chosen)
-    out_bhwc = torch.empty_like(u_bhwc)
-    convolved_bhwc = u_bhwc  # not read in the whole form
+    form = variant(u_nhwc.dtype, c, c // len(position_ktt), window, chosen)
+    out_nhwc = torch.empty_like(u_nhwc)
+    convolved_nhwc = u_nhwc  # not read in the whole form
     if chosen.form == "attention":
-        convolved_bhwc = convolution_3x3(u_bhwc, filter_weight, filter_bias).contiguous()
-    form.launch(
-        (b * windows // chosen.windows,),
-        u_bhwc,
-        residual_bhwc,
-        convolved_bhwc,
-        gate_bc,
-        qkv_weight,
+        convolution = weights.filter_weight, weights.filter_bias
+        convolved_nhwc = convolution_3x3(u_nhwc, *convolution).contiguous()
+    launch_variant(
+        form,
+        (n * windows // chosen.windows,),
+        u_nhwc,
+        residual_nhwc,
+        convolved_nhwc,
+        gate_nc,
+        weights.qkv_weight,
         position_ktt,
-        projection_weight,
-        projection_bias,
-        filter_weight,
-        filter_bias,
-        out_bhwc,
+        weights.projection_weight,
+        weights.projection_bias,
+        weights.filter_weight,
+        weights.filter_bias,
+        out_nhwc,
         h,
         w,
         *shift,
     )
-    return out_bhwc
+    return out_nhwc

@@ -1,4 +1,4 @@
-"""One compiled form of a kernel, and how it is launched."""
+"""One compiled form of a kernel."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 
-from galgen_kernels.fused import binaries
+class Kernel(Protocol):
+    """What Triton makes of a decorated function; `kernel[grid]` launches it."""
 
-POINTER_TYPES = {
-    torch.float32: "*fp32",
-    torch.bfloat16: "*bf16",
-    torch.float16: "*fp16",
-    torch.float64: "*fp64",
-    torch.int64: "*i64",
-    torch.int32: "*i32",
-    torch.int16: "*i16",
-    torch.uint8: "*u8",
-}
+    __name__: str
+
+    @property
+    def cache_key(self) -> str:
+        """The hash of the source and of that of the functions it calls."""
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., Any]:
+        """Return what launches the kernel on this grid."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Variant:
 
     Attributes
     ----------
-    kernel : JITFunction
+    kernel : Kernel
         Its run-time integers are marked ``do_not_specialize``, so that one binary serves every
         size; its pointers are aligned to 16 bytes.
     types : mapping of str to str
@@ -43,7 +41,7 @@ class Variant:
         Let the compiler contract a product and a sum into one operation with one rounding.
     """
 
-    kernel: Callable[..., None]
+    kernel: Kernel
     types: Mapping[str, str]
     constants: Mapping[str, Any]
     num_warps: int = 4
@@ -52,7 +50,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """Readable and unique, a C identifier."""
+        """The name, readable and unique: a C identifier."""
         kernel = self.kernel.__name__.removesuffix("_kernel")
         values = ((k, int(v) if isinstance(v, bool) else v) for k, v in self.constants.items())
         constants = "_".join(f"{k.lower()}{v}" for k, v in values)
@@ -82,19 +80,3 @@ class Variant:
         """
         parts = (list(self.types.items()), list(self.constants.items()), list(self.options.items()))
         return hashlib.sha256(f"{self.kernel.cache_key} {parts}".encode()).hexdigest()
-
-    def launch(self, grid: tuple[int, ...], *arguments: Any) -> None:
-        """Run on the current stream; `arguments` in the order of `types`.
-
-        Tensors are contiguous and aligned to 16 bytes. A binary compiled ahead of time is taken if
-        there is one (`galgen_kernels.fused.binaries`); else Triton compiles, on first use.
-        """
-        for argument, kind in zip(arguments, self.types.values(), strict=True):
-            if isinstance(argument, torch.Tensor):
-                assert POINTER_TYPES.get(argument.dtype) == kind
-                assert argument.is_contiguous()
-                assert argument.data_ptr() % 16 == 0
-            elif kind == "i32":
-                assert -(2**31) <= argument < 2**31
-        if not binaries.launch(self, grid, arguments):
-            self.kernel[grid](*arguments, **self.constants, **self.options)

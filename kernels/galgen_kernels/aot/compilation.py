@@ -17,8 +17,8 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.nvidia.compiler import get_ptxas
 from triton.compiler import ASTSource
 
-from galgen_kernels.fused.shipped import shipped
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.aot.shipped import shipped
+from galgen_kernels.launching.variant import Variant
 
 ALIGNED = [["tt.divisibility", 16]]
 # Addresses of global and profiling scratch memory, which Triton appends to a kernel's parameters.
@@ -54,6 +54,7 @@ class Binary:
     wgmma, matrix : int
         Warp-group matrix instructions (Hopper); matrix instructions of any kind.
     cubin : bytes
+        What the CUDA driver loads.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Binary:
 
 
 def arch_capability(arch: str) -> int:
-    """Compute capability of an architecture: "sm_90a" is 90.
+    """Return the compute capability of an architecture: 90 for "sm_90a".
 
     Raises
     ------
@@ -87,13 +88,13 @@ def arch_capability(arch: str) -> int:
 
 
 def arch_name(capability: int) -> str:
-    """The inverse; from Hopper on Triton uses features that only that very architecture has."""
+    """Return the architecture: with an "a" from Hopper on, whose own features Triton uses."""
     return f"sm_{capability}" + ("a" if capability >= 90 else "")
 
 
 @functools.cache
 def unsupported(arch: str) -> str:
-    """Why the assembler that Triton brings cannot make code for `arch`; empty if it can."""
+    """Return why the assembler that Triton brings cannot make code for `arch`; empty if it can."""
     program = b".version 7.0\n.target sm_80\n.address_size 64\n"
     tool = get_ptxas(arch_capability(arch)).path
     command = [tool, f"--gpu-name={arch}", "-", "-o", os.devnull]
@@ -108,8 +109,14 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
     Parameters
     ----------
     variant : Variant
+        What to compile.
     arch : str
         ``"sm_80"``, ``"sm_90a"``, ``"sm_100a"``, ...
+
+    Returns
+    -------
+    Binary
+        The cubin, and what it takes.
 
     Raises
     ------
@@ -139,7 +146,8 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
     metadata, ptx = compiled.metadata, compiled.asm["ptx"]
     if metadata.global_scratch_size or metadata.profile_scratch_size:
         raise CompilationError(f"{variant.name} needs scratch memory, which no launcher provides")
-    parameters = len(re.findall(r"\.param", re.search(r"\.entry [^)]*", ptx)[0]))
+    entry = re.search(r"\.entry [^)]*", ptx)
+    parameters = entry[0].count(".param") if entry else 0
     if parameters != len(names) + SCRATCH_PARAMETERS:
         message = f"{parameters} parameters for {len(names)} arguments: Triton's ABI has changed"
         raise CompilationError(f"{variant.name}: {message}")
@@ -162,7 +170,7 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
 
 
 def _resources(ptx: str, variant: Variant, arch: str) -> tuple[int, int]:
-    """Registers and spilled bytes of a thread, from the assembler: the cubin tells no spills."""
+    """Return registers and spilled bytes of a thread; the assembler tells them, the cubin not."""
     command = [get_ptxas(arch_capability(arch)).path, "-v", f"--gpu-name={arch}"]
     command += [] if variant.fp_fusion else ["--fmad=false"]
     command += ["-", "-o", os.devnull]
@@ -180,6 +188,7 @@ def compile_shipped(arches: Iterable[str], only: str = "", jobs: int | None = No
     Parameters
     ----------
     arches : iterable of str
+        See `compile_variant`.
     only : str
         Regular expression found in the names of the wanted variants.
     jobs : int, optional
@@ -209,6 +218,7 @@ def compile_shipped(arches: Iterable[str], only: str = "", jobs: int | None = No
 
 
 def _compile_named(name: str, arch: str) -> Binary:
+    """Compile in another process, which is sent names only."""
     try:
         return compile_variant(_by_name()[name], arch)
     except CompilationError:
@@ -219,4 +229,5 @@ def _compile_named(name: str, arch: str) -> Binary:
 
 @functools.cache
 def _by_name() -> dict[str, Variant]:
+    """Return what galgen ships, once for a process."""
     return {variant.name: variant for variant in shipped()}

@@ -10,15 +10,13 @@ from itertools import product
 
 import torch
 
-from galgen_kernels.fused import (
-    attention_fusion,
-    group_norm_silu,
-    linear_combination,
-    stamps_to_fits,
-)
-from galgen_kernels.fused.attention_fusion import TILES, Tile
-from galgen_kernels.fused.tuned import shipped_file
-from galgen_kernels.fused.variant import Variant
+from galgen_kernels.launching.tuned import shipped_file
+from galgen_kernels.launching.variant import Variant
+from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from galgen_kernels.ops.linear_combination import fused as linear_combination
+from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
 
 DTYPE = torch.bfloat16
 MAPS = (16, 64, 256, 1024, 4096)  # cells of a map, 4 x 4 to 64 x 64
@@ -30,7 +28,7 @@ SIDE, BANDS = 64, 3  # of a stamp
 
 
 def shipped() -> list[Variant]:
-    """All of them, sorted by name. Other dtypes and shapes are compiled when they are first used.
+    """Return all of them, sorted by name; others are compiled when they are first used.
 
     Raises
     ------
@@ -58,18 +56,18 @@ def _attention_fusion() -> Iterator[Variant]:
 
 
 def _tiles(channels: int, cells: int) -> set[Tile]:
-    """Both forms as they are by default, and what was measured best on some GPU.
+    """Return both forms as they are by default, and what was measured best on some GPU.
 
     By default the whole form stops where it is not preferred, and spills with Triton 3.8 and later.
     """
     step = math.gcd(channels, 64)
     default = (Tile("whole", step=step, num_stages=2), Tile("attention", step=step, num_stages=2))
-    tiles = TILES.get(channels, default) if cells == 64 else default
-    tiles = [tile for tile in tiles if tile.form == "attention" or channels <= 128]
+    forms = TILES.get(channels, default) if cells == 64 else default
+    kept = (tile for tile in forms if tile.form == "attention" or channels <= 128)
     tables = sorted(shipped_file("").parent.glob("*.json"))
     choices = (json.loads(path.read_text())["choices"] for path in tables)
     measured = (c.get("attention_fusion", {}).get(f"{channels}x{cells}") for c in choices)
-    tiles = {*tiles, *(Tile(**choice) for choice in measured if choice)}
+    tiles = {*kept, *(Tile(**choice) for choice in measured if choice)}
     # One window per program where an image has an odd number of windows.
     return tiles | {replace(tile, windows=1) for tile in tiles}
 
@@ -84,6 +82,5 @@ def _linear_combination() -> Iterator[Variant]:
 
 
 def _stamps_to_fits() -> Iterator[Variant]:
-    for lupton, scaled, planes in product((False, True), repeat=3):
-        options = {"lupton": lupton, "scaled": scaled, "planes": planes}
-        yield stamps_to_fits.variant(SIDE, SIDE, BANDS, **options)
+    for lupton in (False, True):
+        yield stamps_to_fits.variant(SIDE * SIDE, BANDS, lupton=lupton)

@@ -1,4 +1,4 @@
-"""Device functions that several kernels share, and whether they are interpreted."""
+"""Device functions of the kernels, and whether they are interpreted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 
 @triton.jit
 def dot(a, b, accumulator):
-    """accumulator + a @ b in float32, with exact products also for float32 operands.
+    """Add a @ b to the accumulator in float32, with exact products also for float32 operands.
 
     The interpreter gets bfloat16 arithmetic silently wrong: there operands are widened first, which
     changes nothing, as their products are exact in float32.
@@ -25,5 +25,5 @@ def dot(a, b, accumulator):
 
 @triton.jit
 def silu(x):
-    """x sigmoid(x), float32."""
+    """Compute x sigmoid(x), float32."""
     return x / (1.0 + tl.exp(-x))

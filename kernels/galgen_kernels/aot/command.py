@@ -18,7 +18,7 @@ from typing import Any
 
 import triton
 
-from galgen_kernels.fused.compilation import (
+from galgen_kernels.aot.compilation import (
     Binary,
     CompilationError,
     compile_shipped,
@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except CompilationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -96,7 +97,7 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]]:
-    """Architecture -> variant -> what it takes, as kept in ``resources.json``."""
+    """Return architecture -> variant -> what it takes, as kept in ``resources.json``."""
     keys = ("num_warps", "registers", "spill_bytes", "shared", "wgmma", "matrix")
     table: dict[str, dict[str, dict[str, int]]] = {}
     for binary in binaries:
@@ -105,13 +106,13 @@ def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]
 
 
 def _one_line_each(tables: dict[str, Any]) -> str:
-    """JSON with one line for each variant."""
+    """Write JSON with one line for each variant."""
     text = json.dumps(tables, indent=1, sort_keys=True)
     return re.sub(r"\{[^{}]*\}", lambda leaf: " ".join(leaf[0].split()), text) + "\n"
 
 
 def format_table(binaries: Sequence[Binary]) -> str:
-    """The same as text, one line per binary; spills and shared memory in bytes."""
+    """Write the same as text, one line per binary; spills and shared memory in bytes."""
     heads = ("arch", "warps", "registers", "spills", "shared", "wgmma", "matrix")
     width = max(len(binary.name) for binary in binaries)
     lines = [f"{'variant':{width}}" + "".join(f"{head:>10}" for head in heads)]
@@ -122,12 +123,12 @@ def format_table(binaries: Sequence[Binary]) -> str:
 
 
 def cubin_name(binary: Binary) -> str:
-    """File of a binary."""
+    """Name the file of a binary."""
     return f"{binary.name}.{binary.arch}.cubin"
 
 
 def c_table(binaries: Sequence[Binary]) -> str:
-    """C source of the library's table (kernels/csrc/table.h), sorted as lookup expects it."""
+    """Write the library's table in C (kernels/csrc/table.h), sorted as lookup expects it."""
     lines = ['#include "table.h"', ""]
     lines += [f"extern const unsigned char galgen_image_{i}[];" for i in range(len(binaries))]
     lines += ["", "galgen_row galgen_rows[] = {"]
@@ -140,7 +141,7 @@ def c_table(binaries: Sequence[Binary]) -> str:
 
 
 def assembly(binaries: Sequence[Binary]) -> str:
-    """Assembler source that includes the cubins, which C before C23 cannot do."""
+    """Write assembler source that includes the cubins, which C before C23 cannot do."""
     lines = ["    .section .rodata"]
     for i, binary in enumerate(binaries):
         label = f"galgen_image_{i}"
@@ -150,12 +151,8 @@ def assembly(binaries: Sequence[Binary]) -> str:
 
 
 def _entry(binary: Binary) -> dict[str, Any]:
-    keys = ("name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers")
-    keys += ("spill_bytes", "wgmma", "matrix")
+    keys = ["name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers"]
+    keys += ["spill_bytes", "wgmma", "matrix"]
     entry = {key: getattr(binary, key) for key in keys}
     digest = hashlib.sha256(binary.cubin).hexdigest()
     return entry | {"types": list(binary.types), "file": cubin_name(binary), "sha256": digest}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

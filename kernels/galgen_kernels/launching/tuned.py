@@ -19,7 +19,21 @@ T = TypeVar("T")
 
 
 def tuned(op: str, shape: str, kind: type[T]) -> T | None:
-    """What was measured best for a shape of an operation on this GPU, if anything was.
+    """Return what was measured best for a shape of an operation on this GPU, if anything was.
+
+    Parameters
+    ----------
+    op : str
+        The operation.
+    shape : str
+        As the operation calls it.
+    kind : type
+        Of the choice; made from the file's fields by name.
+
+    Returns
+    -------
+    kind or None
+        None where nothing was measured.
 
     Raises
     ------
@@ -32,6 +46,7 @@ def tuned(op: str, shape: str, kind: type[T]) -> T | None:
 
 @functools.cache
 def _table() -> dict[str, Any]:
+    """Return operation -> shape -> choice for this GPU."""
     if not torch.cuda.is_available():
         return {}
     named = os.environ.get("GALGEN_TUNED")
@@ -41,10 +56,11 @@ def _table() -> dict[str, Any]:
     table = json.loads(path.read_text())
     if not isinstance(table, dict) or not isinstance(table.get("choices"), dict):
         raise ValueError(f"{path}: not a file of bench/tune_kernels.py")
-    return table["choices"]
+    choices: dict[str, Any] = table["choices"]
+    return choices
 
 
 def shipped_file(device: str) -> Path:
-    """Where the choices for a kind of GPU are kept: 'NVIDIA H100 80GB HBM3' -> tuned/...json."""
+    """Return where choices for a kind of GPU are kept: 'NVIDIA H100 80GB HBM3' -> tuned/...json."""
     slug = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
     return Path(__file__).parent.parent / "tuned" / f"{slug}.json"

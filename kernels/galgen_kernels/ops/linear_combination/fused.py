@@ -13,7 +13,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from galgen_kernels.fused.variant import POINTER_TYPES, Variant
+from galgen_kernels.launching.arguments import POINTER_TYPES
+from galgen_kernels.launching.launcher import launch_variant
+from galgen_kernels.launching.variant import Variant
 
 MAX_TERMS = 16
 """Tensors in one sum."""
@@ -95,7 +97,7 @@ def variant(
     segments: int = 0,
     scaled: torch.dtype | None = None,
 ) -> Variant:
-    """The form for tensors of `dtypes` and `count` numbers per galaxy.
+    """Describe the form for tensors of `dtypes` and `count` numbers per galaxy.
 
     Parameters
     ----------
@@ -143,8 +145,7 @@ def launch(
 ) -> tuple[Tensor, Tensor | None]:
     """Sum of weight * tensor and noise_weight * noise, float32, and a scaled copy of it.
 
-    The bits are those of `galgen_kernels.solver_reference.linear_combination` with the noise as the
-    last tensor.
+    The bits are those of `reference.linear_combination` with the noise as the last tensor.
 
     Parameters
     ----------
@@ -186,7 +187,8 @@ def launch(
     form = variant([t.dtype for t in tensors], count, segments=segments, scaled=scaled)
     unused = MAX_TERMS - len(tensors)
     words = (seed & 0xFFFFFFFF, seed >> 32, stream)
-    form.launch(
+    launch_variant(
+        form,
         (shape[0] * triton.cdiv(count, BLOCK),),
         *(t.contiguous() for t in tensors),
         *[out] * unused,

@@ -13,17 +13,16 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from galgen_kernels.fused.variant import Variant
+from galgen_kernels.launching.variant import Variant
 
 ENVIRONMENT = "GALGEN_AOT_LIBRARY"
 INSTALLED = Path(__file__).parent.parent / "lib" / "libgalgen_kernels.so"
 ABI = 1  # GALGEN_KERNELS_ABI of the header
-SCALARS = {
+SCALARS: dict[str, type[ctypes._SimpleCData[Any]]] = {
     "fp32": ctypes.c_float,
     "fp64": ctypes.c_double,
     "i32": ctypes.c_int32,
@@ -37,7 +36,7 @@ class LibraryError(RuntimeError):
 
 
 class BinaryInfo(ctypes.Structure):
-    """``galgen_kernels_binary`` of the header."""
+    """What the header calls ``galgen_kernels_binary``."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -56,6 +55,7 @@ class Library:
     Parameters
     ----------
     path : Path
+        Of the shared library.
     required : bool
         Whether what does not match is an error, instead of a warning and compilation by Triton.
 
@@ -118,6 +118,7 @@ class Library:
         return True
 
     def _refuse(self, why: str) -> bool:
+        """Raise if the library was asked for by name; else warn once and return False."""
         message = f"{self.path} {why}."
         if self.required:
             raise LibraryError(f"{message} Build it again, or unset {ENVIRONMENT}.")
@@ -183,6 +184,7 @@ _names: dict[tuple[Any, ...], str | None] = {}
 
 @functools.cache
 def _library() -> Library | None:
+    """Return the library where kernels are compiled and there is a GPU."""
     if os.environ.get("TRITON_INTERPRET") == "1" or not torch.cuda.is_available():
         return None
     return find_library()

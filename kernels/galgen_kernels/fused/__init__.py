@@ -1,1 +1,0 @@
-"""The Triton kernels: importing a module of this package imports Triton."""

@@ -1,0 +1,1 @@
+"""The operations, one folder for each: its formula, its kernel, and its form for a CPU."""
