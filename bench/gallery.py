@@ -75,6 +75,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the root; others add their code.")] = 0,
     weights: Annotated[Path | None, typer.Option(help="Default: the shipped weights.")] = None,
 ) -> None:
+    """Draw generated galaxies of each category beside real ones."""
     real = images_by_category(REAL)
     code = {name: categories.get(name).code for name in real}
     rows = {
