@@ -16,7 +16,7 @@ from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError, MissingPackageError
 from galgen.export.partition import Partition, partition
 from galgen.export.positions import Positions, Range
-from galgen.system.files import check_folder_output, written_aside
+from galgen.system.files import check_folder_output, written_output
 
 ROWS = 1_000_000
 _HEALPIX, _ORDER = "_healpix_29", 29
@@ -83,7 +83,7 @@ def export_hats(
     if rows < 1:
         raise InvalidValueError("rows", rows, "1 or more per partition")
     check_folder_output(out, overwrite, _is_export)
-    with CatalogFile(catalog_path) as catalog, written_aside(out) as aside:
+    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
         positions = Positions(catalog, ra, dec)
         counts = np.zeros(12 * 4**_FINEST, np.int64)
         for chunk in _located(catalog, positions):

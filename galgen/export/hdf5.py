@@ -12,7 +12,7 @@ import numpy as np
 
 from galgen.catalog import CatalogFile
 from galgen.runinfo import RunInfo
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # galaxies read at a time
 _CHUNK_BYTES = 1 << 18  # of stamps in a chunk of the file: small enough to read one galaxy
@@ -61,7 +61,7 @@ def export_hdf5(
     out = Path(out)
     check_output(out, overwrite)
     filters = {"shuffle": True, "compression": "gzip", "compression_opts": _GZIP_LEVEL}
-    with CatalogFile(catalog_path) as catalog, written_aside(out) as aside:
+    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
         with h5py.File(aside, "w") as file:
             _export(catalog, file, filters if compress else {}, progress)
         return len(catalog)

@@ -19,7 +19,7 @@ from galgen.errors import CatalogError, InvalidValueError
 from galgen.pictures.display import display_stretch, shown, to_display
 from galgen.pictures.grid import rgb
 from galgen.pixels.lupton import LuptonStretch
-from galgen.system.files import check_folder_output, check_output, written_aside
+from galgen.system.files import check_folder_output, check_output, written_output
 
 _CHUNK = 256  # stamps read at a time
 _GENERATED = "generated"  # key of galgen.json that tells an export from data of another origin
@@ -163,7 +163,7 @@ def _png(image_hwc: np.ndarray) -> bytes:
 @contextmanager
 def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
     """Write entries of a zip file."""
-    with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+    with written_output(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
 
         def write(name: str, parts: Iterable[bytes]) -> None:
             entry = zipfile.ZipInfo(name, _EPOCH)
@@ -177,7 +177,7 @@ def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
 @contextmanager
 def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
     """Write files in a folder."""
-    with written_aside(out) as aside:
+    with written_output(out) as aside:
         aside.mkdir()
 
         def write(name: str, parts: Iterable[bytes]) -> None:

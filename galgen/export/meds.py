@@ -18,7 +18,7 @@ import torch
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.measure.segments import maps
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 NEIGHBOUR = -1  # in seg_cutouts; galaxies have their `number`, sky is 0
 UNKNOWN = -9999
@@ -89,7 +89,7 @@ def export_meds(
             check_output(path, overwrite)
         files = []
         for path in paths:
-            aside = stack.enter_context(written_aside(path))
+            aside = stack.enter_context(written_output(path))
             files.append(stack.enter_context(fitsio.FITS(aside, "rw", clobber=True)))
         for file, band in zip(files, info.bands, strict=True):
             _write_tables(file, catalog, band)

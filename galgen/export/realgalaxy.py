@@ -17,7 +17,7 @@ from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.isolate import isolate
-from galgen.system.files import check_output, write_atomically
+from galgen.system.files import check_output, written_aside
 
 _CHUNK = 64  # galaxies isolated at a time, a multiple of 8 (galgen.measure.detect.pack)
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
@@ -108,7 +108,8 @@ def export_realgalaxy(
     header["ORIGIN"] = "galgen export realgalaxy"
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
-    write_atomically(out, lambda aside: hdus.writeto(aside, checksum=True, overwrite=True))
+    with written_aside(out) as aside:
+        hdus.writeto(aside, checksum=True)
     return len(found)
 
 

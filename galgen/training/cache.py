@@ -25,7 +25,7 @@ import galgen.pixels.lupton
 import galgen.pixels.space
 from galgen.data import StampSet
 from galgen.pixels.space import PixelSpace
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 _DIGEST = 16  # bytes
 
@@ -113,7 +113,8 @@ class MeasurementCache:
             content = save({"digests": digests, "values": values, "checksum": checksum})
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, lambda aside, content=content: aside.write_bytes(content))
+                with written_aside(path) as aside:
+                    aside.write_bytes(content)
             except OSError:
                 continue
             return

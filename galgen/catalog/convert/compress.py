@@ -16,7 +16,7 @@ from galgen.catalog.format.layout import BLOCK
 from galgen.catalog.format.tiled import DITHER_PERIOD, STORED, Codec
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 QUANTIZE = 16.0
 SUFFIX = ".fz"
@@ -117,7 +117,7 @@ def compress(
             raise InvalidValueError("catalogue", str(path), "one that is not compressed")
         unit = catalog.info.flux_unit
     done, codecs = 0, {}
-    with written_aside(out) as aside:
+    with written_output(out) as aside:
         with aside.open("wb+") as file:
             for hdu in raw_hdus(path):
                 if hdu.name.startswith("STAMPS_"):

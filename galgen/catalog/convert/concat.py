@@ -17,7 +17,7 @@ from galgen.catalog.format.parts import PARTS, Part, parts_table
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.runinfo import RunInfo
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 # What numbers mean must agree; who made the galaxies, and how, is kept per part.
 _SAME = (
@@ -87,7 +87,7 @@ def concatenate(
         sources.append(raw_hdus(path))
     _check_same(paths, sources)
     _check_distinct(parts)
-    with written_aside(out) as aside, aside.open("wb") as file:
+    with written_output(out) as aside, aside.open("wb") as file:
         append_hdu(file, _primary(parts), iter(()))
         for hdus in list(zip(*map(_copied, sources), strict=True))[1:]:
             header = _counted([hdu.header for hdu in hdus])

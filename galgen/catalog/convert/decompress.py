@@ -15,7 +15,7 @@ from galgen.catalog.format.hdus import append_hdu, data_of, raw_hdus
 from galgen.catalog.format.tiled import STORED, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # stamps at a time
 
@@ -64,7 +64,7 @@ def decompress(
     with CatalogFile(path) as catalog:
         if not catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "a compressed one")
-    with written_aside(out) as aside, aside.open("wb+") as file, fitsio.FITS(path) as tiles:
+    with written_output(out) as aside, aside.open("wb+") as file, fitsio.FITS(path) as tiles:
         done = 0
         for hdu in raw_hdus(path):
             if not hdu.header.get("ZIMAGE"):

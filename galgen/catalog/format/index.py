@@ -16,7 +16,7 @@ from galgen.catalog.format.layout import Layout
 from galgen.catalog.format.schema import CatalogColumn, row_dtype
 from galgen.errors import CatalogError
 from galgen.runinfo import RunInfo
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
@@ -46,13 +46,9 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
     stopped = None if n == info.n else f"Stopped after {n} of {info.n} galaxies."
     primary = primary_header(info, 0, n, stopped or f"Index of {len(files)} files.")
     table = table_header(columns, len(files), INDEX, "file", "files")
-
-    def write(aside: Path) -> None:
-        with aside.open("wb") as file:
-            append_hdu(file, primary, iter(()))
-            append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
-
-    write_atomically(path, write)
+    with written_aside(path) as aside, aside.open("wb") as file:
+        append_hdu(file, primary, iter(()))
+        append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
 
 
 def read_index(path: Path) -> list[Path] | None:

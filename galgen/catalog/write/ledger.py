@@ -12,8 +12,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +22,7 @@ from galgen.catalog.write.disk import lock, sync_folder
 from galgen.catalog.write.written import Sums, Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
+from galgen.system.files import remove_folder, remove_leftovers, written_aside
 
 VERSION = 1
 _RUN = "run.json"
@@ -111,15 +110,13 @@ class Ledger:
         """
         folder = part_folder(catalog)
         body = {"version": VERSION, "info": info.to_json(), "overwrite": overwrite}
-        aside = _aside(folder)
         try:
-            aside.mkdir()
-            _write_durably(aside / _RUN, body | {"recipe": recipe})
-            aside.rename(folder)  # fails if another process was faster
+            with written_aside(folder, shared=True) as aside:
+                aside.mkdir()
+                _write_durably(aside / _RUN, body | {"recipe": recipe})
             sync_folder(folder.parent)
         except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            if not (folder / _RUN).exists():
+            if not (folder / _RUN).exists():  # otherwise another process was faster
                 message = f"{folder}: cannot be created: {error.strerror}."
                 raise OutputError(message) from error
         return cls(catalog)
@@ -214,15 +211,11 @@ class Ledger:
 
     def sweep(self) -> None:
         """Remove what kills have left beside a ledger that is locked alone."""
-        for path in self.folder.parent.iterdir():
-            if path.name.startswith(f".{self.folder.name}."):
-                shutil.rmtree(path, ignore_errors=True)
+        remove_leftovers(self.folder)
 
     def remove(self) -> None:
         """Remove the ledger and what is with it, in one step as far as others can see."""
-        aside = _aside(self.folder)
-        self.folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_folder(self.folder)
         self.close()
 
     def close(self) -> None:
@@ -240,22 +233,10 @@ def written(records: list[Record], hdus: int) -> Written:
     return union
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-
-
 def _write_durably(path: Path, body: dict[str, Any]) -> None:
-    """Write JSON with its digest aside, flush it to disk and rename it."""
-    aside = _aside(path)
-    try:
-        with open(aside, "xb") as file:
-            file.write(json.dumps(body | {"sha256": _digest(body)}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    """Write JSON with its digest, whole or not at all."""
+    with written_aside(path, shared=True) as aside:
+        aside.write_text(json.dumps(body | {"sha256": _digest(body)}) + "\n")
 
 
 def _unsealed(data: bytes) -> dict[str, Any]:
