@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class RunInfo:
         Name of the user's function that had a hand in the pixels.
     like, like_sha256, like_rows : str, str, int, or None
         Name, digest and length of the table that galaxies were made after.
-    carried : tuple of FitsColumn
+    carried : tuple of Column
         Columns carried over from it, under the names they have here.
     stamps : str
         How they are stored: 'float32', 'int16' or 'none'.
@@ -108,7 +108,7 @@ class RunInfo:
     like: str | None = None
     like_sha256: str | None = None
     like_rows: int | None = None
-    carried: tuple[FitsColumn, ...] = ()
+    carried: tuple[Column, ...] = ()
     stamps: str = "float32"
     scaling: tuple[tuple[float, float], ...] = ()
     tree: Taxonomy = DEFAULT
@@ -131,7 +131,7 @@ class RunInfo:
         TypeError, KeyError
             If a field is missing or unknown.
         """
-        carried = tuple(FitsColumn(**_all_tuples(column)) for column in fields["carried"])
+        carried = tuple(Column(**_all_tuples(column)) for column in fields["carried"])
         tree = Taxonomy.from_json(fields["tree"]) if "tree" in fields else DEFAULT
         return cls(**_all_tuples(fields) | {"carried": carried, "tree": tree})
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.measure import ZERO_POINT
 from galgen.pixels.units import FluxScale
@@ -167,7 +167,7 @@ class Like:
         return {column.name: np.asarray(table.raw(column.name, rows)) for column in self._kept}
 
     @property
-    def columns(self) -> tuple[FitsColumn, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """Those carried over."""
         return self._kept
 
@@ -205,7 +205,7 @@ class Like:
         return {name: properties[name] for name in population.names if name in properties}
 
 
-def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[FitsColumn, ...]:
+def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[Column, ...]:
     """Columns to carry over."""
     names = [column.name.lower() for column in table.columns]
     for pattern in drop:

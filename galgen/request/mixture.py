@@ -16,7 +16,7 @@ from torch import Tensor
 
 from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
 from galgen.request.population import MAX_Z, Population
@@ -151,7 +151,7 @@ class Request:
         return {}
 
     @property
-    def columns(self) -> tuple[FitsColumn, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """Types of the columns carried over: none, here."""
         return ()
 

@@ -15,7 +15,7 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 
-from galgen.columns import FitsColumn, read_columns, row_type
+from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import DataError, InvalidValueError
 
 # What we call a column, and the names it goes by, whatever their case; the first found is taken.
@@ -61,7 +61,7 @@ class InputTable:
     Attributes
     ----------
     path : Path
-    columns : tuple of FitsColumn
+    columns : tuple of Column
         As in the file, or as FITS would have them.
     renamed : mapping of str to str
 
@@ -92,7 +92,7 @@ class InputTable:
         # The map is opened again where this is unpickled, by a worker of a cluster say.
         return type(self), (self.path, self.renamed)
 
-    def _read(self) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+    def _read(self) -> tuple[tuple[Column, ...], np.ndarray]:
         form = _SUFFIXES.get(self.path.suffix.lower())
         if form is None:
             raise DataError(f"{self.path}: not a table by its name ({', '.join(_SUFFIXES)}).")
@@ -107,13 +107,13 @@ class InputTable:
         except Exception as error:  # astropy's readers raise whatever they stumble on
             raise DataError(f"{self.path}: cannot be read as a table ({error}).") from error
 
-    def _map(self) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+    def _map(self) -> tuple[tuple[Column, ...], np.ndarray]:
         with fits.open(self.path) as hdus:
             hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
             if hdu is None:
                 raise DataError(f"{self.path}: has no binary table.")
             columns, n = read_columns(hdu.header), int(hdu.header["NAXIS2"])
-            start, row = hdu.fileinfo()["datLoc"], row_type(columns)
+            start, row = hdu.fileinfo()["datLoc"], numbered_dtype(columns)
             if row.itemsize != hdu.header["NAXIS1"]:
                 raise DataError(
                     f"{self.path}: rows of {hdu.header['NAXIS1']} bytes; its columns take "
@@ -140,7 +140,7 @@ class InputTable:
         by_lower = {column.name.lower(): column.name for column in reversed(self.columns)}
         return next((by_lower[n] for n in (*more, *NAMES.get(ours, ())) if n in by_lower), None)
 
-    def column(self, name: str) -> FitsColumn:
+    def column(self, name: str) -> Column:
         """A column by the file's own name of it."""
         return self.columns[self._place[name]]
 
@@ -238,7 +238,7 @@ def parse_map(items: Iterable[str]) -> dict[str, str]:
     return renamed
 
 
-def _as_fits(table: Table) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+def _as_fits(table: Table) -> tuple[tuple[Column, ...], np.ndarray]:
     """A table in memory as FITS would hold it."""
     for column in table.columns.values():
         kind = column.dtype.kind
@@ -257,5 +257,5 @@ def _as_fits(table: Table) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
     hdu.writeto(file)
     file.seek(0)
     with fits.open(file) as hdus:
-        start = hdus[1].fileinfo()["datLoc"]
-        return tuple(columns), np.frombuffer(file.getvalue(), row_type(columns), len(table), start)
+        start, row = hdus[1].fileinfo()["datLoc"], numbered_dtype(columns)
+        return tuple(columns), np.frombuffer(file.getvalue(), row, len(table), start)

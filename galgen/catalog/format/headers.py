@@ -10,10 +10,10 @@ from dataclasses import replace
 from astropy.io import fits
 
 from galgen.batch import SPARE
-from galgen.catalog.format.schema import CatalogColumn, row_dtype, run_columns
+from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
 from galgen.catalog.format.treecards import read_tree, tree_cards
-from galgen.columns import read_columns
+from galgen.columns import Column, read_columns
 from galgen.runinfo import RunInfo
 
 FORMAT_VERSION = 1
@@ -143,7 +143,7 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
 
 
 def table_header(
-    columns: Sequence[CatalogColumn],
+    columns: Sequence[Column],
     n: int,
     name: str = CATALOG,
     row: str = "galaxy",
@@ -162,7 +162,7 @@ def table_header(
     _put(header, "EXTNAME", name, "")
     for i, column in enumerate(columns, 1):
         _put(header, f"TTYPE{i}", column.name, "")
-        _put(header, f"TFORM{i}", column.tform, "")
+        _put(header, f"TFORM{i}", column.form, "")
         if column.unit:
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")

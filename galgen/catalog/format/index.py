@@ -13,7 +13,8 @@ from astropy.utils.exceptions import AstropyWarning
 from galgen.catalog.format.hdus import append_hdu
 from galgen.catalog.format.headers import primary_header, table_header
 from galgen.catalog.format.layout import Layout
-from galgen.catalog.format.schema import CatalogColumn, row_dtype
+from galgen.catalog.format.schema import row_dtype
+from galgen.columns import Column
 from galgen.errors import CatalogError
 from galgen.runinfo import RunInfo
 from galgen.system.files import written_aside
@@ -37,10 +38,10 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
     """
     width = -(-max(len(name.name) for name, _ in files) // 4) * 4  # rows of whole 4-byte words
     columns = [
-        CatalogColumn("FILE", f"S{width}", "", "name, in the folder of this index", f"{width}A"),
-        CatalogColumn("FIRST", ">i8", "", "GALAXY_ID of its first galaxy"),
-        CatalogColumn("NGAL", ">i8", "", "galaxies in it"),
-        CatalogColumn("BYTES", ">i8", "", "its size"),
+        Column("FILE", f"{width}A", "", "name, in the folder of this index"),
+        Column("FIRST", "K", "", "GALAXY_ID of its first galaxy"),
+        Column("NGAL", "K", "", "galaxies in it"),
+        Column("BYTES", "K", "", "its size"),
     ]
     rows = [(name.name, file.first, file.n, file.total_bytes) for name, file in files]
     stopped = None if n == info.n else f"Stopped after {n} of {info.n} galaxies."

@@ -3,54 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.measure.columns import measured_columns, truth_columns
 from galgen.runinfo import RunInfo
 
-# FITS standard 4.0, table 18. Big-endian, as in the file.
-_TFORM = {">i8": "K", ">i2": "I", ">f4": "E", "S18": "18A"}
 
-
-@dataclass(frozen=True)
-class CatalogColumn:
-    """One column of the table.
-
-    Attributes
-    ----------
-    name : str
-        ``TTYPEn``.
-    dtype : str or dtype
-        NumPy type as stored, big-endian.
-    unit : str
-        ``TUNITn``; empty for a number without unit.
-    description : str
-        ``TCOMMn``.
-    form : str
-        ``TFORMn``, where it does not follow from `dtype`.
-    cards : tuple of (str, value)
-        As `galgen.columns.FitsColumn.cards`.
-    """
-
-    name: str
-    dtype: str | np.dtype
-    unit: str
-    description: str
-    form: str = ""
-    cards: tuple[tuple[str, str | int | float], ...] = ()
-
-    @property
-    def tform(self) -> str:
-        """FITS type, ``TFORMn``."""
-        return self.form or _TFORM[self.dtype]
-
-
-def run_columns(info: RunInfo) -> list[CatalogColumn]:
+def run_columns(info: RunInfo) -> list[Column]:
     """Columns of a run's catalogue, in file order.
 
     Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table,
@@ -59,22 +23,19 @@ def run_columns(info: RunInfo) -> list[CatalogColumn]:
     truth = truth_columns(info.bands, info.flux_unit) if info.has_truth else ()
     columns = [
         *catalog_columns(info.bands, info.flux_unit, info.zero_point),
-        *(CatalogColumn(c.name, ">f4", c.unit, c.description) for c in truth),
-        *(
-            CatalogColumn(c.name, c.dtype, c.unit, c.description, c.form, c.cards)
-            for c in info.carried
-        ),
+        *truth,
+        *info.carried,
     ]
     carried_bytes = sum(column.dtype.itemsize for column in info.carried)
     if fill := -carried_bytes % 4:
         about = "zeros: rows are whole 4-byte words"
-        columns.append(CatalogColumn(SPARE, f"S{fill}", "", about, f"{fill}A"))
+        columns.append(Column(SPARE, f"{fill}A", "", about))
     return columns
 
 
 def catalog_columns(
     bands: Sequence[str], flux_unit: str, zero_point: float | None = None
-) -> list[CatalogColumn]:
+) -> list[Column]:
     """Columns that every catalogue with these bands has, in file order.
 
     Rows are a multiple of 4 bytes long, so that DATASUM parts of any rows can be added: the name
@@ -91,18 +52,15 @@ def catalog_columns(
     """
     return [
         # Signed, because TOPCAT turns unsigned 64-bit columns into strings.
-        CatalogColumn("GALAXY_ID", ">i8", "", "index of the galaxy in its run"),
-        CatalogColumn("SEED", ">i8", "", "seed of the run; with GALAXY_ID, one galaxy"),
-        CatalogColumn("CATEGORY", ">i2", "", "morphology asked for, code n of card CATnnn"),
-        CatalogColumn("CATEGORY_NAME", "S18", "", "morphology asked for"),
-        *(
-            CatalogColumn(column.name, ">f4", column.unit, column.description)
-            for column in measured_columns(bands, flux_unit, zero_point)
-        ),
+        Column("GALAXY_ID", "K", "", "index of the galaxy in its run"),
+        Column("SEED", "K", "", "seed of the run; with GALAXY_ID, one galaxy"),
+        Column("CATEGORY", "I", "", "morphology asked for, code n of card CATnnn"),
+        Column("CATEGORY_NAME", "18A", "", "morphology asked for"),
+        *measured_columns(bands, flux_unit, zero_point),
     ]
 
 
-def row_dtype(columns: Sequence[CatalogColumn]) -> np.dtype:
+def row_dtype(columns: Sequence[Column]) -> np.dtype:
     """Structured type of one row, without gaps."""
     dtype = np.dtype([(column.name, column.dtype) for column in columns])
     assert dtype.itemsize % 4 == 0

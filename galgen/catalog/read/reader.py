@@ -112,7 +112,7 @@ class CatalogFile:
             )
         table, *images = hdus[1 : len(expected)]
         found = [(column.name, column.format) for column in table.columns]
-        wanted = [(column.name, column.tform) for column in catalog_columns(bands, "")]
+        wanted = [(column.name, column.form) for column in catalog_columns(bands, "")]
         if missing := [name for name, form in wanted if (name, form) not in found]:
             raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
         shape = (n, primary["NPIXY"], primary["NPIXX"])

@@ -12,20 +12,20 @@ from astropy.io import fits
 from galgen.batch import IDENTITY, GalaxyBatch
 from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
 from galgen.catalog.format.schema import catalog_columns, row_dtype, run_columns
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, make_batch, run_info
 
 COLUMNS = (
-    FitsColumn("redshift", "D", "", "not measured where NaN"),
-    FitsColumn("Name", "5A", "", ""),
-    FitsColumn("FLAGS", "11X"),
-    FitsColumn("PDF", "3E", "1 / mag", "a vector", (("TDIM", "(3)"), ("TDISP", "F7.3"))),
-    FitsColumn("MASK", "L"),
-    FitsColumn("ID", "J", "", "unsigned", (("TZERO", 2**31),)),
-    FitsColumn("MAG", "I", "mag", "scaled", (("TNULL", -1), ("TSCAL", 0.001), ("TZERO", 20.0))),
-    FitsColumn("Z", "M"),
+    Column("redshift", "D", "", "not measured where NaN"),
+    Column("Name", "5A", "", ""),
+    Column("FLAGS", "11X"),
+    Column("PDF", "3E", "1 / mag", "a vector", (("TDIM", "(3)"), ("TDISP", "F7.3"))),
+    Column("MASK", "L"),
+    Column("ID", "J", "", "unsigned", (("TZERO", 2**31),)),
+    Column("MAG", "I", "mag", "scaled", (("TNULL", -1), ("TSCAL", 0.001), ("TZERO", 20.0))),
+    Column("Z", "M"),
 )
 
 
@@ -113,7 +113,7 @@ def test_what_does_not_fit(tmp_path: Path, info: RunInfo):
     with pytest.raises(InvalidValueError, match="ID shape"):
         replace(good, carried={"ID": good.carried["ID"][:3]})
     for name in ("redshift", "snr", "Seed"):
-        twice = replace(info, carried=(*COLUMNS, FitsColumn(name, "J")))
+        twice = replace(info, carried=(*COLUMNS, Column(name, "J")))
         with pytest.raises(InvalidValueError, match=rf"carried columns.*{name.upper()}"):
             write_catalog(tmp_path / "b.fits", [], twice)
 
