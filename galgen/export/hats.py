@@ -14,7 +14,7 @@ import numpy as np
 from galgen import __version__
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError, MissingPackageError
-from galgen.export.partition import Partition, partition
+from galgen.export.partition import Partition, partition_pixels
 from galgen.export.positions import Positions, Range
 from galgen.system.files import check_folder_output, written_output
 
@@ -89,7 +89,7 @@ def export_hats(
         for chunk in _located(catalog, positions):
             pixel, n = np.unique(_coarser(chunk[_HEALPIX]), return_counts=True)
             counts[pixel] += n
-        partitions, owner = partition(counts, rows)
+        partitions, owner = partition_pixels(counts, rows)
         scratch = aside / ".scratch"
         (aside / "dataset").mkdir(parents=True)
         _scatter(scratch, _located(catalog, positions), partitions, owner, progress)

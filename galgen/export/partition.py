@@ -33,7 +33,7 @@ class Partition:
         return f"Norder={self.order}/Dir={folder}/Npix={self.pixel}.parquet"
 
 
-def partition(counts: np.ndarray, rows: int) -> tuple[list[Partition], np.ndarray]:
+def partition_pixels(counts: np.ndarray, rows: int) -> tuple[list[Partition], np.ndarray]:
     """The largest HEALPix pixels that have at most `rows` galaxies each, and none that are empty.
 
     Parameters

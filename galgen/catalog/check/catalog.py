@@ -9,8 +9,8 @@ from pathlib import Path
 from galgen.catalog.check.file import Report, verify_file
 from galgen.catalog.format.index import read_index
 from galgen.catalog.write import blocks
-from galgen.catalog.write.finishing import describe
-from galgen.catalog.write.ledger import Ledger, part_folder, written
+from galgen.catalog.write.finishing import what_is_missing
+from galgen.catalog.write.ledger import Ledger, part_folder
 from galgen.errors import CatalogError, DataError, LedgerError
 
 
@@ -70,9 +70,9 @@ def _verify_unfinished(path: Path) -> Report:
     except LedgerError as error:
         return Report(path, 0, 0, {}, {}, (str(error),))
     records, problems = ledger.records()
-    done = written(records, len(ledger.files[0].hdus))
-    unfinished = f"{describe(path, ledger.info, done)} It is unfinished: galgen resume {path}"
-    problems = [unfinished, *problems]
+    done = ledger.union(records)
+    missing = what_is_missing(path, ledger.info, done)
+    problems = [f"{missing} It is unfinished: galgen resume {path}", *problems]
     for record in records:
         number = record.start // ledger.files[0].n
         try:

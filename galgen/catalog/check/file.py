@@ -13,7 +13,7 @@ from astropy.io import fits
 from galgen.catalog.format import checksum
 from galgen.catalog.format.hdus import RawHdu, raw_hdus
 from galgen.catalog.format.headers import stamps_name
-from galgen.catalog.format.stamps import HIGHEST, LOWEST, STORED_AS, at_ends, decode
+from galgen.catalog.format.stamps import HIGHEST, LOWEST, PIXEL_TYPES, at_ends, decode
 from galgen.catalog.read.reader import CatalogFile
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError
@@ -128,7 +128,7 @@ def _asked(file: CatalogFile) -> int:
 
 def _check_bytes(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
     """Everything that needs all bytes, in one pass; pixels at the ends of int16 are counted."""
-    stored = STORED_AS[file.info.stamps]
+    stored = PIXEL_TYPES[file.info.stamps]
     with file.path.open("rb") as raw:
         for hdu in raw_hdus(file.path):
             pixels = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")

@@ -13,7 +13,7 @@ import numpy as np
 from galgen.catalog.format import checksum
 from galgen.catalog.format.hdus import RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.format.layout import BLOCK
-from galgen.catalog.format.tiled import DITHER_PERIOD, STORED, Codec
+from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.system.files import check_output, written_output
@@ -26,7 +26,7 @@ _DITHER_STRIDE = 1009  # from band to band, so that their quantisation noise is 
 
 @dataclass(frozen=True)
 class Compressed:
-    """What `compress` did; prints as text.
+    """What `compress_catalog` did; prints as text.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Compressed:
         return "\n".join(lines)
 
 
-def compress(
+def compress_catalog(
     path: str | Path,
     out: str | Path | None = None,
     quantize: float = QUANTIZE,
@@ -82,7 +82,7 @@ def compress(
     quantize : float
         Quantisation steps per sigma of noise, 1 to 1,000.
     lossless : bool
-        Keep every bit of floats too (GZIP_2). `decompress` then restores the very file.
+        Keep every bit of floats too (GZIP_2). `decompress_catalog` then restores the very file.
     overwrite : bool
         Replace an existing file.
     progress : callable, optional
@@ -162,14 +162,14 @@ def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iter
     header = codec.header(hdu.header, heap_bytes, longest)
     file.seek(start)
     # The table is a multiple of 4 bytes long, so that the sums can be added.
-    file.write(checksum.seal(header, checksum.add(table_sum.value, heap_sum.value)))
+    file.write(checksum.header_bytes(header, checksum.add(table_sum.value, heap_sum.value)))
     file.seek(stop)
 
 
 def _stored_stamps(path: Path, hdu: RawHdu) -> Iterator[tuple[int, np.ndarray]]:
     """Stamps as they are stored, some at a time, and the number of the first."""
     header = hdu.header
-    dtype = STORED[header["BITPIX"]]
+    dtype = BITPIX_TYPES[header["BITPIX"]]
     shape = (header["NAXIS2"], header["NAXIS1"])
     size = dtype.itemsize * shape[0] * shape[1]
     buffer, first = bytearray(), 0

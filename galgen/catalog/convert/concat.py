@@ -29,7 +29,7 @@ _REMARKS = ("COMMENT", "HISTORY", "")
 _MAX_NAMED = 3  # texts of parts in a card of the primary header
 
 
-def concatenate(
+def concatenate_catalogs(
     paths: Sequence[str | Path],
     out: str | Path,
     overwrite: bool = False,
@@ -140,9 +140,9 @@ def _counted(found: Sequence[fits.Header]) -> fits.Header:
 
 
 def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> None:
-    first = _layout(sources[0])
+    first = _what_must_agree(sources[0])
     for path, source in zip(paths[1:], sources[1:], strict=True):
-        here = _layout(source)
+        here = _what_must_agree(source)
         # One line says it where everything after it differs too.
         telling = [key for key in ("BANDS", "STAMPS") if first[key] != here[key]]
         keys = telling or sorted({*first, *here})
@@ -157,7 +157,7 @@ def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> N
             )
 
 
-def _layout(source: Sequence[RawHdu]) -> dict[str, object]:
+def _what_must_agree(source: Sequence[RawHdu]) -> dict[str, object]:
     """All that must agree, by name."""
     primary, *extensions = _copied(source)
     cards = {key: primary.header.get(key) for key in _SAME}

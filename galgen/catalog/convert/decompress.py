@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from galgen.catalog.convert.compress import SUFFIX
 from galgen.catalog.format.hdus import append_hdu, data_of, raw_hdus
-from galgen.catalog.format.tiled import STORED, image_header
+from galgen.catalog.format.tiled import BITPIX_TYPES, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.system.files import check_output, written_output
@@ -20,7 +20,7 @@ from galgen.system.files import check_output, written_output
 _CHUNK = 256  # stamps at a time
 
 
-def decompress(
+def decompress_catalog(
     path: str | Path,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -83,7 +83,7 @@ def decompress(
 
 def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.ndarray]:
     """Stamps as they are stored, some at a time."""
-    dtype = STORED[header["BITPIX"]]
+    dtype = BITPIX_TYPES[header["BITPIX"]]
     for start in range(0, header["NAXIS3"], _CHUNK):
         stamps_nhw = tiles[start : min(start + _CHUNK, header["NAXIS3"]), :, :]
         if dtype.kind == "i":  # CFITSIO has scaled them

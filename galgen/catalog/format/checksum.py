@@ -33,7 +33,7 @@ def sum_bytes(data: bytes | memoryview | np.ndarray) -> int:
     return add(int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64)))
 
 
-def seal(header: fits.Header, datasum: int) -> bytes:
+def header_bytes(header: fits.Header, datasum: int) -> bytes:
     """Header bytes with ``CHECKSUM`` and ``DATASUM`` filled in; both cards must be there.
 
     The whole HDU then sums to all ones.
@@ -41,8 +41,8 @@ def seal(header: fits.Header, datasum: int) -> bytes:
     header = header.copy()
     header["DATASUM"] = str(datasum)
     header["CHECKSUM"] = "0" * 16
-    unsealed = header.tostring().encode("ascii")
-    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(unsealed), datasum))
+    without = header.tostring().encode("ascii")
+    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(without), datasum))
     return header.tostring().encode("ascii")
 
 

@@ -141,6 +141,6 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file.write(bytes(-size % BLOCK))
     end = file.tell()
     file.seek(start)
-    file.write(checksum.seal(header, total.value))
+    file.write(checksum.header_bytes(header, total.value))
     file.seek(end)
     return total.value

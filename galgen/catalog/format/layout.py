@@ -18,7 +18,7 @@ from astropy.io import fits
 
 from galgen.catalog.format import headers
 from galgen.catalog.format.schema import row_dtype, run_columns
-from galgen.catalog.format.stamps import STORED_AS, check_form
+from galgen.catalog.format.stamps import PIXEL_TYPES, check_form
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 
@@ -117,7 +117,7 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     n = info.n if n is None else n
     columns = run_columns(info)
     row = row_dtype(columns)
-    pixel = STORED_AS[info.stamps]
+    pixel = PIXEL_TYPES[info.stamps]
     bands = info.bands if pixel else ()
     stamp_bytes = prod((info.height, info.width, pixel.itemsize)) if pixel else 0
     parts = [

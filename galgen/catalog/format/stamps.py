@@ -11,7 +11,7 @@ from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 
 # Type on disk of each form of `RunInfo.stamps`, and its number in a header.
-STORED_AS = {"float32": np.dtype(">f4"), "int16": np.dtype(">i2"), "none": None}
+PIXEL_TYPES = {"float32": np.dtype(">f4"), "int16": np.dtype(">i2"), "none": None}
 BITPIX = {"float32": -32, "int16": 16}
 LOWEST, HIGHEST = -(2**15), 2**15 - 1  # of the numbers stored; none stands for "no value"
 _STEPS = HIGHEST - LOWEST - 1  # one is left for the zero, which is moved to a whole step
@@ -20,8 +20,8 @@ _DIGITS = 3
 
 def check_name(form: str) -> None:
     """Raise InvalidValueError unless stamps can be stored in this form."""
-    if form not in STORED_AS:
-        raise InvalidValueError("stamps", form, ", ".join(STORED_AS))
+    if form not in PIXEL_TYPES:
+        raise InvalidValueError("stamps", form, ", ".join(PIXEL_TYPES))
 
 
 def check_shape(form: str, height: int, width: int) -> None:
@@ -68,7 +68,7 @@ def encode(flux: np.ndarray, scale: float, zero: float) -> np.ndarray:
     if not np.isfinite(steps).all():
         raise InvalidValueError("stamps", "NaN or infinity", "finite pixels, for int16")
     np.clip(np.rint(steps, out=steps), LOWEST, HIGHEST, out=steps)
-    return steps.astype(STORED_AS["int16"], order="C")
+    return steps.astype(PIXEL_TYPES["int16"], order="C")
 
 
 def decode(codes: np.ndarray, scale: float, zero: float) -> np.ndarray:

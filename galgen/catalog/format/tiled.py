@@ -16,9 +16,9 @@ import numpy as np
 from astropy.io import fits
 
 # What is stored, by BITPIX.
-STORED = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
+BITPIX_TYPES = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
 # Cards of an image, and what they are called in the table that it is compressed to.
-_STORED_AS = {
+_TABLE_CARDS = {
     "XTENSION": "ZTENSION",
     "BITPIX": "ZBITPIX",
     "NAXIS": "ZNAXIS",
@@ -30,7 +30,7 @@ _STORED_AS = {
     "CHECKSUM": "ZHECKSUM",
     "DATASUM": "ZDATASUM",
 }
-_IMAGE_CARDS = {stored: key for key, stored in _STORED_AS.items()}
+_IMAGE_CARDS = {stored: key for key, stored in _TABLE_CARDS.items()}
 DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
 _BLOBS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA")  # the second where noise cannot be measured
 _SCALES = ("ZSCALE", "ZZERO")
@@ -153,7 +153,7 @@ class Codec:
         elif self.bitpix < 0:
             cards += [("ZQUANTIZ", "NONE", "no bit is lost")]
         for card in image.cards:
-            cards.append((_STORED_AS.get(card.keyword, card.keyword), card.value, card.comment))
+            cards.append((_TABLE_CARDS.get(card.keyword, card.keyword), card.value, card.comment))
         if self.quantize is not None:
             cards.append(("QLEVEL", self.quantize, "stamps were quantised: noise sigma / step"))
         cards += [("CHECKSUM", "0" * 16, "of this HDU"), ("DATASUM", "0", "of its data")]

@@ -87,7 +87,7 @@ class Entry:
     value: str = ""
 
 
-def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
+def describe_bands(bands: Sequence[str], flux_unit: str) -> list[Entry]:
     """All that a catalogue of these bands can have.
 
     Raises

@@ -120,7 +120,7 @@ def _write_codes(
 def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
     """Write all headers with their checksums, the first one last: until then this is no FITS."""
     for hdu, datasum in reversed(list(zip(layout.hdus, sums, strict=True))):
-        pwrite_all(fd, checksum.seal(hdu.header, datasum), hdu.start)
+        pwrite_all(fd, checksum.header_bytes(hdu.header, datasum), hdu.start)
 
 
 def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,7 +77,7 @@ class Ledger:
         path = self.folder / _RUN
         again = "Remove its folder, or start afresh with --overwrite."
         try:
-            body = _unsealed(path.read_bytes())
+            body = _read_json(path)
         except FileNotFoundError:
             if self.folder.exists():
                 raise LedgerError(f"{path} is missing. {again}") from None
@@ -113,7 +113,7 @@ class Ledger:
         try:
             with written_aside(folder, shared=True) as aside:
                 aside.mkdir()
-                _write_durably(aside / _RUN, body | {"recipe": recipe})
+                _write_json(aside / _RUN, body | {"recipe": recipe})
             sync_folder(folder.parent)
         except OSError as error:
             if not (folder / _RUN).exists():  # otherwise another process was faster
@@ -174,7 +174,7 @@ class Ledger:
             If the disk is full or fails.
         """
         body = {"start": record.start, "stop": record.stop, "sums": list(record.sums)}
-        _write_durably(self.folder / record.name, body)
+        _write_json(self.folder / record.name, body)
         sync_folder(self.folder)
         if replaces is not None:  # a kill before leaves both, which `read` understands
             (self.folder / replaces.name).unlink(missing_ok=True)
@@ -194,7 +194,7 @@ class Ledger:
             if name is None or int(name[1]) >= last or int(name[2]) <= first:
                 continue
             try:
-                body = _unsealed(path.read_bytes())
+                body = _read_json(path)
                 record = Record(body["start"], body["stop"], tuple(body["sums"]))
                 if not 0 <= record.start < record.stop <= self.info.n:
                     raise ValueError("it is of another run")
@@ -208,6 +208,13 @@ class Ledger:
             if not kept or record.start >= kept[-1].stop:
                 kept.append(record)
         return kept, problems
+
+    def union(self, records: Iterable[Record]) -> Written:
+        """Add up records, none of which overlap."""
+        union = Written((), (0,) * len(self.files[0].hdus))
+        for record in records:
+            union = union.add(*record)
+        return union
 
     def sweep(self) -> None:
         """Remove what kills have left beside a ledger that is locked alone."""
@@ -225,22 +232,15 @@ class Ledger:
             self._run = -1
 
 
-def written(records: list[Record], hdus: int) -> Written:
-    """The union of records, none of which overlap."""
-    union = Written((), (0,) * hdus)
-    for record in records:
-        union = union.add(*record)
-    return union
-
-
-def _write_durably(path: Path, body: dict[str, Any]) -> None:
+def _write_json(path: Path, body: dict[str, Any]) -> None:
     """Write JSON with its digest, whole or not at all."""
     with written_aside(path, shared=True) as aside:
         aside.write_text(json.dumps(body | {"sha256": _digest(body)}) + "\n")
 
 
-def _unsealed(data: bytes) -> dict[str, Any]:
-    body = json.loads(data)
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read what `_write_json` wrote; a ValueError says that it is damaged."""
+    body = json.loads(path.read_bytes())
     if not isinstance(body, dict) or body.pop("sha256", None) != _digest(body):
         raise ValueError("its digest does not fit")
     return body

@@ -85,15 +85,15 @@ class Recorder:
                 self._put(None)
         finally:
             self._thread.join()
-        self._complain()
+        self._raise_error()
 
     def _put(self, item: Item | None) -> None:
         while True:
-            self._complain()
+            self._raise_error()
             with suppress(queue.Full):
                 return self._queue.put(item, timeout=0.1)
 
-    def _complain(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog.format.schema import pack_rows
-from galgen.catalog.write.finishing import seal
-from galgen.catalog.write.ledger import Ledger, part_folder, written
+from galgen.catalog.write.finishing import finish_ledger
+from galgen.catalog.write.ledger import Ledger, part_folder
 from galgen.catalog.write.opening import allocate, leave, open_ledger
 from galgen.catalog.write.recorder import Item, Recorder
 from galgen.errors import InvalidValueError
@@ -149,7 +149,7 @@ class CatalogWriter:
         self.files = ledger.files
         records, problems = ledger.records(within)
         self.problems = tuple(problems)
-        self._written = written(records, len(self.files[0].hdus))
+        self._written = ledger.union(records)
         self.missing = self._written.missing(self.info.n)
         for number, layout in enumerate(self.files):
             allocate(ledger, number, layout, self._written)
@@ -241,7 +241,7 @@ class CatalogWriter:
         self._check_open()
         if self._recorder is not None:
             self._recorder.close()
-        seal(self._ledger)
+        finish_ledger(self._ledger)
         self._closed = True
 
     def __enter__(self) -> Self:
