@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from galgen.catalog import CatalogWriter
+from galgen.catalog.write.galaxies import GalaxyWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
 from galgen.errors import OutputError, UnfinishedError, WorkerLostError
@@ -149,7 +150,7 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
     refuse_other(ledger, run.info)
     idle.clear()
     try:
-        with closing(CatalogWriter.help(ledger, first, last)) as writer:
+        with closing(GalaxyWriter(ledger, (first, last))) as writer:
             missing = within(writer.missing, first, last)
             made = last - first - count(missing)
             for batch in run.batches(

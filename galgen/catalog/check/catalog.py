@@ -60,8 +60,7 @@ def _verify_all(path: Path, files: list[Path]) -> Report:
         categories.update(report.categories)
         not_measured.update(report.not_measured)
         at_ends.update(report.at_ends)
-    found = galaxies, asked, categories, not_measured, tuple(problems), at_ends
-    return Report(path, *found)
+    return Report(path, galaxies, asked, categories, not_measured, tuple(problems), at_ends)
 
 
 def _verify_unfinished(path: Path) -> Report:

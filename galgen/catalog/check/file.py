@@ -114,10 +114,15 @@ def verify_file(path: str | Path) -> Report:
         problems += table.problems()
         names = dict(enumerate(file.info.tree.names))
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
-        not_measured = {name: n for name, n in table.nans.items() if n}
-        clipped = {name: n for name, n in at_ends.items() if n}
-        found = len(file), _asked(file), counts, not_measured, tuple(problems), clipped
-        return Report(file.path, *found)
+        return Report(
+            file.path,
+            galaxies=len(file),
+            asked=_asked(file),
+            categories=counts,
+            not_measured={name: n for name, n in table.nans.items() if n},
+            problems=tuple(problems),
+            at_ends={name: n for name, n in at_ends.items() if n},
+        )
 
 
 def _asked(file: CatalogFile) -> int:

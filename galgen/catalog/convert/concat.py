@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
@@ -12,7 +12,7 @@ from typing import BinaryIO
 from astropy.io import fits
 
 from galgen.catalog.format import headers
-from galgen.catalog.format.hdus import RawHdu, append_hdu, data_of, raw_hdus
+from galgen.catalog.format.hdus import RawHdu, append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.parts import PARTS, Part, parts_table
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
@@ -95,7 +95,7 @@ def concatenate_catalogs(
         for path, source in zip(paths, sources, strict=True):
             for hdu in source:
                 if hdu.name in (source[0].name, PARTS):  # not copied, but what is new is from them
-                    deque(data_of(path, hdu), maxlen=0)
+                    check_data(path, hdu)
         header, data = parts_table(parts)
         append_hdu(file, header, iter((data,)))
     return sum(part.n for part in parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 
 from galgen.catalog.convert.compress import SUFFIX
-from galgen.catalog.format.hdus import append_hdu, data_of, raw_hdus
+from galgen.catalog.format.hdus import append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.tiled import BITPIX_TYPES, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
@@ -70,7 +69,7 @@ def decompress_catalog(
             if not hdu.header.get("ZIMAGE"):
                 file.writelines(data_of(path, hdu, whole=True))
                 continue
-            deque(data_of(path, hdu), maxlen=0)  # its checksum holds
+            check_data(path, hdu)
             header = image_header(hdu.header)
             expected = header["DATASUM"]
             data = _reported(_image_data(tiles[hdu.name], header), done, progress)

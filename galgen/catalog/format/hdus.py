@@ -115,6 +115,18 @@ def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
         )
 
 
+def check_data(path: Path, hdu: RawHdu) -> None:
+    """Read the data of an HDU for nothing but its checksum.
+
+    Raises
+    ------
+    CatalogError
+        If it does not hold.
+    """
+    for _ in data_of(path, hdu):
+        pass
+
+
 def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> int:
     """Write an HDU at the end of what is written, checksums included.
 
