@@ -1,4 +1,4 @@
-"""What is measured: the schema of the columns."""
+"""The columns that are measured: their names, units and meanings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from galgen.columns import Column
 def measured_columns(
     bands: Sequence[str], flux_unit: str = "", zero_point: float | None = None
 ) -> list[Column]:
-    """Schema of what :func:`galgen.measure.measure` returns, in the same order.
+    """List the columns that `galgen.measure.measure` returns, in the same order.
 
     Parameters
     ----------
@@ -25,6 +25,7 @@ def measured_columns(
     Returns
     -------
     list of Column
+        All of them float32.
     """
     flux = [
         Column(f"FLUX_{b.upper()}", "E", flux_unit, f"{b} flux within 1.5 Petrosian radii")
@@ -53,6 +54,14 @@ def measured_columns(
 
 
 def truth_columns(bands: Sequence[str], flux_unit: str = "") -> list[Column]:
-    """Schema of the fluxes of galaxies before they were observed, or that were asked for."""
+    """List the columns with fluxes of galaxies before they were observed, or as asked for.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Band names, bluest first.
+    flux_unit : str
+        Unit of the stamps' pixels; empty when they are not calibrated.
+    """
     what = "flux before PSF and noise, and as asked for where it was"
     return [Column(f"TRUE_FLUX_{b.upper()}", "E", flux_unit, f"{b} {what}") for b in bands]

@@ -36,7 +36,13 @@ def check_output(path: Path, overwrite: bool) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse an output whose folder is missing or not writable, as an `OutputError`."""
+    """Refuse an output whose folder is missing or not writable.
+
+    Raises
+    ------
+    OutputError
+        If it is.
+    """
     folder = path.parent
     if not folder.is_dir():
         raise OutputError(f"{path}: there is no folder {folder}. Create it first.")

@@ -23,10 +23,12 @@ def verify(path: str | Path) -> Report:
     Parameters
     ----------
     path : str or Path
+        The catalogue.
 
     Returns
     -------
     Report
+        With what is wrong, if anything is, in all its files together.
 
     Raises
     ------
@@ -44,6 +46,7 @@ def verify(path: str | Path) -> Report:
 
 
 def _verify_all(path: Path, files: list[Path]) -> Report:
+    """Check all files of a catalogue, as one report."""
     problems: list[str] = []
     galaxies = asked = 0
     categories: Counter[str] = Counter()
@@ -64,6 +67,7 @@ def _verify_all(path: Path, files: list[Path]) -> Report:
 
 
 def _verify_unfinished(path: Path) -> Report:
+    """Compare what is recorded of an unfinished catalogue with what is on disk."""
     try:
         ledger = Ledger(path)
     except LedgerError as error:

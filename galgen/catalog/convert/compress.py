@@ -33,11 +33,11 @@ class Compressed:
     path : Path
         The file written.
     before, after : int
-        Bytes.
+        Size in bytes of the catalogue and of this file.
     unit : str
-        Of the errors.
+        Unit of the errors, that of the flux.
     rms_error, largest_error : dict of str to float
-        Of the pixels, by band; 0 where nothing was lost.
+        Errors of the pixels, by band; 0 where nothing was lost.
     """
 
     path: Path
@@ -77,6 +77,7 @@ def compress_catalog(
     Parameters
     ----------
     path : str or Path
+        The catalogue.
     out : str or Path, optional
         File to write, by default ``<path>.fz``. It has its name once it is finished.
     quantize : float
@@ -116,7 +117,8 @@ def compress_catalog(
         if catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "one that is not compressed")
         unit = catalog.info.flux_unit
-    done, codecs = 0, {}
+    done = 0
+    codecs: dict[str, Codec] = {}
     with written_output(out) as aside:
         with aside.open("wb+") as file:
             for hdu in raw_hdus(path):
@@ -138,13 +140,13 @@ def compress_catalog(
 def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iterator[int]:
     """Append an image, compressed; yield how many stamps at a time."""
     start, n = file.tell(), hdu.header["NAXIS3"]
-    table_start = start + len(codec.header(hdu.header, 0, [0] * codec.blobs).tostring())
+    table_start = start + len(codec.header(hdu.header, 0, [0] * len(codec.blobs)).tostring())
     heap_start = table_start + n * codec.row.itemsize
     table_sum, heap_sum, heap_bytes = StreamSum(), StreamSum(), 0
-    longest = [0] * codec.blobs
+    longest = [0] * len(codec.blobs)
     for first, stamps_nhw in _stored_stamps(path, hdu):
         rows, heap = codec.compress(stamps_nhw, first)
-        blobs = [rows[name] for name in rows.dtype.names[: codec.blobs]]
+        blobs = [rows[name] for name in codec.blobs]
         for blob in blobs:
             blob[:, 1] += heap_bytes * (blob[:, 0] > 0)
         longest = [max(a, int(blob[:, 0].max())) for a, blob in zip(longest, blobs, strict=True)]
@@ -190,10 +192,12 @@ def _measure(
     path: Path, compressed: Path, codecs: dict[str, Codec]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Read all stamps of both files with CFITSIO; rms and largest difference by band."""
-    rms, largest = {}, {}
+    rms: dict[str, float] = {}
+    largest: dict[str, float] = {}
     with fitsio.FITS(path) as before, fitsio.FITS(compressed) as after:
         for name in codecs:
-            squares = most = pixels = 0
+            squares = most = 0.0
+            pixels = 0
             n = before[name].get_dims()[0]
             for start in range(0, n, _CHUNK):
                 index = slice(start, min(start + _CHUNK, n))

@@ -33,6 +33,7 @@ def decompress_catalog(
     Parameters
     ----------
     path : str or Path
+        The compressed catalogue.
     out : str or Path, optional
         File to write; by default `path` without ``.fz``. It has its name once it is finished.
     overwrite : bool
@@ -81,7 +82,7 @@ def decompress_catalog(
 
 
 def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.ndarray]:
-    """Stamps as they are stored, some at a time."""
+    """Stamps (n, h, w) as they are stored, some at a time."""
     dtype = BITPIX_TYPES[header["BITPIX"]]
     for start in range(0, header["NAXIS3"], _CHUNK):
         stamps_nhw = tiles[start : min(start + _CHUNK, header["NAXIS3"]), :, :]
@@ -94,6 +95,7 @@ def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.
 def _reported(
     data: Iterator[np.ndarray], done: int, progress: Callable[[int], None] | None
 ) -> Iterator[bytes]:
+    """Bytes of stamps; how many there were is reported whenever more are asked for."""
     for stamps_nhw in data:
         yield stamps_nhw.tobytes()
         done += len(stamps_nhw)

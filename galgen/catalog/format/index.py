@@ -30,11 +30,18 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
     Parameters
     ----------
     path : Path
+        The index, which has the name of the catalogue.
     info : RunInfo
+        The run.
     n : int
         Galaxies in all files together.
     files : sequence of (Path, Layout)
         Name of each file, and what is in it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing has been then.
     """
     width = -(-max(len(name.name) for name, _ in files) // 4) * 4  # rows of whole 4-byte words
     columns = [
@@ -53,7 +60,7 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
 
 
 def read_index(path: Path) -> list[Path] | None:
-    """Files of a catalogue of several; None if `path` is no index, or nothing at all.
+    """List the files of a catalogue of several; None if `path` is no index, or nothing at all.
 
     Raises
     ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from galgen.runinfo import RunInfo
 
 
 def run_columns(info: RunInfo) -> list[Column]:
-    """Columns of a run's catalogue, in file order.
+    """List the columns of a run's catalogue, in file order.
 
     Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table,
     which are filled up to rows of whole 4-byte words.
@@ -36,7 +37,7 @@ def run_columns(info: RunInfo) -> list[Column]:
 def catalog_columns(
     bands: Sequence[str], flux_unit: str, zero_point: float | None = None
 ) -> list[Column]:
-    """Columns that every catalogue with these bands has, in file order.
+    """List the columns that every catalogue with these bands has, in file order.
 
     Rows are a multiple of 4 bytes long, so that DATASUM parts of any rows can be added: the name
     takes 18 bytes to go with the 2 of its code.
@@ -48,7 +49,7 @@ def catalog_columns(
     flux_unit : str
         FITS unit of the fluxes.
     zero_point : float, optional
-        AB magnitude of one of it.
+        AB magnitude of one flux unit, where it is known.
     """
     return [
         # Signed, because TOPCAT turns unsigned 64-bit columns into strings.
@@ -60,30 +61,43 @@ def catalog_columns(
     ]
 
 
-def row_dtype(columns: Sequence[Column]) -> np.dtype:
-    """Structured type of one row, without gaps."""
+def row_dtype(columns: Sequence[Column]) -> np.dtype[Any]:
+    """Structured type of one row, without gaps, of columns that make whole 4-byte words."""
     dtype = np.dtype([(column.name, column.dtype) for column in columns])
     assert dtype.itemsize % 4 == 0
     return dtype
 
 
-def pack_rows(batch: GalaxyBatch, dtype: np.dtype, tree: Taxonomy = DEFAULT) -> np.ndarray:
-    """Rows of the table for a batch, with the names that its categories have in a tree.
+def pack_rows(batch: GalaxyBatch, dtype: np.dtype[Any], tree: Taxonomy = DEFAULT) -> np.ndarray:
+    """Make the rows of the table for a batch.
+
+    Parameters
+    ----------
+    batch : GalaxyBatch
+    dtype : dtype
+        Structured type of a row, see `row_dtype`.
+    tree : Taxonomy
+        Tree in which the categories have their codes and names.
+
+    Returns
+    -------
+    ndarray (n,) of `dtype`
 
     Raises
     ------
     InvalidValueError
         If a column is missing or unknown, or a category code is not in the tree.
     """
+    names = dtype.names or ()
     others = {*IDENTITY, SPARE, *batch.carried}
-    measured = [name for name in dtype.names if name not in others]
-    if unknown := [name for name in batch.carried if name not in dtype.names]:
-        raise InvalidValueError("carried columns", unknown, ", ".join(dtype.names))
+    measured = [name for name in names if name not in others]
+    if unknown := [name for name in batch.carried if name not in names]:
+        raise InvalidValueError("carried columns", unknown, ", ".join(names))
     if set(batch.measured) != set(measured):
         raise InvalidValueError("measured columns", sorted(batch.measured), ", ".join(measured))
-    unknown = (batch.category_n < 0) | (batch.category_n >= len(tree))
-    if unknown.any():
-        code = int(batch.category_n[unknown][0])
+    outside_n = (batch.category_n < 0) | (batch.category_n >= len(tree))
+    if outside_n.any():
+        code = int(batch.category_n[outside_n][0])
         raise InvalidValueError("category code", code, f"0..{len(tree) - 1}")
     rows = np.zeros(len(batch), dtype)
     rows["GALAXY_ID"] = batch.galaxy_id_n

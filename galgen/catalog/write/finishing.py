@@ -54,9 +54,9 @@ def finish(path: str | Path, partial: bool = False) -> int:
 
 
 def finish_ledger(ledger: Ledger, partial: bool = False) -> int:
-    """Finish the catalogue of a locked ledger and remove the ledger; see `finish`.
+    """Finish the catalogue of a locked ledger and remove the ledger.
 
-    Where it is killed, another call goes on.
+    Parameters, result and errors are those of `finish`. Where it is killed, another call goes on.
     """
     path, info = ledger.catalog, ledger.info
     records, problems = ledger.records()
@@ -88,7 +88,7 @@ def finish_ledger(ledger: Ledger, partial: bool = False) -> int:
 
 
 def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple[Path, Layout]]:
-    """Names of the finished files and what is in each."""
+    """Yield the name of each finished file and what is in it."""
     info = files[0].info
     stopped = f"Stopped after {kept} of {info.n} galaxies."
     for number, layout in enumerate(files):
@@ -99,7 +99,7 @@ def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple
 
 
 def _finished_file(ledger: Ledger, number: int, layout: Layout, records: list[Record]) -> Path:
-    """A file of the ledger, finished but for its name: as it is, or copied if it is shorter."""
+    """Finish a file of the ledger but for its name: as it is, or a copy if it gets shorter."""
     data, full = ledger.data(number), ledger.files[number]
     source_fd = fd = open_allocated(data, full.total_bytes)
     try:
@@ -122,7 +122,7 @@ def _finished_file(ledger: Ledger, number: int, layout: Layout, records: list[Re
 
 
 def is_finished(path: Path, info: RunInfo) -> bool:
-    """Whether a catalogue is there whole, of this very run: nothing is left to do then."""
+    """Say whether a catalogue is there whole, of this very run: nothing is left to do then."""
     return (
         all(_is_whole(name, layout) for name, layout in _targets(path, plan_files(info), info.n))
         and path.is_file()
@@ -130,6 +130,7 @@ def is_finished(path: Path, info: RunInfo) -> bool:
 
 
 def _is_whole(path: Path, layout: Layout) -> bool:
+    """Whether a finished file of this layout is there."""
     header = checksum.header_bytes(layout.hdus[0].header, 0)
     if not path.is_file() or path.stat().st_size != layout.total_bytes:
         return False
@@ -138,7 +139,7 @@ def _is_whole(path: Path, layout: Layout) -> bool:
 
 
 def what_is_missing(path: Path, info: RunInfo, done: Written) -> str:
-    """What is missing of an unfinished catalogue, as text."""
+    """Say what is missing of an unfinished catalogue of which `done` is recorded, for people."""
     missing = done.missing(info.n)
     ranges = ", ".join(f"{start}..{stop - 1}" for start, stop in missing[:_MAX_RANGES])
     more = f" and {len(missing) - _MAX_RANGES} more ranges" if len(missing) > _MAX_RANGES else ""

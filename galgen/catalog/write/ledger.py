@@ -29,7 +29,7 @@ _RUN = "run.json"
 
 
 class Record(NamedTuple):
-    """Galaxies `start` to before `stop` are on disk; their data sum to `sums`, per HDU."""
+    """Says that galaxies `start` to before `stop` are on disk and sum to `sums`, per HDU."""
 
     start: int
     stop: int
@@ -42,7 +42,7 @@ class Record(NamedTuple):
 
 
 def part_folder(catalog: Path) -> Path:
-    """Where a catalogue is while it is unfinished."""
+    """Name the folder that a catalogue is in while it is unfinished."""
     return catalog.with_name(f"{catalog.name}.part")
 
 
@@ -52,10 +52,12 @@ class Ledger:
     Parameters
     ----------
     catalog : Path
+        The finished catalogue that is to be.
 
     Attributes
     ----------
     catalog, folder : Path
+        The same, and the folder with the ledger and the files as they grow.
     info : RunInfo
         The run.
     overwrite : bool
@@ -149,15 +151,15 @@ class Ledger:
 
     @cached_property
     def files(self) -> tuple[Layout, ...]:
-        """Where everything goes, in each file."""
+        """Layout of each file: where everything goes."""
         return plan_files(self.info)
 
     def data(self, number: int) -> Path:
-        """Where a file of the catalogue grows."""
+        """Path of file `number` of the catalogue while it grows."""
         return self.folder / f"{number}.data"
 
     def differences(self, info: RunInfo) -> list[str]:
-        """Settings of another run that differ, as text."""
+        """List the settings of another run that differ, as text."""
         ours, theirs = self.info.to_json(), info.to_json()
         return [
             f"{name} {ours.get(name)!r}, now {theirs.get(name)!r}"
@@ -176,16 +178,23 @@ class Ledger:
         body = {"start": record.start, "stop": record.stop, "sums": list(record.sums)}
         _write_json(self.folder / record.name, body)
         sync_folder(self.folder)
-        if replaces is not None:  # a kill before leaves both, which `read` understands
+        if replaces is not None:  # a kill before leaves both, which `records` understands
             (self.folder / replaces.name).unlink(missing_ok=True)
 
     def records(self, within: tuple[int, int] | None = None) -> tuple[list[Record], list[str]]:
-        """What is on disk for good: records by galaxy, and what is wrong with others.
+        """Read what is on disk for good: records by galaxy, and what is wrong with others.
 
         Parameters
         ----------
         within : (first, last), optional
             Only records that have galaxies `first` to before `last`.
+
+        Returns
+        -------
+        records : list of Record
+            None of which overlap, in the order of galaxies.
+        problems : list of str
+            One line per record that cannot be used: its galaxies count as missing.
         """
         records, problems = [], []
         first, last = within or (0, self.info.n)
@@ -217,11 +226,17 @@ class Ledger:
         return union
 
     def sweep(self) -> None:
-        """Remove what kills have left beside a ledger that is locked alone."""
+        """Remove what kills have left beside the ledger, which is locked alone."""
         remove_leftovers(self.folder)
 
     def remove(self) -> None:
-        """Remove the ledger and what is with it, in one step as far as others can see."""
+        """Remove the ledger and what is with it, in one step as far as others can see.
+
+        Raises
+        ------
+        OSError
+            If it must not be removed.
+        """
         remove_folder(self.folder)
         self.close()
 
@@ -247,5 +262,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _digest(body: dict[str, Any]) -> str:
+    """SHA-256 of JSON, whatever the order of its keys."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
