@@ -95,7 +95,7 @@ def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.
 def _reported(
     data: Iterator[np.ndarray], done: int, progress: Callable[[int], None] | None
 ) -> Iterator[bytes]:
-    """Bytes of stamps; how many there were is reported whenever more are asked for."""
+    """Pass stamps on as bytes; report how many there were whenever more are asked for."""
     for stamps_nhw in data:
         yield stamps_nhw.tobytes()
         done += len(stamps_nhw)
