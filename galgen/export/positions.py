@@ -64,9 +64,9 @@ class Positions:
         Parameters
         ----------
         number : int
-            Of the part among those of the catalogue.
+            Number of the part among those of the catalogue.
         part : Part
-            That the galaxies are of.
+            The part itself.
         start, stop : int
             Rows of the catalogue, `start` to before `stop`.
 

@@ -73,10 +73,11 @@ def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None
     Parameters
     ----------
     ledger : Ledger
+        The ledger of the catalogue.
     number : int
         Which file of the catalogue.
     layout : Layout
-        Of that file.
+        Layout of that file.
     done : Written
         What is recorded.
 

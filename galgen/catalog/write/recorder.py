@@ -41,8 +41,9 @@ class Recorder:
     Parameters
     ----------
     ledger : Ledger
+        The ledger, whose folder has the files.
     layouts : sequence of Layout
-        One of each file.
+        Layout of each file.
 
     Attributes
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,3 +121,13 @@ def test_what_does_not_fit(tmp_path: Path, info: RunInfo):
 
 def test_identity_is_what_comes_first():
     assert tuple(c.name for c in catalog_columns(("g",), "adu"))[:4] == IDENTITY
+
+
+def test_columns_are_kept_in_json_under_these_names():
+    """Ledgers of unfinished catalogues have them."""
+    text = """{"name": "MAG", "form": "I", "unit": "mag", "description": "scaled",
+    "cards": [["TNULL", -1], ["TSCAL", 0.001], ["TZERO", 20.0]]}"""
+    column = next(column for column in COLUMNS if column.name == "MAG")
+    info = run_info(carried=(column,))
+    assert info.to_json()["carried"] == [json.loads(text)]
+    assert RunInfo.from_json(info.to_json() | {"carried": [json.loads(text)]}) == info
