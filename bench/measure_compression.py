@@ -20,7 +20,7 @@ import typer
 
 from bench.record import save
 from galgen.catalog import CatalogFile
-from galgen.catalog.convert.compress import compress
+from galgen.catalog.convert.compress import compress_catalog
 from galgen.measure import detect, measure
 
 RELATIVE = ("FLUX_", "HALF_LIGHT_RADIUS", "SNR")
@@ -42,7 +42,7 @@ def main(
     results = {}
     for name, options in settings.items():
         with tempfile.TemporaryDirectory() as folder:
-            done = compress(catalog, Path(folder) / "cat.fits.fz", **options)
+            done = compress_catalog(catalog, Path(folder) / "cat.fits.fz", **options)
             with CatalogFile(done.path) as file:
                 found_nbhw = file.stamps(slice(n))
         error_b = np.sqrt(((found_nbhw - wanted_nbhw) ** 2).mean((0, 2, 3), dtype=np.float64))

@@ -15,7 +15,7 @@ import torch
 
 from galgen import __version__
 from galgen.system.device import device_kind, pick_device
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 
 def environment() -> dict[str, Any]:
@@ -39,7 +39,8 @@ def save(path: Path | None, results: dict[str, Any]) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(environment() | results, indent=1) + "\n"
-        write_atomically(path, lambda aside: aside.write_text(text))
+        with written_aside(path) as aside:
+            aside.write_text(text)
 
 
 def _triton_version() -> str | None:

@@ -21,22 +21,27 @@ class GalaxyBatch:
 
     Attributes
     ----------
-    galaxy_id_n : ndarray (N,) int64
+    galaxy_id_n : ndarray (n,) int64
         Index of each galaxy in the run, consecutive and rising.
-    category_n : ndarray (N,) int16
+    category_n : ndarray (n,) int16
         Category codes asked for, of the run's tree.
-    stamps_nbhw : ndarray (N, B, H, W) float32
+    stamps_nbhw : ndarray (n, b, h, w) float32
         Flux per pixel, bluest band first. Big-endian where made on a GPU: the bytes of a FITS file.
-    measured : mapping of str to ndarray (N,) float32
+    measured : mapping of str to ndarray (n,) float32
         Columns of `galgen.measure.measured_columns`.
     bands : tuple of str
         Band names.
     seed : int
         Seed of the run; (seed, galaxy_id) identifies a galaxy.
-    stamp_sums_nb : ndarray (N, B) uint32, optional
+    stamp_sums_nb : ndarray (n, b) uint32, optional
         FITS checksum (``DATASUM``) of each stamp of each band, of big-endian stamps.
-    carried : mapping of str to ndarray (N, ...)
+    carried : mapping of str to ndarray (n, ...)
         Columns carried over from an input table, as FITS holds them (`RunInfo.carried`).
+
+    Raises
+    ------
+    InvalidValueError
+        If shapes or types do not fit.
     """
 
     galaxy_id_n: np.ndarray
@@ -72,7 +77,7 @@ class GalaxyBatch:
         return len(self.galaxy_id_n)
 
     def part(self, start: int, stop: int) -> GalaxyBatch:
-        """The galaxies `start` to before `stop` of the run, all of which are in the batch."""
+        """Take the galaxies `start` to before `stop` of the run, all of which are in the batch."""
         first = int(self.galaxy_id_n[0])
         rows = slice(start - first, stop - first)
         sums_nb = self.stamp_sums_nb

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from astropy.io import fits
 
 from galgen.errors import InvalidValueError
 
@@ -28,7 +30,7 @@ _BOILERPLATE = "label for field"  # CFITSIO's comment on every TTYPE
 
 
 @dataclass(frozen=True)
-class FitsColumn:
+class Column:
     """A column, by the cards that describe it.
 
     Attributes
@@ -46,14 +48,28 @@ class FitsColumn:
     cards: tuple[tuple[str, str | int | float], ...] = ()
 
     @property
-    def variable(self) -> bool:
-        """Whether rows differ in length: their values are outside the table."""
-        return self._parts()[1] in "PQ"
+    def kind(self) -> tuple[int, str]:
+        """How many elements are in a row, and the letter of their type.
+
+        Raises
+        ------
+        InvalidValueError
+            If `form` is not a type of FITS.
+        """
+        match = _FORM.match(self.form)
+        if match is None or match[2] not in {*_TYPES, *"AXPQ"}:
+            raise InvalidValueError(f"TFORM of column {self.name}", self.form, "a FITS table type")
+        return int(match[1] or 1), match[2]
 
     @property
-    def dtype(self) -> np.dtype:
+    def variable(self) -> bool:
+        """Whether rows differ in length: their values are outside the table."""
+        return self.kind[1] in "PQ"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
         """Type of the bytes in a row, big-endian; a vector is a subarray."""
-        count, letter = self._parts()
+        count, letter = self.kind
         if letter in "PQ":
             return np.dtype(f"V{count * (8 if letter == 'P' else 16)}")
         if letter == "A":
@@ -64,14 +80,24 @@ class FitsColumn:
         return one if count == 1 else np.dtype((one, (count,)))
 
     def numbers(self, raw: np.ndarray) -> np.ndarray:
-        """Values of raw numbers as float64, scaled, NaN where they are TNULL.
+        """Convert raw numbers to what they stand for.
+
+        Parameters
+        ----------
+        raw : ndarray
+            As they are in the file, of type `dtype`.
+
+        Returns
+        -------
+        ndarray float64
+            Of the same shape: scaled by TSCAL and TZERO, NaN where the number is TNULL.
 
         Raises
         ------
         InvalidValueError
             If the column holds no real numbers, or several per row.
         """
-        count, letter = self._parts()
+        count, letter = self.kind
         if letter not in "BIJKED" or count != 1:
             raise InvalidValueError(f"type of column {self.name}", self.form, "one number per row")
         cards = dict(self.cards)
@@ -81,31 +107,26 @@ class FitsColumn:
         scale, zero = float(cards.get("TSCAL", 1)), float(cards.get("TZERO", 0))
         return values if (scale, zero) == (1, 0) else values * scale + zero
 
-    def _parts(self) -> tuple[int, str]:
-        match = _FORM.match(self.form)
-        if match is None or match[2] not in {*_TYPES, *"AXPQ"}:
-            raise InvalidValueError(f"TFORM of column {self.name}", self.form, "a FITS table type")
-        return int(match[1] or 1), match[2]
 
+def read_columns(header: fits.Header) -> list[Column]:
+    """Read the columns of a binary table from its header.
 
-def read_columns(header: Mapping[str, object]) -> list[FitsColumn]:
-    """The columns of a binary table, from its header.
+    A column without ``TCOMMn`` is described by the comment of its ``TTYPEn``, if it has one that
+    says more than CFITSIO's.
 
     Raises
     ------
     KeyError
         If a card is missing.
     """
-    comments = getattr(header, "comments", {})
     columns = []
     for i in range(1, int(header["TFIELDS"]) + 1):
-        name = str(header.get(f"TTYPE{i}", f"col{i}")).strip()
-        comment = comments[f"TTYPE{i}"] if f"TTYPE{i}" in header and comments else ""
+        comment = header.comments[f"TTYPE{i}"] if f"TTYPE{i}" in header else ""
         if comment.startswith(_BOILERPLATE):
             comment = ""
         columns.append(
-            FitsColumn(
-                name,
+            Column(
+                str(header.get(f"TTYPE{i}", f"col{i}")).strip(),
                 str(header[f"TFORM{i}"]).strip(),
                 str(header.get(f"TUNIT{i}", "")).strip(),
                 str(header.get(f"TCOMM{i}", "") or comment).strip(),
@@ -115,6 +136,6 @@ def read_columns(header: Mapping[str, object]) -> list[FitsColumn]:
     return columns
 
 
-def row_type(columns: list[FitsColumn]) -> np.dtype:
+def numbered_dtype(columns: Sequence[Column]) -> np.dtype[Any]:
     """Structured type of a row; fields are numbered, since names may repeat or differ in case."""
     return np.dtype([(f"{i}", column.dtype) for i, column in enumerate(columns)])

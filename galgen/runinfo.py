@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.settings import JsonConfig, as_tuples
 
 
@@ -63,7 +63,7 @@ class RunInfo(JsonConfig):
         Name of the user's function that had a hand in the pixels.
     like, like_sha256, like_rows : str, str, int, or None
         Name, digest and length of the table that galaxies were made after.
-    carried : tuple of FitsColumn
+    carried : tuple of Column
         Columns carried over from it, under the names they have here.
     stamps : str
         How they are stored: 'float32', 'int16' or 'none'.
@@ -108,7 +108,7 @@ class RunInfo(JsonConfig):
     like: str | None = None
     like_sha256: str | None = None
     like_rows: int | None = None
-    carried: tuple[FitsColumn, ...] = ()
+    carried: tuple[Column, ...] = ()
     stamps: str = "float32"
     scaling: tuple[tuple[float, float], ...] = ()
     tree: Taxonomy = DEFAULT
@@ -129,7 +129,7 @@ class RunInfo(JsonConfig):
         TypeError, KeyError
             If it is no mapping, or says of columns that are carried over what none can be.
         """
-        carried = tuple(FitsColumn(**as_tuples(column)) for column in data["carried"])
+        carried = tuple(Column(**as_tuples(column)) for column in data["carried"])
         # Ledgers from before there were other trees have none.
         tree = Taxonomy.from_json(data["tree"]) if "tree" in data else DEFAULT
         return super().from_json({**data, "carried": carried, "tree": tree})

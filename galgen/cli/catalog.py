@@ -28,9 +28,12 @@ def schema(
     form: Annotated[str, Option("--format", help="table, json, csv or md.")] = "table",
 ) -> None:
     """Show the columns and header cards of catalogues: name, type, unit and meaning."""
-    from galgen.catalog.read.describe import describe, describe_file, render, sections
+    from galgen.catalog.read.describe import describe_bands, describe_file, render, sections
 
-    entries = describe(bands.split(","), flux_unit) if catalog is None else describe_file(catalog)
+    if catalog is None:
+        entries = describe_bands(bands.split(","), flux_unit)
+    else:
+        entries = describe_file(catalog)
     if form != "table":
         typer.echo(render(entries, form))
         return
@@ -57,12 +60,12 @@ def cat(
     Bands, columns, stamp shape, units and calibration must agree; weights, seeds and requests may
     differ.
     """
-    from galgen.catalog.convert.concat import concatenate
+    from galgen.catalog.convert.concat import concatenate_catalogs
     from galgen.cli.progress import ProgressLine, human_bytes
 
     total = sum(path.stat().st_size for path in catalogs if path.is_file())
     with ProgressLine(total, "bytes", quiet=quiet) as line:
-        count = concatenate(catalogs, out, overwrite, line.update)
+        count = concatenate_catalogs(catalogs, out, overwrite, line.update)
     if not quiet:
         typer.echo(f"{out}: {count:,} galaxies, {human_bytes(out.stat().st_size)}")
 
@@ -92,13 +95,13 @@ def compress(
         total = len(opened) * len(opened.bands)
     with ProgressLine(total, "stamps", quiet=quiet) as line:
         if decompress:
-            from galgen.catalog.convert.decompress import decompress as undo
+            from galgen.catalog.convert.decompress import decompress_catalog
 
-            written = undo(catalog, out, overwrite, line.update)
+            written = decompress_catalog(catalog, out, overwrite, line.update)
             text = f"{written}: {human_bytes(written.stat().st_size)}"
         else:
-            from galgen.catalog.convert.compress import compress as run
+            from galgen.catalog.convert.compress import compress_catalog
 
-            text = str(run(catalog, out, q, lossless, overwrite, line.update))
+            text = str(compress_catalog(catalog, out, q, lossless, overwrite, line.update))
     if not quiet:
         typer.echo(text)

@@ -49,7 +49,7 @@ def evaluate(
     import json
 
     from galgen.evaluation import evaluate as compare
-    from galgen.system.files import check_output, write_atomically
+    from galgen.system.files import check_output, written_aside
 
     if out is not None:
         check_output(out, overwrite)
@@ -57,7 +57,8 @@ def evaluate(
     typer.echo(found.table())
     if out is not None:
         text = json.dumps(found.to_json(), indent=1) + "\n"
-        write_atomically(out, lambda aside: aside.write_text(text))
+        with written_aside(out) as aside:
+            aside.write_text(text)
 
 
 def verify(catalog: Catalog) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy import units
 
 from galgen import __version__
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError, MissingPackageError
-from galgen.export.partition import Partition, partition
+from galgen.export.partition import Partition, partition_pixels
 from galgen.export.positions import Positions, Range
-from galgen.system.files import check_folder_output, written_aside
+from galgen.system.files import check_folder_output, written_output
 
 ROWS = 1_000_000
 _HEALPIX, _ORDER = "_healpix_29", 29
@@ -43,6 +44,7 @@ def export_hats(
     Parameters
     ----------
     catalog_path : str or Path
+        The catalogue.
     out : str or Path
         Folder to write; its name is that of the HATS catalogue. It has its name once it is
         finished.
@@ -83,13 +85,13 @@ def export_hats(
     if rows < 1:
         raise InvalidValueError("rows", rows, "1 or more per partition")
     check_folder_output(out, overwrite, _is_export)
-    with CatalogFile(catalog_path) as catalog, written_aside(out) as aside:
+    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
         positions = Positions(catalog, ra, dec)
         counts = np.zeros(12 * 4**_FINEST, np.int64)
         for chunk in _located(catalog, positions):
             pixel, n = np.unique(_coarser(chunk[_HEALPIX]), return_counts=True)
             counts[pixel] += n
-        partitions, owner = partition(counts, rows)
+        partitions, owner = partition_pixels(counts, rows)
         scratch = aside / ".scratch"
         (aside / "dataset").mkdir(parents=True)
         _scatter(scratch, _located(catalog, positions), partitions, owner, progress)
@@ -105,6 +107,7 @@ def export_hats(
 
 
 def _pyarrow() -> Any:
+    """Import pyarrow, and astropy-healpix for later: only this export needs them."""
     try:
         import astropy_healpix  # noqa: F401
         import pyarrow
@@ -115,28 +118,29 @@ def _pyarrow() -> Any:
 
 
 def _coarser(healpix_n: np.ndarray) -> np.ndarray:
-    return healpix_n >> 2 * (_ORDER - _FINEST)
+    """Pixels of the finest order of partitions, of pixels of the order in the catalogue."""
+    coarser_n: np.ndarray = healpix_n >> 2 * (_ORDER - _FINEST)
+    return coarser_n
 
 
-def _row(catalog: CatalogFile, positions: Positions) -> np.dtype:
-    """One row: that of the catalogue in native byte order, and what is added."""
+def _row(catalog: CatalogFile, positions: Positions) -> np.dtype[Any]:
+    """Structured type of a row: that of the catalogue in native byte order, and what is added."""
     row = catalog.rows.dtype
-    fields = [(name, row[name].newbyteorder("=")) for name in row.names]
+    fields = [(name, row[name].newbyteorder("=")) for name in catalog.column_names]
     drawn = [(name, np.dtype("f8")) for name in positions.columns if positions.drawn]
     return np.dtype([(_HEALPIX, np.dtype("i8")), *fields, *drawn])
 
 
 def _located(catalog: CatalogFile, positions: Positions) -> Iterator[np.ndarray]:
-    """The rows of the table with their positions, some at a time."""
-    from astropy import units
-    from astropy_healpix import lonlat_to_healpix
+    """Yield the rows of the table with their positions, some at a time."""
+    from astropy_healpix import lonlat_to_healpix  # not everybody has it, see `_pyarrow`
 
     dtype = _row(catalog, positions)
     for number, part in enumerate(catalog.parts):
         for start in range(part.start, part.stop, _CHUNK):
             stop = min(start + _CHUNK, part.stop)
             chunk = np.empty(stop - start, dtype)
-            for name in catalog.rows.dtype.names:
+            for name in catalog.column_names:
                 chunk[name] = catalog.rows[name][start:stop]
             ra_n, dec_n = positions.of(number, part, start, stop)
             if positions.drawn:
@@ -174,10 +178,10 @@ def _scatter(
 
 
 def _schema(pyarrow: Any, catalog: CatalogFile, positions: Positions) -> Any:
-    hdu = catalog.hdus["CATALOG"]
+    """Make the schema of the parquet files, with unit and description of each column."""
     fields = [pyarrow.field(_HEALPIX, pyarrow.int64(), nullable=False)]
-    for i, column in enumerate(hdu.columns, 1):
-        about = {"unit": column.unit, "description": hdu.header.get(f"TCOMM{i}")}
+    for column in catalog.columns:
+        about = {"unit": column.unit, "description": column.description}
         about = {key: value for key, value in about.items() if value}
         fields.append(_field(pyarrow, column.name, catalog.rows.dtype[column.name], about))
     for name in positions.columns if positions.drawn else ():
@@ -186,7 +190,8 @@ def _schema(pyarrow: Any, catalog: CatalogFile, positions: Positions) -> Any:
     return pyarrow.schema(fields)
 
 
-def _field(pyarrow: Any, name: str, dtype: np.dtype, about: dict[str, str]) -> Any:
+def _field(pyarrow: Any, name: str, dtype: np.dtype[Any], about: dict[str, str]) -> Any:
+    """Field of a column of a NumPy type: a list of fixed size where that is a subarray."""
     base = dtype.base.newbyteorder("=")
     kind = pyarrow.string() if base.kind == "S" else pyarrow.from_numpy_dtype(base)
     if dtype.shape:
@@ -198,7 +203,7 @@ def _write(
     pyarrow: Any,
     dataset: Path,
     scratch: Path,
-    row: np.dtype,
+    row: np.dtype[Any],
     partitions: list[Partition],
     schema: Any,
 ) -> None:
@@ -223,6 +228,7 @@ def _write(
 
 
 def _array(pyarrow: Any, values: np.ndarray, kind: Any) -> Any:
+    """Values (n,) or (n, k) as an array of pyarrow."""
     if values.ndim > 1:
         flat = pyarrow.array(values.reshape(-1))
         return pyarrow.FixedSizeListArray.from_arrays(flat, type=kind)
@@ -234,6 +240,7 @@ def _array(pyarrow: Any, values: np.ndarray, kind: Any) -> Any:
 def _properties(
     name: str, catalog: CatalogFile, positions: Positions, partitions: list[Partition], rows: int
 ) -> str:
+    """Text of ``hats.properties``."""
     info = catalog.info
     weights = f"{info.model} {info.weights_sha256}"
     fluxes = f"{info.flux_unit} ({info.flux_calibration})"
@@ -260,6 +267,7 @@ def _properties(
 
 
 def _is_export(folder: Path) -> bool:
+    """Whether `export_hats` has written a folder."""
     try:
         return "hats_builder=galgen " in (folder / "hats.properties").read_text()
     except (OSError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from galgen.catalog import CatalogFile
 from galgen.runinfo import RunInfo
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # galaxies read at a time
 _CHUNK_BYTES = 1 << 18  # of stamps in a chunk of the file: small enough to read one galaxy
@@ -28,14 +28,15 @@ def export_hdf5(
 ) -> int:
     """Write a catalogue as HDF5.
 
-    Data set ``flux`` (N, bands, H, W) float32, beside it ``category`` and ``id``
-    (``<SEED>-<GALAXY_ID>``) of (N,): what `galgen.data.open_stamps` reads. Group ``catalog`` has
+    Data set ``flux`` (n, b, h, w) float32, beside it ``category`` and ``id``
+    (``<SEED>-<GALAXY_ID>``) of (n,): what `galgen.data.open_stamps` reads. Group ``catalog`` has
     every column of the table, with attributes ``unit`` and ``description``. Provenance is in the
     attributes of the file. Equal catalogues give equal bytes, with equal versions of HDF5.
 
     Parameters
     ----------
     catalog_path : str or Path
+        The catalogue.
     out : str or Path
         File to write. It has its name once it is finished.
     overwrite : bool
@@ -61,7 +62,7 @@ def export_hdf5(
     out = Path(out)
     check_output(out, overwrite)
     filters = {"shuffle": True, "compression": "gzip", "compression_opts": _GZIP_LEVEL}
-    with CatalogFile(catalog_path) as catalog, written_aside(out) as aside:
+    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
         with h5py.File(aside, "w") as file:
             _export(catalog, file, filters if compress else {}, progress)
         return len(catalog)
@@ -73,6 +74,7 @@ def _export(
     filters: dict[str, object],
     progress: Callable[[int], None] | None,
 ) -> None:
+    """Write attributes, the table and the stamps to a file that is open."""
     n, info = len(catalog), catalog.info
     file.attrs.update(_attributes(info))
     shape = (len(info.bands), info.height, info.width)
@@ -82,9 +84,10 @@ def _export(
     )
     flux.attrs.update(bands=",".join(info.bands), unit=info.flux_unit)
     group = file.create_group("catalog")
-    for name, dtype, unit, description in _columns(catalog):
-        column = group.create_dataset(name, (n, *dtype.shape), dtype.base)
-        column.attrs.update(unit=unit, description=description)
+    for column in catalog.columns:
+        dtype = catalog.rows.dtype[column.name].newbyteorder("=")
+        values = group.create_dataset(column.name, (n, *dtype.shape), dtype.base)
+        values.attrs.update(unit=column.unit, description=column.description)
     names = catalog.rows.dtype["CATEGORY_NAME"]
     file.create_dataset("category", (n,), names)
     file.create_dataset("id", (n,), "S40")
@@ -92,8 +95,8 @@ def _export(
         index = slice(start, min(start + _CHUNK, n))
         rows = catalog.rows[index]
         flux[index] = catalog.stamps(index)
-        for name, column in group.items():
-            column[index] = rows[name]
+        for name, values in group.items():
+            values[index] = rows[name]
         file["category"][index] = rows["CATEGORY_NAME"]
         pairs = zip(rows["SEED"].tolist(), rows["GALAXY_ID"].tolist(), strict=True)
         file["id"][index] = np.array([f"{seed}-{i}" for seed, i in pairs], "S40")
@@ -101,15 +104,8 @@ def _export(
             progress(index.stop)
 
 
-def _columns(catalog: CatalogFile) -> Iterator[tuple[str, np.dtype, str, str]]:
-    """Name, native type, unit and description of each column."""
-    hdu = catalog.hdus["CATALOG"]
-    for i, column in enumerate(hdu.columns, 1):
-        dtype = catalog.rows.dtype[column.name].newbyteorder("=")
-        yield column.name, dtype, column.unit or "", hdu.header.get(f"TCOMM{i}", "")
-
-
 def _attributes(info: RunInfo) -> dict[str, object]:
+    """Provenance as attributes of the file; what a run does not have is left out."""
     values = {field.name: getattr(info, field.name) for field in fields(info)}
     values |= {"bands": ",".join(info.bands), "versions": json.dumps(dict(info.versions))}
     values["unit"] = values.pop("flux_unit")

@@ -19,7 +19,7 @@ from galgen.errors import CatalogError, InvalidValueError
 from galgen.pictures.display import display_stretch, shown, to_display
 from galgen.pictures.grid import rgb
 from galgen.pixels.lupton import LuptonStretch
-from galgen.system.files import check_folder_output, check_output, written_aside
+from galgen.system.files import check_folder_output, check_output, written_output
 
 _CHUNK = 256  # stamps read at a time
 _GENERATED = "generated"  # key of galgen.json that tells an export from data of another origin
@@ -94,6 +94,7 @@ def _export(
     write: Callable[[str, Iterable[bytes]], None],
     progress: Callable[[int], None] | None,
 ) -> int:
+    """Hand over every file of the export, by name; return the number of galaxies."""
     stretch = display_stretch(catalog.info, catalog.stamps(slice(_CHUNK)))
     settings = json.dumps(_settings(catalog, stretch), indent=1) + "\n"
     write("galgen.json", [settings.encode()])
@@ -108,10 +109,14 @@ def _export(
 
 
 def _settings(catalog: CatalogFile, stretch: LuptonStretch) -> dict[str, object]:
-    """What `galgen.data.read_imagefolder` has to know."""
+    """List what `galgen.data.read_imagefolder` has to know, by name, as JSON has it."""
     bands = [catalog.bands[i] for i in shown(len(catalog.bands))]
     info = catalog.info
-    settings = {"bands": bands, "lupton": info.lupton, "pixel_scale": info.pixel_scale}
+    settings: dict[str, object] = {
+        "bands": bands,
+        "lupton": info.lupton,
+        "pixel_scale": info.pixel_scale,
+    }
     if info.lupton is None:  # not one of the named stretches, but flux can still be had
         settings["stretch"] = asdict(stretch)
     provenance = ("request", "seed", "model", "weights_sha256", "training_set", "credit")
@@ -119,6 +124,7 @@ def _settings(catalog: CatalogFile, stretch: LuptonStretch) -> dict[str, object]
 
 
 def _labels(catalog: CatalogFile) -> Iterator[bytes]:
+    """Yield the lines of ``labels.csv``."""
     yield ",".join(_HEADER).encode() + b"\n"
     for _, galaxies in _chunks(catalog):
         lines = (
@@ -130,7 +136,7 @@ def _labels(catalog: CatalogFile) -> Iterator[bytes]:
 
 
 def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, int]]]]:
-    """Rows, and for each the name of its image, an id of the galaxy and SEED."""
+    """Yield rows, and for each the name of its image, an id of the galaxy and its SEED."""
     tree = catalog.info.tree
     for number, part in enumerate(catalog.parts):
         # Where catalogues were put together, GALAXY_ID and even SEED are there more than once.
@@ -155,6 +161,7 @@ def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, 
 
 
 def _png(image_hwc: np.ndarray) -> bytes:
+    """Encode an image of bytes, (h, w, c)."""
     file = io.BytesIO()
     Image.fromarray(image_hwc).save(file, format="PNG")
     return file.getvalue()
@@ -162,8 +169,8 @@ def _png(image_hwc: np.ndarray) -> bytes:
 
 @contextmanager
 def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write entries of a zip file."""
-    with written_aside(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+    """Give a function that writes entries of a zip file."""
+    with written_output(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
 
         def write(name: str, parts: Iterable[bytes]) -> None:
             entry = zipfile.ZipInfo(name, _EPOCH)
@@ -176,8 +183,8 @@ def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
-    """Write files in a folder."""
-    with written_aside(out) as aside:
+    """Give a function that writes files in a folder."""
+    with written_output(out) as aside:
         aside.mkdir()
 
         def write(name: str, parts: Iterable[bytes]) -> None:
@@ -190,6 +197,7 @@ def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
 
 
 def _is_export(folder: Path) -> bool:
+    """Whether `export_imagefolder` has written a folder."""
     try:
         return _GENERATED in json.loads((folder / "galgen.json").read_text())
     except (OSError, TypeError, ValueError):

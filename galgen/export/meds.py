@@ -18,7 +18,7 @@ import torch
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.measure.segments import maps
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 NEIGHBOUR = -1  # in seg_cutouts; galaxies have their `number`, sky is 0
 UNKNOWN = -9999
@@ -89,7 +89,7 @@ def export_meds(
             check_output(path, overwrite)
         files = []
         for path in paths:
-            aside = stack.enter_context(written_aside(path))
+            aside = stack.enter_context(written_output(path))
             files.append(stack.enter_context(fitsio.FITS(aside, "rw", clobber=True)))
         for file, band in zip(files, info.bands, strict=True):
             _write_tables(file, catalog, band)
@@ -101,6 +101,7 @@ def export_meds(
 
 
 def _write_tables(file: fitsio.FITS, catalog: CatalogFile, band: str) -> None:
+    """Write all tables of the file of one band."""
     for start in range(0, len(catalog), _CHUNK):
         rows = _object_data(catalog, start, min(start + _CHUNK, len(catalog)))
         if start == 0:
@@ -144,9 +145,9 @@ def _write_tables(file: fitsio.FITS, catalog: CatalogFile, band: str) -> None:
 
 
 def _object_data(catalog: CatalogFile, start: int, stop: int) -> np.ndarray:
-    """Rows `start` to `stop` of the table of objects."""
+    """Rows `start` to before `stop` of the table of objects, (n,)."""
     info, rows = catalog.info, catalog.rows[start:stop]
-    names = {name.upper(): name for name in rows.dtype.names}
+    names = {name.upper(): name for name in catalog.column_names}
     integers = ("file_id", "start_row", "orig_start_row", "orig_start_col")
     numbers = ("orig_row", "orig_col", "cutout_row", "cutout_col")
     jacobian = ("dudrow", "dudcol", "dvdrow", "dvdcol")
@@ -192,7 +193,7 @@ def _object_data(catalog: CatalogFile, start: int, stop: int) -> np.ndarray:
 def _write_images(
     files: list[fitsio.FITS], catalog: CatalogFile, progress: Callable[[int], None] | None
 ) -> None:
-    """One extension after another, since each must be complete before the next is begun."""
+    """Write one extension after another, each of which must be complete before the next."""
     pixels = len(catalog) * catalog.info.width**2
     for name, dtype in _IMAGES.items():
         for file in files:
@@ -205,7 +206,7 @@ def _write_images(
 
 
 def _cutouts(catalog: CatalogFile, name: str) -> Iterator[tuple[int, np.ndarray]]:
-    """First galaxy and cutouts (bands, n, H, W) of one kind, some at a time."""
+    """Yield the first galaxy and the cutouts (b, n, h, w) of one kind, some at a time."""
     for start in range(0, len(catalog), _CHUNK):
         stamps_nbhw = catalog.stamps(slice(start, min(start + _CHUNK, len(catalog))))
         if name == "image_cutouts":

@@ -16,9 +16,9 @@ class Partition:
     Attributes
     ----------
     order, pixel : int
-        HEALPix, nested.
+        HEALPix order and number of the pixel, nested.
     start, n : int
-        Place among the rows sorted by partition.
+        Its first row and how many it has, among the rows sorted by partition.
     """
 
     order: int
@@ -28,19 +28,20 @@ class Partition:
 
     @property
     def path(self) -> str:
-        """Path below ``dataset``."""
+        """Path of its parquet file below ``dataset``."""
         folder = self.pixel // 10_000 * 10_000
         return f"Norder={self.order}/Dir={folder}/Npix={self.pixel}.parquet"
 
 
-def partition(counts: np.ndarray, rows: int) -> tuple[list[Partition], np.ndarray]:
-    """The largest HEALPix pixels that have at most `rows` galaxies each, and none that are empty.
+def partition_pixels(counts: np.ndarray, rows: int) -> tuple[list[Partition], np.ndarray]:
+    """Find the largest HEALPix pixels that have at most `rows` galaxies each, and one at least.
 
     Parameters
     ----------
     counts : ndarray (12 * 4^order,) int64
         Galaxies in each nested pixel of the finest order.
     rows : int
+        Most galaxies in a pixel.
 
     Returns
     -------

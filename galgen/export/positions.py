@@ -42,7 +42,7 @@ class Positions:
     """
 
     def __init__(self, catalog: CatalogFile, ra: Range | None, dec: Range | None) -> None:
-        names = {name.upper(): name for name in catalog.rows.dtype.names}
+        names = {name.upper(): name for name in catalog.column_names}
         has = "RA" in names and "DEC" in names
         self.drawn = ra is not None or dec is not None
         if has == self.drawn:
@@ -59,7 +59,16 @@ class Positions:
         self.columns = ("RA", "DEC") if self.drawn else (names["RA"], names["DEC"])
 
     def of(self, number: int, part: Part, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of rows `start` to `stop` of part `number` of the catalogue.
+        """Look up or draw the positions of some galaxies.
+
+        Parameters
+        ----------
+        number : int
+            Number of the part among those of the catalogue.
+        part : Part
+            The part itself.
+        start, stop : int
+            Rows of the catalogue, `start` to before `stop`.
 
         Returns
         -------
@@ -93,6 +102,7 @@ class Positions:
 
 
 def _range(name: str, given: Range | None, least: float, most: float, widest: float) -> Range:
+    """Range given by the user, checked."""
     allowed = f"lower:upper in degrees, {least} to {most} or wrapped, at most {widest} wide"
     if given is None:
         raise InvalidValueError(name, None, allowed, "Give both ra and dec.")

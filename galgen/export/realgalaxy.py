@@ -18,7 +18,7 @@ from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
 from galgen.pixels.units import magnitude
-from galgen.system.files import check_output, write_atomically
+from galgen.system.files import check_output, written_aside
 
 _CHUNK = 64  # galaxies cut out at a time
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
@@ -48,6 +48,7 @@ def export_realgalaxy(
     Parameters
     ----------
     catalog_path : str or Path
+        The catalogue.
     out : str or Path
         File to write. The table names it: it cannot be renamed afterwards.
     band : str, optional
@@ -109,11 +110,14 @@ def export_realgalaxy(
     header["ORIGIN"] = "galgen export realgalaxy"
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
-    write_atomically(out, lambda aside: hdus.writeto(aside, checksum=True, overwrite=True))
+    with written_aside(out) as aside:
+        hdus.writeto(aside, checksum=True)
     return len(found)
 
 
 class _Galaxy(NamedTuple):
+    """Row of the catalogue, image (h, w) cut out of the stamp, and variance of its noise."""
+
     row: int
     image_hw: np.ndarray
     variance: float
@@ -133,7 +137,7 @@ def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator
 
 
 def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, name: str) -> Table:
-    """The columns that GalSim reads, and what each galaxy is."""
+    """Make the table of the columns that GalSim reads, and of what each galaxy is."""
     n, rows = len(found), catalog.rows[[galaxy.row for galaxy in found]]
     flux_n = rows[f"FLUX_{band.upper()}"].astype(np.float64)
     mag_n = np.full(n, np.nan)
@@ -161,6 +165,7 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
 
 
 def _scale(catalog: CatalogFile, pixel_scale: float | None) -> float:
+    """Pixel scale (arcsec) given by the user, or that of the catalogue."""
     scale = catalog.info.pixel_scale if pixel_scale is None else pixel_scale
     if scale is None:
         hint = f"The stamps of {catalog.path} have none of their own."
@@ -171,7 +176,10 @@ def _scale(catalog: CatalogFile, pixel_scale: float | None) -> float:
 
 
 def _psf(fwhm: float | None, scale: float, side: int) -> np.ndarray:
-    """Image of the PSF in the pixels of the stamps, of sum 1, its peak on the middle one."""
+    """Image (h, w) of a Moffat PSF in the pixels of the stamps, of sum 1, its peak in the middle.
+
+    (1 + (r / a)^2)^-beta has a FWHM of 2 a (2^(1 / beta) - 1)^(1/2) (Trujillo et al. 2001).
+    """
     if fwhm is None:
         return np.ones((1, 1), np.float32)
     if not (math.isfinite(fwhm) and 2 * scale <= fwhm <= side * scale / 4):
@@ -180,4 +188,5 @@ def _psf(fwhm: float | None, scale: float, side: int) -> np.ndarray:
     x = np.arange(-(side // 2), side // 2 + 1) * scale
     radius = fwhm / (2 * math.sqrt(2 ** (1 / _BETA) - 1))
     psf = (1 + (x[:, None] ** 2 + x**2) / radius**2) ** -_BETA
-    return (psf / psf.sum()).astype(np.float32)
+    normalised: np.ndarray = psf / psf.sum()
+    return normalised.astype(np.float32)

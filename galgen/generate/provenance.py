@@ -9,7 +9,7 @@ import torch
 
 from galgen import __version__
 from galgen.batch import IDENTITY, SPARE
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.generate.observe import Observation
 from galgen.generate.sampling import Sampling
 from galgen.measure import measured_columns, truth_columns
@@ -97,9 +97,7 @@ def _listed(values: tuple[float, ...]) -> str | None:
     return ",".join(map(repr, values)) or None
 
 
-def _without_clashes(
-    columns: tuple[FitsColumn, ...], bands: tuple[str, ...]
-) -> tuple[FitsColumn, ...]:
+def _without_clashes(columns: tuple[Column, ...], bands: tuple[str, ...]) -> tuple[Column, ...]:
     """Return columns of a table under names that no column of the catalogue has."""
     ours = (*measured_columns(bands), *truth_columns(bands))
     taken = {*IDENTITY, SPARE, *(column.name for column in ours)}

@@ -1,6 +1,7 @@
 """Measurement of galaxy stamps: catalogue columns, conditioning properties and their schema."""
 
-from galgen.measure.columns import Column, measured_columns, truth_columns
+from galgen.columns import Column
+from galgen.measure.columns import measured_columns, truth_columns
 from galgen.measure.conditions import properties, property_names
 from galgen.measure.core import ZERO_POINT, measure
 from galgen.measure.surroundings import surroundings

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 LABEL_HEIGHT = 14
 
@@ -59,4 +59,5 @@ def grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> Im
 def save_grid(path: Path, rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> None:
     """Write `grid` as PNG, whole or not at all."""
     sheet = grid(rows, columns, scale)
-    write_atomically(path, lambda aside: sheet.save(aside, format="PNG"))
+    with written_aside(path) as aside:
+        sheet.save(aside, format="PNG")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from galgen.catalog import CatalogWriter
+from galgen.catalog.write.galaxies import GalaxyWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
 from galgen.errors import InterruptedRunError, OutputError, UnfinishedError, WorkerLostError
@@ -170,7 +171,8 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
             "under the same name."
         ) from None
     refuse_other(ledger, run.info)
-    with THIS_PROCESS.at_work(), closing(CatalogWriter.help(ledger, first, last)) as writer:
+    galaxies = GalaxyWriter(ledger, (first, last))
+    with THIS_PROCESS.at_work(), closing(galaxies) as writer:
         missing = within(writer.missing, first, last)
         made = last - first - count(missing)
         cut_up = pieces(missing, run.info.micro_batch, THIS_PROCESS.asked_to_stop)

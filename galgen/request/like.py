@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.measure import ZERO_POINT
 from galgen.pixels.units import NANOMAGGY, FluxScale, flux_ratio, magnitude
@@ -56,7 +56,7 @@ class Like:
     ----------
     table : InputTable
         The table.
-    columns : tuple of FitsColumn
+    columns : tuple of Column
         Those carried over.
     n : int
         How many rows are made.
@@ -247,7 +247,7 @@ class Like:
         return {name: properties[name] for name in population.names if name in properties}
 
 
-def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[FitsColumn, ...]:
+def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[Column, ...]:
     """Find the columns to carry over."""
     names = [column.name.lower() for column in table.columns]
     for pattern in drop:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from astropy import units
 
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import DataError, InvalidValueError
 from galgen.request.tablefile import read_table
 
@@ -59,7 +59,7 @@ class InputTable:
     ----------
     path : Path
         The file.
-    columns : tuple of FitsColumn
+    columns : tuple of Column
         The columns, as in the file or as FITS would have them.
     renamed : mapping of str to str
         What the file calls our columns, as given.
@@ -109,7 +109,7 @@ class InputTable:
         by_lower = {column.name.lower(): column.name for column in reversed(self.columns)}
         return next((by_lower[n] for n in (*more, *NAMES.get(ours, ())) if n in by_lower), None)
 
-    def column(self, name: str) -> FitsColumn:
+    def column(self, name: str) -> Column:
         """Return a column by the file's own name of it."""
         return self.columns[self._place[name]]
 

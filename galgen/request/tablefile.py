@@ -10,13 +10,13 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from galgen.columns import FitsColumn, read_columns, row_type
+from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import DataError
 
 _SUFFIXES = {".fits": "fits", ".fit": "fits", ".csv": "ascii.csv", ".ecsv": "ascii.ecsv"}
 
 
-def read_table(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+def read_table(path: Path) -> tuple[tuple[Column, ...], np.ndarray]:
     """Read a table, whose first binary table it is in FITS.
 
     Parameters
@@ -26,10 +26,10 @@ def read_table(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
 
     Returns
     -------
-    columns : tuple of FitsColumn
+    columns : tuple of Column
         The columns, as in the file or as FITS would have them.
     rows : ndarray (n,)
-        Of `galgen.columns.row_type`; a memory map of a FITS file.
+        Of `galgen.columns.numbered_dtype`; a memory map of a FITS file.
 
     Raises
     ------
@@ -51,14 +51,14 @@ def read_table(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
         raise DataError(f"{path}: cannot be read as a table ({error}).") from error
 
 
-def _map(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+def _map(path: Path) -> tuple[tuple[Column, ...], np.ndarray]:
     """Map the first binary table of a FITS file."""
     with fits.open(path) as hdus:
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise DataError(f"{path}: has no binary table.")
         columns, n = read_columns(hdu.header), int(hdu.header["NAXIS2"])
-        start, row = hdu.fileinfo()["datLoc"], row_type(columns)
+        start, row = hdu.fileinfo()["datLoc"], numbered_dtype(columns)
         if row.itemsize != hdu.header["NAXIS1"]:
             raise DataError(
                 f"{path}: rows of {hdu.header['NAXIS1']} bytes; its columns take {row.itemsize}."
@@ -69,7 +69,7 @@ def _map(path: Path) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
     return tuple(columns), rows
 
 
-def _as_fits(table: Table) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
+def _as_fits(table: Table) -> tuple[tuple[Column, ...], np.ndarray]:
     """Write a table in memory as FITS, and take it from there."""
     for column in table.columns.values():
         if hasattr(column, "fill_value"):  # what stands for no value must not be one
@@ -87,7 +87,9 @@ def _as_fits(table: Table) -> tuple[tuple[FitsColumn, ...], np.ndarray]:
     file.seek(0)
     with fits.open(file) as hdus:
         start = hdus[1].fileinfo()["datLoc"]
-        return tuple(columns), np.frombuffer(file.getvalue(), row_type(columns), len(table), start)
+        return tuple(columns), np.frombuffer(
+            file.getvalue(), numbered_dtype(columns), len(table), start
+        )
 
 
 def _no_value(dtype: np.dtype, otherwise: object) -> object:

@@ -16,7 +16,7 @@ from galgen.scene.galaxies import Galaxies
 from galgen.scene.imaging import Imaging
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
-from galgen.system.files import check_output, write_atomically
+from galgen.system.files import check_output, written_aside
 
 
 def make_scene(
@@ -101,7 +101,8 @@ def make_scene(
     table = np.concatenate(rows)
     file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed)
     try:
-        write_atomically(out, file.writeto)
+        with written_aside(out) as aside:
+            file.writeto(aside)
     except OSError as error:
         if isinstance(error, GalgenError):
             raise

@@ -9,8 +9,8 @@ import numpy as np
 from astropy.io import fits
 
 from galgen import __version__
-from galgen.catalog.format.schema import CatalogColumn
 from galgen.categories.taxonomy import Taxonomy
+from galgen.columns import Column
 from galgen.runinfo import RunInfo
 from galgen.scene.field import Field
 from galgen.scene.imaging import Exposure, Imaging
@@ -92,28 +92,28 @@ def scene_file(
     return hdus
 
 
-def _columns(bands: tuple[str, ...], unit: str = "") -> list[CatalogColumn]:
+def _columns(bands: tuple[str, ...], unit: str = "") -> list[Column]:
     """Columns of the table, with fluxes in a unit."""
     each = [(band, band.upper()) for band in bands]
     return [
-        CatalogColumn("ID", ">i8", "", "number of the source; row of an input table, from 0"),
-        CatalogColumn("RA", ">f8", "deg", "centroid, ICRS"),
-        CatalogColumn("DEC", ">f8", "deg", "centroid, ICRS"),
-        CatalogColumn("X", ">f8", "pix", "centroid, 1 is the centre of the first pixel of a row"),
-        CatalogColumn("Y", ">f8", "pix", "centroid, 1 is the centre of the first row"),
-        *(CatalogColumn(f"MAG_{up}", ">f4", "mag", f"{band}, AB") for band, up in each),
+        Column("ID", "K", "", "number of the source; row of an input table, from 0"),
+        Column("RA", "D", "deg", "centroid, ICRS"),
+        Column("DEC", "D", "deg", "centroid, ICRS"),
+        Column("X", "D", "pix", "centroid, 1 is the centre of the first pixel of a row"),
+        Column("Y", "D", "pix", "centroid, 1 is the centre of the first row"),
+        *(Column(f"MAG_{up}", "E", "mag", f"{band}, AB") for band, up in each),
         *(
-            CatalogColumn(f"FLUX_{up}", ">f4", unit, f"{band}, all of it, on the image or not")
+            Column(f"FLUX_{up}", "E", unit, f"{band}, all of it, on the image or not")
             for band, up in each
         ),
-        CatalogColumn("CATEGORY", ">i2", "", "morphology, code in the tree of the weights"),
-        CatalogColumn("CATEGORY_NAME", "S18", "", "morphology"),
-        CatalogColumn("HALF_LIGHT_RADIUS", ">f4", "arcsec", "circularised, before the PSF"),
-        CatalogColumn("AXIS_RATIO", ">f4", "", "minor over major axis, before the PSF"),
-        CatalogColumn("POSITION_ANGLE", ">f4", "deg", "major axis, from north through east"),
-        CatalogColumn("THETA", ">f4", "deg", "major axis, counter-clockwise from +x"),
-        CatalogColumn("GALAXY_ID", ">i8", "", "galaxy of the run that made it"),
-        CatalogColumn("SEED", ">i8", "", "seed of that run; with GALAXY_ID, one galaxy"),
+        Column("CATEGORY", "I", "", "morphology, code in the tree of the weights"),
+        Column("CATEGORY_NAME", "18A", "", "morphology"),
+        Column("HALF_LIGHT_RADIUS", "E", "arcsec", "circularised, before the PSF"),
+        Column("AXIS_RATIO", "E", "", "minor over major axis, before the PSF"),
+        Column("POSITION_ANGLE", "E", "deg", "major axis, from north through east"),
+        Column("THETA", "E", "deg", "major axis, counter-clockwise from +x"),
+        Column("GALAXY_ID", "K", "", "galaxy of the run that made it"),
+        Column("SEED", "K", "", "seed of that run; with GALAXY_ID, one galaxy"),
     ]
 
 

@@ -11,7 +11,6 @@ import hashlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ import galgen.data.stamps
 import galgen.measure
 import galgen.pixels.lupton
 from galgen.data import StampSet
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 _DIGEST = 16  # bytes
 
@@ -122,7 +121,8 @@ class MeasurementCache:
             content = save({"digests": digests, "values": values, "checksum": checksum})
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, partial(_write, content))
+                with written_aside(path) as aside:
+                    aside.write_bytes(content)
             except OSError:
                 continue
             return
@@ -132,8 +132,3 @@ class MeasurementCache:
         return hashlib.sha256(
             self._key.encode() + digests.tobytes() + np.ascontiguousarray(values).tobytes()
         ).digest()
-
-
-def _write(content: bytes, path: Path) -> None:
-    """Write a file."""
-    path.write_bytes(content)

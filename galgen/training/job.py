@@ -12,7 +12,7 @@ from galgen.categories.taxonomy import Taxonomy
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import OutputError
 from galgen.system.device import device_kind, pick_device
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 from galgen.system.signals import StopRequest
 from galgen.training.batches import BatchSource
 from galgen.training.cache import cache_folder
@@ -238,4 +238,5 @@ def _record(
         "categories": prepared.population.tree.to_json(),
     }
     text = json.dumps(config, indent=1) + "\n"
-    write_atomically(out / "run.json", lambda aside: aside.write_text(text))
+    with written_aside(out / "run.json") as aside:
+        aside.write_text(text)

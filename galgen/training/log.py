@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
 
@@ -36,7 +34,10 @@ class LossLog:
     def forget_after(self, images: int) -> None:
         """Take away the rows of steps that have to be done again."""
         rows = [row for row in self._read() if int(row["images"]) <= images]
-        write_atomically(self.path, partial(_write, rows))
+        with written_aside(self.path) as aside, open(aside, "w", newline="") as handle:
+            writer = csv.DictWriter(handle, FIELDS)
+            writer.writeheader()
+            writer.writerows(rows)
 
     def _read(self) -> list[dict[str, str]]:
         """Read all rows; none where there is no file."""
@@ -44,11 +45,3 @@ class LossLog:
             return []
         with open(self.path, newline="") as handle:
             return list(csv.DictReader(handle))
-
-
-def _write(rows: Sequence[dict[str, str]], path: Path) -> None:
-    """Write a file of these rows."""
-    with open(path, "w", newline="") as handle:
-        writer = csv.DictWriter(handle, FIELDS)
-        writer.writeheader()
-        writer.writerows(rows)

@@ -19,7 +19,7 @@ from galgen.errors import InvalidValueError, WeightsError
 from galgen.model.config import ModelConfig
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 from galgen.weights.tensors import load_tensors, save_tensors
 
 FORMAT = 1
@@ -100,8 +100,9 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
         "files": hashes,
     }
     text = json.dumps(config, indent=1) + "\n"
-    write_atomically(folder / "config.json", lambda aside: aside.write_text(text))
-    write_atomically(folder / "README.md", lambda aside: aside.write_text(readme))
+    for name, content in (("config.json", text), ("README.md", readme)):
+        with written_aside(folder / name) as aside:
+            aside.write_text(content)
     for stale in set(folder.glob("model*.safetensors")) - {folder / name for name in hashes}:
         stale.unlink()
     return _identity(hashes)

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from galgen.errors import WeightsError
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -34,7 +34,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
     """
     contiguous = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
     header = {"galgen": json.dumps(meta)}
-    write_atomically(path, lambda aside: aside.write_bytes(save(contiguous, header)))
+    with written_aside(path) as aside:
+        aside.write_bytes(save(contiguous, header))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -15,11 +15,11 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile, write_catalog
-from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.errors import CatalogError, InvalidValueError, MissingPackageError, OutputError
 from galgen.export import hats
 from galgen.export.hats import export_hats
-from galgen.export.partition import partition
+from galgen.export.partition import partition_pixels
 from tests.catalog.synthetic import make_batch, run_info
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -132,7 +132,7 @@ def test_a_galaxy_has_its_place_whatever_the_number(tmp_path):
     paths = [tmp_path / "1.fits", tmp_path / "2.fits"]
     for path, info in zip(paths, (other, twin), strict=True):
         write_catalog(path, [make_batch(info)], info)
-    concatenate(paths, tmp_path / "both.fits")
+    concatenate_catalogs(paths, tmp_path / "both.fits")
     export_hats(tmp_path / "both.fits", tmp_path / "both", **SKY)
     assert len(set(read(tmp_path / "both")["RA"])) == 80  # the same seed, but other galaxies
 
@@ -204,7 +204,7 @@ def test_partitions_are_the_largest_that_hold():
     rng = np.random.default_rng(0)
     counts = rng.poisson(3, 12 * 4**4) * (rng.random(12 * 4**4) < 0.3)
     counts[100:140] = 20
-    found, owner = partition(counts, 64)
+    found, owner = partition_pixels(counts, 64)
     wanted = []
 
     def search(order: int, pixel: int) -> None:
@@ -225,7 +225,7 @@ def test_partitions_are_the_largest_that_hold():
         assert set(mine >> 2 * (4 - part.order)) == {part.pixel}
         assert counts[mine].sum() == part.n
     with pytest.raises(InvalidValueError, match=r"order 4 is 20; allowed: at most 19"):
-        partition(counts, 19)
+        partition_pixels(counts, 19)
 
 
 @pytest.mark.parametrize(

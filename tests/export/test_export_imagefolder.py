@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from galgen import categories
-from galgen.catalog.convert.concat import concatenate as concatenate_catalogs
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
 from galgen.export import imagefolder

@@ -17,7 +17,6 @@ import torch
 import galgen
 from galgen.errors import WeightsError
 from galgen.model.embedding import Condition
-from galgen.system.files import write_atomically
 from galgen.weights import checkpoint
 from galgen.weights.checkpoint import export, load
 from galgen.weights.tensors import load_tensors, save_tensors
@@ -267,22 +266,6 @@ def test_load_tensors_names_the_file(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.safetensors", tmp_path):
         with pytest.raises(WeightsError, match=re.escape(str(path))):
             load_tensors(path)
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def fail(aside: Path) -> None:
-        aside.write_text("half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, fail)
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-    write_atomically(path, lambda aside: aside.write_text("new"))
-    assert path.read_text() == "new"
 
 
 def test_export_replaces_an_export(weights: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from galgen.catalog.check.file import Report, verify_file
 from galgen.catalog.format.index import read_index
 from galgen.catalog.write import blocks
-from galgen.catalog.write.finishing import describe
-from galgen.catalog.write.ledger import Ledger, part_folder, written
+from galgen.catalog.write.finishing import what_is_missing
+from galgen.catalog.write.ledger import Ledger, part_folder
 from galgen.errors import CatalogError, DataError, LedgerError
 
 
@@ -23,10 +23,12 @@ def verify(path: str | Path) -> Report:
     Parameters
     ----------
     path : str or Path
+        The catalogue.
 
     Returns
     -------
     Report
+        With what is wrong, if anything is, in all its files together.
 
     Raises
     ------
@@ -44,6 +46,7 @@ def verify(path: str | Path) -> Report:
 
 
 def _verify_all(path: Path, files: list[Path]) -> Report:
+    """Check all files of a catalogue, as one report."""
     problems: list[str] = []
     galaxies = asked = 0
     categories: Counter[str] = Counter()
@@ -60,19 +63,19 @@ def _verify_all(path: Path, files: list[Path]) -> Report:
         categories.update(report.categories)
         not_measured.update(report.not_measured)
         at_ends.update(report.at_ends)
-    found = galaxies, asked, categories, not_measured, tuple(problems), at_ends
-    return Report(path, *found)
+    return Report(path, galaxies, asked, categories, not_measured, tuple(problems), at_ends)
 
 
 def _verify_unfinished(path: Path) -> Report:
+    """Compare what is recorded of an unfinished catalogue with what is on disk."""
     try:
         ledger = Ledger(path)
     except LedgerError as error:
         return Report(path, 0, 0, {}, {}, (str(error),))
     records, problems = ledger.records()
-    done = written(records, len(ledger.files[0].hdus))
-    unfinished = f"{describe(path, ledger.info, done)} It is unfinished: galgen resume {path}"
-    problems = [unfinished, *problems]
+    done = ledger.union(records)
+    missing = what_is_missing(path, ledger.info, done)
+    problems = [f"{missing} It is unfinished: galgen resume {path}", *problems]
     for record in records:
         number = record.start // ledger.files[0].n
         try:

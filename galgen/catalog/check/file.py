@@ -13,7 +13,7 @@ from astropy.io import fits
 from galgen.catalog.format import checksum
 from galgen.catalog.format.hdus import RawHdu, raw_hdus
 from galgen.catalog.format.headers import stamps_name
-from galgen.catalog.format.stamps import HIGHEST, LOWEST, STORED_AS, at_ends, decode
+from galgen.catalog.format.stamps import HIGHEST, LOWEST, PIXEL_TYPES, at_ends, decode
 from galgen.catalog.read.reader import CatalogFile
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError
@@ -31,8 +31,9 @@ class Report:
     Attributes
     ----------
     path : Path
+        The catalogue.
     galaxies, asked : int
-        In it, and what its run was asked for.
+        How many are in it, and how many its run was asked for.
     categories : mapping of str to int
         Galaxies of each category present.
     not_measured : mapping of str to int
@@ -80,10 +81,12 @@ def verify_file(path: str | Path) -> Report:
     Parameters
     ----------
     path : str or Path
+        The file.
 
     Returns
     -------
     Report
+        With what is wrong, if anything is.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def verify_file(path: str | Path) -> Report:
         except CatalogError as error:
             return Report(file.path, len(file), file.info.n, {}, {}, (*problems, str(error)))
         carried = {column.name for column in file.info.carried}
-        ours = [name for name in file.rows.dtype.names if name not in carried]
+        ours = [name for name in file.column_names if name not in carried]
         table = _Table(ours, file.info.tree)
         for part in parts:
             table.begin(part.first_id, part.info.seed)
@@ -114,10 +117,15 @@ def verify_file(path: str | Path) -> Report:
         problems += table.problems()
         names = dict(enumerate(file.info.tree.names))
         counts = {names.get(code, f"code {code}"): n for code, n in sorted(table.codes.items())}
-        not_measured = {name: n for name, n in table.nans.items() if n}
-        clipped = {name: n for name, n in at_ends.items() if n}
-        found = len(file), _asked(file), counts, not_measured, tuple(problems), clipped
-        return Report(file.path, *found)
+        return Report(
+            file.path,
+            galaxies=len(file),
+            asked=_asked(file),
+            categories=counts,
+            not_measured={name: n for name, n in table.nans.items() if n},
+            problems=tuple(problems),
+            at_ends={name: n for name, n in at_ends.items() if n},
+        )
 
 
 def _asked(file: CatalogFile) -> int:
@@ -128,10 +136,11 @@ def _asked(file: CatalogFile) -> int:
 
 def _check_bytes(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
     """Everything that needs all bytes, in one pass; pixels at the ends of int16 are counted."""
-    stored = STORED_AS[file.info.stamps]
+    stored = PIXEL_TYPES[file.info.stamps]
     with file.path.open("rb") as raw:
         for hdu in raw_hdus(file.path):
-            pixels = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")
+            plain = hdu.name.startswith("STAMPS_") and not hdu.header.get("ZIMAGE")
+            pixel = stored if plain else None
             raw.seek(hdu.start)
             header_sum = checksum.sum_bytes(raw.read(hdu.data_start - hdu.start))
             datasum = not_finite = 0
@@ -143,10 +152,10 @@ def _check_bytes(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
                     return
                 left -= len(chunk)
                 datasum = checksum.add(datasum, checksum.sum_bytes(chunk))
-                if pixels and file.info.scaling:
-                    ends[hdu.name] += at_ends(np.frombuffer(chunk, stored))
-                elif pixels:
-                    not_finite += int((~np.isfinite(np.frombuffer(chunk, stored))).sum())
+                if pixel is not None and file.info.scaling:
+                    ends[hdu.name] += at_ends(np.frombuffer(chunk, pixel))
+                elif pixel is not None:
+                    not_finite += int((~np.isfinite(np.frombuffer(chunk, pixel))).sum())
             yield from _check_sums(hdu, header_sum, datasum)
             if not_finite:
                 yield f"{hdu.name}: {not_finite} pixels are not finite."
@@ -173,6 +182,7 @@ def _check_compressed(file: CatalogFile, ends: Counter[str]) -> Iterator[str]:
 
 
 def _check_sums(hdu: RawHdu, header_sum: int, datasum: int) -> Iterator[str]:
+    """Whether an HDU has checksums, and they are those of its bytes."""
     stored = hdu.header.get("DATASUM")
     if stored is None or "CHECKSUM" not in hdu.header:
         yield f"{hdu.name}: has no checksums."
@@ -184,6 +194,7 @@ def _check_sums(hdu: RawHdu, header_sum: int, datasum: int) -> Iterator[str]:
 
 
 def _check_taxonomy(header: fits.Header, tree: Taxonomy) -> Iterator[str]:
+    """Whether codes have the names that they have in the tree."""
     for category in tree.nodes:
         key = f"CAT{category.code:03d}"
         # Older files have fewer, as categories are appended.
@@ -204,7 +215,7 @@ class _Table:
         self._next_id = self._seed = 0
 
     def begin(self, first_id: int, seed: int) -> None:
-        """Rows from now on are of another run."""
+        """Expect rows of another run from now on."""
         self._next_id, self._seed = first_id, seed
 
     def scan(self, rows: np.ndarray, start: int) -> None:
@@ -230,11 +241,12 @@ class _Table:
                 self.nans[name] += int(np.isnan(rows[name]).sum())
 
     def _complain(self, what: str, start: int, wrong: np.ndarray, values: np.ndarray) -> None:
+        """Note which rows, from `start` on, are wrong, and what is there."""
         for row in np.flatnonzero(wrong)[: max(0, _MAX_REPEATS - self._bad[what])]:
             self._examples.append(f"row {start + row}: {what}: {values[row]}.")
         self._bad[what] += int(wrong.sum())
 
     def problems(self) -> list[str]:
-        """One line per complaint, the first few with their row."""
+        """Return one line per complaint, the first few with their row."""
         more = [f"{what}: in {n} rows." for what, n in self._bad.items() if n > _MAX_REPEATS]
         return self._examples + more

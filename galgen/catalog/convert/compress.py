@@ -13,10 +13,10 @@ import numpy as np
 from galgen.catalog.format import checksum
 from galgen.catalog.format.hdus import RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.format.layout import BLOCK
-from galgen.catalog.format.tiled import DITHER_PERIOD, STORED, Codec
+from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 QUANTIZE = 16.0
 SUFFIX = ".fz"
@@ -26,18 +26,18 @@ _DITHER_STRIDE = 1009  # from band to band, so that their quantisation noise is 
 
 @dataclass(frozen=True)
 class Compressed:
-    """What `compress` did; prints as text.
+    """What `compress_catalog` did; prints as text.
 
     Attributes
     ----------
     path : Path
         The file written.
     before, after : int
-        Bytes.
+        Size in bytes of the catalogue and of this file.
     unit : str
-        Of the errors.
+        Unit of the errors, that of the flux.
     rms_error, largest_error : dict of str to float
-        Of the pixels, by band; 0 where nothing was lost.
+        Errors of the pixels, by band; 0 where nothing was lost.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class Compressed:
         return "\n".join(lines)
 
 
-def compress(
+def compress_catalog(
     path: str | Path,
     out: str | Path | None = None,
     quantize: float = QUANTIZE,
@@ -77,12 +77,13 @@ def compress(
     Parameters
     ----------
     path : str or Path
+        The catalogue.
     out : str or Path, optional
         File to write, by default ``<path>.fz``. It has its name once it is finished.
     quantize : float
         Quantisation steps per sigma of noise, 1 to 1,000.
     lossless : bool
-        Keep every bit of floats too (GZIP_2). `decompress` then restores the very file.
+        Keep every bit of floats too (GZIP_2). `decompress_catalog` then restores the very file.
     overwrite : bool
         Replace an existing file.
     progress : callable, optional
@@ -116,8 +117,9 @@ def compress(
         if catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "one that is not compressed")
         unit = catalog.info.flux_unit
-    done, codecs = 0, {}
-    with written_aside(out) as aside:
+    done = 0
+    codecs: dict[str, Codec] = {}
+    with written_output(out) as aside:
         with aside.open("wb+") as file:
             for hdu in raw_hdus(path):
                 if hdu.name.startswith("STAMPS_"):
@@ -138,13 +140,13 @@ def compress(
 def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iterator[int]:
     """Append an image, compressed; yield how many stamps at a time."""
     start, n = file.tell(), hdu.header["NAXIS3"]
-    table_start = start + len(codec.header(hdu.header, 0, [0] * codec.blobs).tostring())
+    table_start = start + len(codec.header(hdu.header, 0, [0] * len(codec.blobs)).tostring())
     heap_start = table_start + n * codec.row.itemsize
     table_sum, heap_sum, heap_bytes = StreamSum(), StreamSum(), 0
-    longest = [0] * codec.blobs
+    longest = [0] * len(codec.blobs)
     for first, stamps_nhw in _stored_stamps(path, hdu):
         rows, heap = codec.compress(stamps_nhw, first)
-        blobs = [rows[name] for name in rows.dtype.names[: codec.blobs]]
+        blobs = [rows[name] for name in codec.blobs]
         for blob in blobs:
             blob[:, 1] += heap_bytes * (blob[:, 0] > 0)
         longest = [max(a, int(blob[:, 0].max())) for a, blob in zip(longest, blobs, strict=True)]
@@ -162,14 +164,14 @@ def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iter
     header = codec.header(hdu.header, heap_bytes, longest)
     file.seek(start)
     # The table is a multiple of 4 bytes long, so that the sums can be added.
-    file.write(checksum.seal(header, checksum.add(table_sum.value, heap_sum.value)))
+    file.write(checksum.header_bytes(header, checksum.add(table_sum.value, heap_sum.value)))
     file.seek(stop)
 
 
 def _stored_stamps(path: Path, hdu: RawHdu) -> Iterator[tuple[int, np.ndarray]]:
     """Stamps as they are stored, some at a time, and the number of the first."""
     header = hdu.header
-    dtype = STORED[header["BITPIX"]]
+    dtype = BITPIX_TYPES[header["BITPIX"]]
     shape = (header["NAXIS2"], header["NAXIS1"])
     size = dtype.itemsize * shape[0] * shape[1]
     buffer, first = bytearray(), 0
@@ -190,10 +192,12 @@ def _measure(
     path: Path, compressed: Path, codecs: dict[str, Codec]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Read all stamps of both files with CFITSIO; rms and largest difference by band."""
-    rms, largest = {}, {}
+    rms: dict[str, float] = {}
+    largest: dict[str, float] = {}
     with fitsio.FITS(path) as before, fitsio.FITS(compressed) as after:
         for name in codecs:
-            squares = most = pixels = 0
+            squares = most = 0.0
+            pixels = 0
             n = before[name].get_dims()[0]
             for start in range(0, n, _CHUNK):
                 index = slice(start, min(start + _CHUNK, n))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from astropy.io import fits
 
 from galgen.catalog.format import headers
-from galgen.catalog.format.hdus import RawHdu, append_hdu, data_of, raw_hdus
+from galgen.catalog.format.hdus import RawHdu, append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.parts import PARTS, Part, parts_table
+from galgen.catalog.format.treecards import read_tree
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.runinfo import RunInfo
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 # What numbers mean must agree; who made the galaxies, and how, is kept per part.
 _SAME = (
@@ -29,7 +30,7 @@ _REMARKS = ("COMMENT", "HISTORY", "")
 _MAX_NAMED = 3  # texts of parts in a card of the primary header
 
 
-def concatenate(
+def concatenate_catalogs(
     paths: Sequence[str | Path],
     out: str | Path,
     overwrite: bool = False,
@@ -76,32 +77,33 @@ def concatenate(
     Memory does not depend on the number of galaxies. Each input is checked against its checksums
     on the way, so that damaged bytes do not get a good checksum.
     """
-    paths, out = [Path(path) for path in paths], Path(out)
-    if len(paths) < 2:
-        raise InvalidValueError("catalogues", [str(p) for p in paths], "two or more")
+    inputs, out = [Path(path) for path in paths], Path(out)
+    if len(inputs) < 2:
+        raise InvalidValueError("catalogues", [str(path) for path in inputs], "two or more")
     check_output(out, overwrite)
     parts: list[Part] = []
     sources = []
-    for path in paths:
+    for path in inputs:
         parts += _parts(path, first_row=parts[-1].stop if parts else 0)
         sources.append(raw_hdus(path))
-    _check_same(paths, sources)
+    _check_same(inputs, sources)
     _check_distinct(parts)
-    with written_aside(out) as aside, aside.open("wb") as file:
+    with written_output(out) as aside, aside.open("wb") as file:
         append_hdu(file, _primary(parts), iter(()))
         for hdus in list(zip(*map(_copied, sources), strict=True))[1:]:
             header = _counted([hdu.header for hdu in hdus])
-            append_hdu(file, header, _reported(_joined(paths, hdus), file, progress))
-        for path, source in zip(paths, sources, strict=True):
+            append_hdu(file, header, _reported(_joined(inputs, hdus), file, progress))
+        for path, source in zip(inputs, sources, strict=True):
             for hdu in source:
                 if hdu.name in (source[0].name, PARTS):  # not copied, but what is new is from them
-                    deque(data_of(path, hdu), maxlen=0)
+                    check_data(path, hdu)
         header, data = parts_table(parts)
         append_hdu(file, header, iter((data,)))
     return sum(part.n for part in parts)
 
 
 def _parts(path: Path, first_row: int) -> list[Part]:
+    """Read the parts of a catalogue, whose first row becomes row `first_row`."""
     with CatalogFile(path) as catalog:
         if catalog.compressed:
             raise InvalidValueError(
@@ -114,10 +116,12 @@ def _parts(path: Path, first_row: int) -> list[Part]:
 
 
 def _copied(source: Sequence[RawHdu]) -> list[RawHdu]:
+    """List the HDUs that the new catalogue has too; the first one with another header."""
     return [hdu for hdu in source if hdu.name != PARTS]
 
 
 def _joined(paths: Sequence[Path], hdus: Sequence[RawHdu]) -> Iterator[bytes]:
+    """Read the data of one HDU of each catalogue, one after another."""
     for path, hdu in zip(paths, hdus, strict=True):
         yield from data_of(path, hdu)
 
@@ -125,6 +129,7 @@ def _joined(paths: Sequence[Path], hdus: Sequence[RawHdu]) -> Iterator[bytes]:
 def _reported(
     data: Iterator[bytes], file: BinaryIO, progress: Callable[[int], None] | None
 ) -> Iterator[bytes]:
+    """Pass data on; report how much of the file is written whenever more is asked for."""
     for chunk in data:
         yield chunk
         if progress is not None:
@@ -132,7 +137,7 @@ def _reported(
 
 
 def _counted(found: Sequence[fits.Header]) -> fits.Header:
-    """Header of the first, with the galaxies of all."""
+    """Make the header of the first one count the galaxies of all."""
     header = found[0].copy()
     key = f"NAXIS{header['NAXIS']}"
     header[key] = sum(other[key] for other in found)
@@ -140,9 +145,10 @@ def _counted(found: Sequence[fits.Header]) -> fits.Header:
 
 
 def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> None:
-    first = _layout(sources[0])
+    """Raise CatalogError, with all differences, unless catalogues go together."""
+    first = _what_must_agree(sources[0])
     for path, source in zip(paths[1:], sources[1:], strict=True):
-        here = _layout(source)
+        here = _what_must_agree(source)
         # One line says it where everything after it differs too.
         telling = [key for key in ("BANDS", "STAMPS") if first[key] != here[key]]
         keys = telling or sorted({*first, *here})
@@ -157,11 +163,11 @@ def _check_same(paths: Sequence[Path], sources: Sequence[Sequence[RawHdu]]) -> N
             )
 
 
-def _layout(source: Sequence[RawHdu]) -> dict[str, object]:
-    """All that must agree, by name."""
+def _what_must_agree(source: Sequence[RawHdu]) -> dict[str, object]:
+    """List all that must agree, by name."""
     primary, *extensions = _copied(source)
     cards = {key: primary.header.get(key) for key in _SAME}
-    cards["categories"] = headers.read_tree(primary.header)
+    cards["categories"] = read_tree(primary.header)
     cards |= {
         f"{hdu.name} {key}": value
         for hdu in extensions
@@ -189,14 +195,18 @@ def _check_distinct(parts: Sequence[Part]) -> None:
 
 
 def _recipe(info: RunInfo) -> tuple[object, ...]:
+    """Name what galaxies depend on beside their GALAXY_ID, as far as it matters here."""
     return info.weights_sha256, info.seed, info.request, info.sampler, info.steps, info.guidance
 
 
 def _primary(parts: Sequence[Part]) -> fits.Header:
+    """Make the primary header of the new catalogue: cards in which runs differ name several."""
     infos = [part.info for part in parts]
-    joined, differ = {"n": sum(info.n for info in infos), "per_file": None}, set()
+    joined: dict[str, Any] = {"n": sum(info.n for info in infos), "per_file": None}
+    differ: set[str] = set()
     for field in fields(RunInfo):
-        values = list(dict.fromkeys(_hashable(getattr(info, field.name)) for info in infos))
+        of_each = (_hashable(getattr(info, field.name)) for info in infos)
+        values: list[Any] = list(dict.fromkeys(of_each))
         if field.name in joined or len(values) == 1:
             continue
         differ.add(field.name)
@@ -204,8 +214,8 @@ def _primary(parts: Sequence[Part]) -> fits.Header:
             joined["date"] = None
         elif isinstance(values[0], str):
             more = len(values) - _MAX_NAMED
-            joined[field.name] = " + ".join(values[:_MAX_NAMED])
-            joined[field.name] += f" + {more} more" if more > 0 else ""
+            rest = [f"{more} more"] if more > 0 else []
+            joined[field.name] = " + ".join([*values[:_MAX_NAMED], *rest])
     info = replace(infos[0], **joined)
     together = f"{len(parts)} catalogues together: see the extension {PARTS}."
     header = headers.primary_header(info, 0, sum(part.n for part in parts), together)
@@ -217,4 +227,5 @@ def _primary(parts: Sequence[Part]) -> fits.Header:
 
 
 def _hashable(value: object) -> object:
+    """Turn a dict into its items; anything else stays as it is."""
     return tuple(sorted(value.items())) if isinstance(value, dict) else value

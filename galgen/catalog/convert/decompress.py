@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,16 +10,16 @@ import numpy as np
 from astropy.io import fits
 
 from galgen.catalog.convert.compress import SUFFIX
-from galgen.catalog.format.hdus import append_hdu, data_of, raw_hdus
-from galgen.catalog.format.tiled import STORED, image_header
+from galgen.catalog.format.hdus import append_hdu, check_data, data_of, raw_hdus
+from galgen.catalog.format.tiled import BITPIX_TYPES, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # stamps at a time
 
 
-def decompress(
+def decompress_catalog(
     path: str | Path,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -34,6 +33,7 @@ def decompress(
     Parameters
     ----------
     path : str or Path
+        The compressed catalogue.
     out : str or Path, optional
         File to write; by default `path` without ``.fz``. It has its name once it is finished.
     overwrite : bool
@@ -64,13 +64,13 @@ def decompress(
     with CatalogFile(path) as catalog:
         if not catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "a compressed one")
-    with written_aside(out) as aside, aside.open("wb+") as file, fitsio.FITS(path) as tiles:
+    with written_output(out) as aside, aside.open("wb+") as file, fitsio.FITS(path) as tiles:
         done = 0
         for hdu in raw_hdus(path):
             if not hdu.header.get("ZIMAGE"):
                 file.writelines(data_of(path, hdu, whole=True))
                 continue
-            deque(data_of(path, hdu), maxlen=0)  # its checksum holds
+            check_data(path, hdu)
             header = image_header(hdu.header)
             expected = header["DATASUM"]
             data = _reported(_image_data(tiles[hdu.name], header), done, progress)
@@ -82,8 +82,8 @@ def decompress(
 
 
 def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.ndarray]:
-    """Stamps as they are stored, some at a time."""
-    dtype = STORED[header["BITPIX"]]
+    """Stamps (n, h, w) as they are stored, some at a time."""
+    dtype = BITPIX_TYPES[header["BITPIX"]]
     for start in range(0, header["NAXIS3"], _CHUNK):
         stamps_nhw = tiles[start : min(start + _CHUNK, header["NAXIS3"]), :, :]
         if dtype.kind == "i":  # CFITSIO has scaled them
@@ -95,6 +95,7 @@ def _image_data(tiles: fitsio.hdu.ImageHDU, header: fits.Header) -> Iterator[np.
 def _reported(
     data: Iterator[np.ndarray], done: int, progress: Callable[[int], None] | None
 ) -> Iterator[bytes]:
+    """Pass stamps on as bytes; report how many there were whenever more are asked for."""
     for stamps_nhw in data:
         yield stamps_nhw.tobytes()
         done += len(stamps_nhw)

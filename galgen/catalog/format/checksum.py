@@ -14,14 +14,14 @@ _PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
 
 
 def add(*sums: int) -> int:
-    """Sum of sums of words, with end-around carry."""
+    """Add sums of words, with end-around carry."""
     total = sum(sums)
     # Not `total % ALL_ONES`: all ones is the other zero, and only no words at all sum to 0.
     return (total - 1) % ALL_ONES + 1 if total else 0
 
 
 def sum_values(values: np.ndarray) -> int:
-    """Sum of 4-byte numbers as they will be in the file, whatever their byte order here."""
+    """Sum 4-byte numbers as they will be in the file, whatever their byte order here."""
     assert values.dtype.itemsize == 4
     words = values.view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
     # 2^32 words fit before this overflows.
@@ -29,25 +29,36 @@ def sum_values(values: np.ndarray) -> int:
 
 
 def sum_bytes(data: bytes | memoryview | np.ndarray) -> int:
-    """Sum of bytes as they are in the file; their number is a multiple of 4."""
+    """Sum bytes as they are in the file; their number is a multiple of 4."""
     return add(int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64)))
 
 
-def seal(header: fits.Header, datasum: int) -> bytes:
-    """Header bytes with ``CHECKSUM`` and ``DATASUM`` filled in; both cards must be there.
+def header_bytes(header: fits.Header, datasum: int) -> bytes:
+    """Fill in ``CHECKSUM`` and ``DATASUM``, both of which must be there: the HDU sums to all ones.
 
-    The whole HDU then sums to all ones.
+    Parameters
+    ----------
+    header : Header
+        It is not changed.
+    datasum : int
+        Sum of the data that follow.
+
+    Returns
+    -------
+    bytes
+        The header with its padding.
     """
     header = header.copy()
     header["DATASUM"] = str(datasum)
     header["CHECKSUM"] = "0" * 16
-    unsealed = header.tostring().encode("ascii")
-    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(unsealed), datasum))
-    return header.tostring().encode("ascii")
+    without = header.tostring().encode("ascii")
+    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(without), datasum))
+    data: bytes = header.tostring().encode("ascii")
+    return data
 
 
 def _encode(value: int) -> str:
-    """A word as 16 letters and digits that, where ``CHECKSUM`` stands, add it to the sum.
+    """Write a word as 16 letters and digits that, where ``CHECKSUM`` stands, add it to the sum.
 
     Each byte becomes four characters summing to it plus four times '0', the value they replace. The
     string starts at byte 11 of its card, hence the turn by one.

@@ -25,6 +25,7 @@ class RawHdu:
     name : str
         ``EXTNAME``, or PRIMARY.
     header : Header
+        As it is in the file.
     start, data_start : int
         Bytes of the file where the header and the data start.
     data_bytes : int
@@ -42,7 +43,7 @@ class RawHdu:
 
 
 def raw_hdus(path: Path) -> list[RawHdu]:
-    """All HDUs of a FITS file, in file order."""
+    """Find all HDUs of a FITS file, in file order."""
     found = []
     with path.open("rb") as file, fits.open(file, disable_image_compression=True) as hdus:
         for hdu in hdus:
@@ -74,15 +75,21 @@ class StreamSum:
 
 
 def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
-    """The data of an HDU in pieces, checked on the way.
+    """Read the data of an HDU in pieces, checked on the way.
 
     Parameters
     ----------
     path : Path
+        The file.
     hdu : RawHdu
-        Of this file.
+        An HDU of it.
     whole : bool
         Give the header first and the padding last: the whole HDU.
+
+    Yields
+    ------
+    bytes
+        The next ones, 4 MiB or less.
 
     Raises
     ------
@@ -115,6 +122,18 @@ def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
         )
 
 
+def check_data(path: Path, hdu: RawHdu) -> None:
+    """Read the data of an HDU for nothing but its checksum.
+
+    Raises
+    ------
+    CatalogError
+        If it does not hold.
+    """
+    for _ in data_of(path, hdu):
+        pass
+
+
 def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> int:
     """Write an HDU at the end of what is written, checksums included.
 
@@ -130,7 +149,7 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     Returns
     -------
     int
-        DATASUM.
+        ``DATASUM``, the sum of the data.
     """
     start, total, size = file.tell(), StreamSum(), 0
     file.write(header.tostring().encode("ascii"))
@@ -141,6 +160,6 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file.write(bytes(-size % BLOCK))
     end = file.tell()
     file.seek(start)
-    file.write(checksum.seal(header, total.value))
+    file.write(checksum.header_bytes(header, total.value))
     file.seek(end)
     return total.value

@@ -6,14 +6,15 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from astropy.io import fits
 
 from galgen.batch import SPARE
-from galgen.catalog.format.schema import CatalogColumn, row_dtype, run_columns
+from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
 from galgen.catalog.format.treecards import read_tree, tree_cards
-from galgen.columns import read_columns
+from galgen.columns import Column, read_columns
 from galgen.runinfo import RunInfo
 
 FORMAT_VERSION = 1
@@ -84,7 +85,7 @@ _NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
 
 
 def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None) -> fits.Header:
-    """Header of the primary HDU, which has no data: where the galaxies come from.
+    """Make the header of the primary HDU, which has no data: where the galaxies come from.
 
     It depends on nothing but its arguments, and its length not on `n` or `stopped`.
 
@@ -143,13 +144,25 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
 
 
 def table_header(
-    columns: Sequence[CatalogColumn],
+    columns: Sequence[Column],
     n: int,
     name: str = CATALOG,
     row: str = "galaxy",
     rows: str = "galaxies",
 ) -> fits.Header:
-    """Header of a binary table with `n` rows, each of which is a `row`."""
+    """Make the header of a binary table.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        In the order of the file.
+    n : int
+        Rows.
+    name : str
+        Name of the extension.
+    row, rows : str
+        What a row is, and several are, for the comments.
+    """
     header = fits.Header()
     _put(header, "XTENSION", "BINTABLE", f"one row per {row}")
     _put(header, "BITPIX", 8, "")
@@ -162,7 +175,7 @@ def table_header(
     _put(header, "EXTNAME", name, "")
     for i, column in enumerate(columns, 1):
         _put(header, f"TTYPE{i}", column.name, "")
-        _put(header, f"TFORM{i}", column.tform, "")
+        _put(header, f"TFORM{i}", column.form, "")
         if column.unit:
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")
@@ -177,7 +190,10 @@ def stamps_name(band: str) -> str:
 
 
 def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
-    """Header of the image extension with `n` stamps of one band, (N, H, W) in NumPy's order."""
+    """Make the header of the image extension with `n` stamps of one band.
+
+    The image is (n, h, w) in NumPy's order, of flux per pixel in `info.flux_unit`.
+    """
     header = fits.Header()
     _put(header, "XTENSION", "IMAGE", "one stamp per galaxy")
     _put(header, "BITPIX", BITPIX[info.stamps], "")
@@ -198,19 +214,19 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
 
 
 def card_attributes() -> dict[str, tuple[str, str]]:
-    """Cards of the primary header that hold an attribute of `RunInfo`: which, and the comment."""
+    """Map cards of the primary header to the attribute of `RunInfo` and to their comment."""
     return {key: (attribute, comment) for key, attribute, _, comment in _CARDS}
 
 
 def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo:
-    """The `RunInfo` a catalogue was written with.
+    """Read the `RunInfo` that a catalogue was written with.
 
     Parameters
     ----------
     hdus : HDUList
         The catalogue, its stamps not scaled by astropy.
     primary : Header, optional
-        In place of its own: that of a part.
+        Primary header to read in place of its own: that of a part.
 
     Raises
     ------
@@ -220,7 +236,7 @@ def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo
         If a card has a value of another type.
     """
     primary = hdus[0].header if primary is None else primary
-    values = {
+    values: dict[str, Any] = {
         attribute: None if key in _OPTIONAL and key not in primary else kind(primary[key])
         for key, attribute, kind, _ in _CARDS
     }
@@ -244,6 +260,7 @@ def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo
 
 
 def _put(header: fits.Header, key: str, value: str | bool | int | float, comment: str) -> None:
+    """Add a card, without its comment where that has no room."""
     if isinstance(value, str):
         value = _ascii(value)
         length = len(value.replace("'", "''"))
@@ -256,17 +273,19 @@ def _put(header: fits.Header, key: str, value: str | bool | int | float, comment
 
 
 def _comment(header: fits.Header, text: str) -> None:
+    """Add a text of any length as cards ``COMMENT``."""
     for line in textwrap.wrap(text, 72):
         header.append(("COMMENT", line), end=True)
 
 
 def _ascii(text: str) -> str:
-    """Text as FITS allows it (standard 4.0, section 3.2): printable ASCII, accents dropped."""
+    """Make a text what FITS allows (standard 4.0, section 3.2): printable ASCII, no accents."""
     plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" else "?" for c in plain)
 
 
 def _with_checksum_cards(header: fits.Header) -> fits.Header:
+    """Add the cards that `checksum.header_bytes` fills in."""
     _put(header, "CHECKSUM", "0" * 16, "of this HDU")
     _put(header, "DATASUM", "0", "of its data")
     return header

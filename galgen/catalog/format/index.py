@@ -13,10 +13,11 @@ from astropy.utils.exceptions import AstropyWarning
 from galgen.catalog.format.hdus import append_hdu
 from galgen.catalog.format.headers import primary_header, table_header
 from galgen.catalog.format.layout import Layout
-from galgen.catalog.format.schema import CatalogColumn, row_dtype
+from galgen.catalog.format.schema import row_dtype
+from galgen.columns import Column
 from galgen.errors import CatalogError
 from galgen.runinfo import RunInfo
-from galgen.system.files import write_atomically
+from galgen.system.files import written_aside
 
 INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
@@ -29,34 +30,37 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
     Parameters
     ----------
     path : Path
+        The index, which has the name of the catalogue.
     info : RunInfo
+        The run.
     n : int
         Galaxies in all files together.
     files : sequence of (Path, Layout)
         Name of each file, and what is in it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; nothing has been then.
     """
     width = -(-max(len(name.name) for name, _ in files) // 4) * 4  # rows of whole 4-byte words
     columns = [
-        CatalogColumn("FILE", f"S{width}", "", "name, in the folder of this index", f"{width}A"),
-        CatalogColumn("FIRST", ">i8", "", "GALAXY_ID of its first galaxy"),
-        CatalogColumn("NGAL", ">i8", "", "galaxies in it"),
-        CatalogColumn("BYTES", ">i8", "", "its size"),
+        Column("FILE", f"{width}A", "", "name, in the folder of this index"),
+        Column("FIRST", "K", "", "GALAXY_ID of its first galaxy"),
+        Column("NGAL", "K", "", "galaxies in it"),
+        Column("BYTES", "K", "", "its size"),
     ]
     rows = [(name.name, file.first, file.n, file.total_bytes) for name, file in files]
     stopped = None if n == info.n else f"Stopped after {n} of {info.n} galaxies."
     primary = primary_header(info, 0, n, stopped or f"Index of {len(files)} files.")
     table = table_header(columns, len(files), INDEX, "file", "files")
-
-    def write(aside: Path) -> None:
-        with aside.open("wb") as file:
-            append_hdu(file, primary, iter(()))
-            append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
-
-    write_atomically(path, write)
+    with written_aside(path) as aside, aside.open("wb") as file:
+        append_hdu(file, primary, iter(()))
+        append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
 
 
 def read_index(path: Path) -> list[Path] | None:
-    """Files of a catalogue of several; None if `path` is no index, or nothing at all.
+    """List the files of a catalogue of several; None if `path` is no index, or nothing at all.
 
     Raises
     ------

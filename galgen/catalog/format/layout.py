@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
 from galgen.catalog.format import headers
 from galgen.catalog.format.schema import row_dtype, run_columns
-from galgen.catalog.format.stamps import STORED_AS, check_form
+from galgen.catalog.format.stamps import PIXEL_TYPES, check_form
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 
@@ -76,7 +77,7 @@ class Layout:
     info: RunInfo
     first: int
     n: int
-    row: np.dtype
+    row: np.dtype[Any]
     hdus: tuple[Hdu, ...]
 
     @property
@@ -91,7 +92,7 @@ class Layout:
 
     @property
     def stamp_shape(self) -> tuple[int, int, int]:
-        """(bands, H, W) of one galaxy."""
+        """Shape (b, h, w) of the stamps of one galaxy."""
         return len(self.info.bands), self.info.height, self.info.width
 
 
@@ -106,7 +107,7 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     n : int, optional
         Galaxies the file will hold, by default all of `info.n`.
     stopped : str, optional
-        See `headers.primary_header`.
+        Why there are fewer than asked for, in at most 72 characters.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     n = info.n if n is None else n
     columns = run_columns(info)
     row = row_dtype(columns)
-    pixel = STORED_AS[info.stamps]
+    pixel = PIXEL_TYPES[info.stamps]
     bands = info.bands if pixel else ()
     stamp_bytes = prod((info.height, info.width, pixel.itemsize)) if pixel else 0
     parts = [
@@ -133,19 +134,26 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
 
 
 def plan_files(info: RunInfo) -> tuple[Layout, ...]:
-    """Lay out all files of a catalogue: one, unless `info.per_file` says otherwise."""
+    """Lay out all files of a catalogue: one, unless `info.per_file` says otherwise.
+
+    Raises
+    ------
+    InvalidValueError
+        If the run cannot be a FITS file.
+    """
     size = info.n if info.per_file is None else info.per_file
     return tuple(plan(info, i, min(size, info.n - i)) for i in range(0, info.n, size))
 
 
 def file_path(catalog: Path, info: RunInfo, number: int) -> Path:
-    """Name of a file of a catalogue: its own, or ``<name>.<number>.fits`` of several."""
+    """Name a file of a catalogue: as the catalogue, or of several ``<name>.<number>.fits``."""
     if info.per_file is None:
         return catalog
     return catalog.with_name(f"{catalog.stem}.{number:04d}{catalog.suffix}")
 
 
 def _check(info: RunInfo) -> None:
+    """Raise InvalidValueError unless a run can be a FITS file."""
     for name in ("n", "height", "width", "per_file"):
         value = getattr(info, name)
         if value is not None and value < 1:
@@ -170,11 +178,12 @@ def check_bands(bands: Sequence[str]) -> None:
 
 
 def galaxies_per_file(info: RunInfo, size: int) -> int:
-    """Galaxies that fit into a file.
+    """Find out how many galaxies fit into a file.
 
     Parameters
     ----------
     info : RunInfo
+        The run, of which `n` and `per_file` are ignored.
     size : int
         Bytes that the file may have.
 

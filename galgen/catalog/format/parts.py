@@ -56,7 +56,7 @@ class Part:
 
 
 def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
-    """Parts of a catalogue; a single one where it was written by one run.
+    """Read the parts of a catalogue; a single one where it was written by one run.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
 
 
 def parts_table(parts: Sequence[Part]) -> tuple[fits.Header, bytes]:
-    """Header, but for its checksums, and data of the extension ``PARTS``."""
+    """Make the header, but for its checksums, and the data of the extension ``PARTS``."""
     values = {
         "FIRST_ROW": [part.start for part in parts],
         "NGAL": [part.n for part in parts],
@@ -105,18 +105,21 @@ def parts_table(parts: Sequence[Part]) -> tuple[fits.Header, bytes]:
         "HEADER": [part.header.tostring(endcard=False, padding=False) for part in parts],
     }
     arrays = [np.array(values[name], ">i8" if name in _NUMBERS else "S") for name, _ in _COLUMNS]
-    names = [name for name, _ in _COLUMNS]
-    rows = np.rec.fromarrays(arrays, names=names)
+    row = [(name, array.dtype) for (name, _), array in zip(_COLUMNS, arrays, strict=True)]
+    rows = np.empty(len(parts), row)
+    for (name, _), array in zip(_COLUMNS, arrays, strict=True):
+        rows[name] = array
     return _header(rows), rows.tobytes()
 
 
 def parts_header() -> fits.Header:
-    """Header of the extension ``PARTS``, to describe its columns."""
+    """Make a header of the extension ``PARTS`` that describes its columns."""
     row = [(name, ">i8" if name in _NUMBERS else "S1") for name, _ in _COLUMNS]
     return _header(np.zeros(1, row))
 
 
 def _header(rows: np.ndarray) -> fits.Header:
+    """Header, but for its checksums, of rows of the extension ``PARTS``."""
     header = fits.BinTableHDU(rows, name=PARTS).header
     for i, (_, meaning) in enumerate(_COLUMNS, 1):
         header[f"TCOMM{i}"] = meaning

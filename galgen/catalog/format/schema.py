@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.measure.columns import measured_columns, truth_columns
 from galgen.runinfo import RunInfo
 
-# FITS standard 4.0, table 18. Big-endian, as in the file.
-_TFORM = {">i8": "K", ">i2": "I", ">f4": "E", "S18": "18A"}
 
-
-@dataclass(frozen=True)
-class CatalogColumn:
-    """One column of the table.
-
-    Attributes
-    ----------
-    name : str
-        ``TTYPEn``.
-    dtype : str or dtype
-        NumPy type as stored, big-endian.
-    unit : str
-        ``TUNITn``; empty for a number without unit.
-    description : str
-        ``TCOMMn``.
-    form : str
-        ``TFORMn``, where it does not follow from `dtype`.
-    cards : tuple of (str, value)
-        As `galgen.columns.FitsColumn.cards`.
-    """
-
-    name: str
-    dtype: str | np.dtype
-    unit: str
-    description: str
-    form: str = ""
-    cards: tuple[tuple[str, str | int | float], ...] = ()
-
-    @property
-    def tform(self) -> str:
-        """FITS type, ``TFORMn``."""
-        return self.form or _TFORM[self.dtype]
-
-
-def run_columns(info: RunInfo) -> list[CatalogColumn]:
-    """Columns of a run's catalogue, in file order.
+def run_columns(info: RunInfo) -> list[Column]:
+    """List the columns of a run's catalogue, in file order.
 
     Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table,
     which are filled up to rows of whole 4-byte words.
@@ -59,23 +24,20 @@ def run_columns(info: RunInfo) -> list[CatalogColumn]:
     truth = truth_columns(info.bands, info.flux_unit) if info.has_truth else ()
     columns = [
         *catalog_columns(info.bands, info.flux_unit, info.zero_point),
-        *(CatalogColumn(c.name, ">f4", c.unit, c.description) for c in truth),
-        *(
-            CatalogColumn(c.name, c.dtype, c.unit, c.description, c.form, c.cards)
-            for c in info.carried
-        ),
+        *truth,
+        *info.carried,
     ]
     carried_bytes = sum(column.dtype.itemsize for column in info.carried)
     if fill := -carried_bytes % 4:
         about = "zeros: rows are whole 4-byte words"
-        columns.append(CatalogColumn(SPARE, f"S{fill}", "", about, f"{fill}A"))
+        columns.append(Column(SPARE, f"{fill}A", "", about))
     return columns
 
 
 def catalog_columns(
     bands: Sequence[str], flux_unit: str, zero_point: float | None = None
-) -> list[CatalogColumn]:
-    """Columns that every catalogue with these bands has, in file order.
+) -> list[Column]:
+    """List the columns that every catalogue with these bands has, in file order.
 
     Rows are a multiple of 4 bytes long, so that DATASUM parts of any rows can be added: the name
     takes 18 bytes to go with the 2 of its code.
@@ -87,45 +49,55 @@ def catalog_columns(
     flux_unit : str
         FITS unit of the fluxes.
     zero_point : float, optional
-        AB magnitude of one of it.
+        AB magnitude of one flux unit, where it is known.
     """
     return [
         # Signed, because TOPCAT turns unsigned 64-bit columns into strings.
-        CatalogColumn("GALAXY_ID", ">i8", "", "index of the galaxy in its run"),
-        CatalogColumn("SEED", ">i8", "", "seed of the run; with GALAXY_ID, one galaxy"),
-        CatalogColumn("CATEGORY", ">i2", "", "morphology asked for, code n of card CATnnn"),
-        CatalogColumn("CATEGORY_NAME", "S18", "", "morphology asked for"),
-        *(
-            CatalogColumn(column.name, ">f4", column.unit, column.description)
-            for column in measured_columns(bands, flux_unit, zero_point)
-        ),
+        Column("GALAXY_ID", "K", "", "index of the galaxy in its run"),
+        Column("SEED", "K", "", "seed of the run; with GALAXY_ID, one galaxy"),
+        Column("CATEGORY", "I", "", "morphology asked for, code n of card CATnnn"),
+        Column("CATEGORY_NAME", "18A", "", "morphology asked for"),
+        *measured_columns(bands, flux_unit, zero_point),
     ]
 
 
-def row_dtype(columns: Sequence[CatalogColumn]) -> np.dtype:
-    """Structured type of one row, without gaps."""
+def row_dtype(columns: Sequence[Column]) -> np.dtype[Any]:
+    """Structured type of one row, without gaps, of columns that make whole 4-byte words."""
     dtype = np.dtype([(column.name, column.dtype) for column in columns])
     assert dtype.itemsize % 4 == 0
     return dtype
 
 
-def pack_rows(batch: GalaxyBatch, dtype: np.dtype, tree: Taxonomy = DEFAULT) -> np.ndarray:
-    """Rows of the table for a batch, with the names that its categories have in a tree.
+def pack_rows(batch: GalaxyBatch, dtype: np.dtype[Any], tree: Taxonomy = DEFAULT) -> np.ndarray:
+    """Make the rows of the table for a batch.
+
+    Parameters
+    ----------
+    batch : GalaxyBatch
+    dtype : dtype
+        Structured type of a row, see `row_dtype`.
+    tree : Taxonomy
+        Tree in which the categories have their codes and names.
+
+    Returns
+    -------
+    ndarray (n,) of `dtype`
 
     Raises
     ------
     InvalidValueError
         If a column is missing or unknown, or a category code is not in the tree.
     """
+    names = dtype.names or ()
     others = {*IDENTITY, SPARE, *batch.carried}
-    measured = [name for name in dtype.names if name not in others]
-    if unknown := [name for name in batch.carried if name not in dtype.names]:
-        raise InvalidValueError("carried columns", unknown, ", ".join(dtype.names))
+    measured = [name for name in names if name not in others]
+    if unknown := [name for name in batch.carried if name not in names]:
+        raise InvalidValueError("carried columns", unknown, ", ".join(names))
     if set(batch.measured) != set(measured):
         raise InvalidValueError("measured columns", sorted(batch.measured), ", ".join(measured))
-    unknown = (batch.category_n < 0) | (batch.category_n >= len(tree))
-    if unknown.any():
-        code = int(batch.category_n[unknown][0])
+    outside_n = (batch.category_n < 0) | (batch.category_n >= len(tree))
+    if outside_n.any():
+        code = int(batch.category_n[outside_n][0])
         raise InvalidValueError("category code", code, f"0..{len(tree) - 1}")
     rows = np.zeros(len(batch), dtype)
     rows["GALAXY_ID"] = batch.galaxy_id_n

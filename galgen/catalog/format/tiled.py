@@ -10,15 +10,20 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import fitsio
 import numpy as np
 from astropy.io import fits
 
-# What is stored, by BITPIX.
-STORED = {-32: np.dtype(">f4"), 16: np.dtype(">i2"), 32: np.dtype(">i4")}
+# Type of the pixels in the file, by BITPIX.
+BITPIX_TYPES: dict[int, np.dtype[Any]] = {
+    -32: np.dtype(">f4"),
+    16: np.dtype(">i2"),
+    32: np.dtype(">i4"),
+}
 # Cards of an image, and what they are called in the table that it is compressed to.
-_STORED_AS = {
+_TABLE_CARDS = {
     "XTENSION": "ZTENSION",
     "BITPIX": "ZBITPIX",
     "NAXIS": "ZNAXIS",
@@ -30,7 +35,7 @@ _STORED_AS = {
     "CHECKSUM": "ZHECKSUM",
     "DATASUM": "ZDATASUM",
 }
-_IMAGE_CARDS = {stored: key for key, stored in _STORED_AS.items()}
+_IMAGE_CARDS = {stored: key for key, stored in _TABLE_CARDS.items()}
 DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
 _BLOBS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA")  # the second where noise cannot be measured
 _SCALES = ("ZSCALE", "ZZERO")
@@ -43,11 +48,11 @@ class Codec:
     Attributes
     ----------
     bitpix : int
-        Of the image: -32, or 16 or 32 for integers.
+        ``BITPIX`` of the image: -32, or 16 or 32 for integers.
     quantize : float or None
         Quantisation steps per sigma of a stamp's own noise; None keeps every bit.
     dither : int
-        Of the first stamp, 1 to 10,000.
+        Seed of the dither of the first stamp, ``ZDITHER0``: 1 to 10,000.
     """
 
     bitpix: int
@@ -55,17 +60,22 @@ class Codec:
     dither: int = 1
 
     @property
-    def row(self) -> np.dtype:
-        """One row of the table."""
-        if self.quantize is None:
-            return np.dtype([(_BLOBS[0], ">i8", 2)])
-        blobs = [(name, ">i8", 2) for name in _BLOBS]
-        return np.dtype(blobs + [(name, ">f8") for name in _SCALES])
+    def blobs(self) -> tuple[str, ...]:
+        """Names of the columns, the first ones, that hold (length, offset) of compressed stamps."""
+        return _BLOBS[:1] if self.quantize is None else _BLOBS
 
     @property
-    def blobs(self) -> int:
-        """How many of the columns, the first ones, are descriptors (length, offset) of blobs."""
-        return sum(self.row[name].shape == (2,) for name in self.row.names)
+    def names(self) -> tuple[str, ...]:
+        """Names of all columns of the table."""
+        return self.blobs if self.quantize is None else (*self.blobs, *_SCALES)
+
+    @property
+    def row(self) -> np.dtype[Any]:
+        """Structured type of one row of the table, big-endian."""
+        scales = self.names[len(self.blobs) :]
+        return np.dtype(
+            [*((name, ">i8", 2) for name in self.blobs), *((name, ">f8") for name in scales)]
+        )
 
     @property
     def algorithm(self) -> str:
@@ -77,18 +87,19 @@ class Codec:
 
         Parameters
         ----------
-        stamps_nhw : ndarray (n, H, W)
-            Of the type of the file, in native byte order.
+        stamps_nhw : ndarray (n, h, w)
+            Pixels of the type of the file, in native byte order.
         first : int
-            Number of the first one.
+            Number of the first stamp, on which the dither depends.
 
         Returns
         -------
         rows : ndarray (n,) of `row`
-            Descriptors count from the start of `heap`.
+            Rows of the table, whose offsets count from the start of `heap`.
         heap : bytes
+            The compressed stamps.
         """
-        options = {"compress": self.algorithm, "qlevel": None}
+        options: dict[str, Any] = {"compress": self.algorithm, "qlevel": None}
         if self.quantize is not None:
             seed = (self.dither - 1 + first) % DITHER_PERIOD + 1
             options |= {"qlevel": self.quantize, "dither_seed": seed}
@@ -105,34 +116,40 @@ class Codec:
             stored = np.frombuffer(content, _stored_row(hdu.columns), n, place)
             start = place + header.get("THEAP", n * header["NAXIS1"])
             heap = content[start : place + n * header["NAXIS1"] + header["PCOUNT"]]
-        for name in stored.dtype.names:
+        for name in hdu.columns.names:
             rows[name] = stored[name]
         return rows, heap
 
     def header(self, image: fits.Header, heap_bytes: int, longest: Sequence[int]) -> fits.Header:
-        """Header of the table that an image is compressed to.
+        """Make the header of the table that an image is compressed to.
 
         Parameters
         ----------
         image : Header
-            Of the image.
+            Header of the image.
         heap_bytes : int
+            Size of all compressed stamps.
         longest : sequence of int
-            Longest blob of each column of blobs.
+            Size in bytes of the largest compressed stamp in each column of `blobs`.
+
+        Returns
+        -------
+        Header
+            Complete but for the values of its checksums.
         """
-        n, row = image["NAXIS3"], self.row
-        formats = [*(f"1QB({length})" for length in longest), "1D", "1D"][: len(row.names)]
+        n = image["NAXIS3"]
+        formats = [*(f"1QB({length})" for length in longest), "1D", "1D"][: len(self.names)]
         cards = [
             ("XTENSION", "BINTABLE", "one compressed stamp per row"),
             ("BITPIX", 8, ""),
             ("NAXIS", 2, ""),
-            ("NAXIS1", row.itemsize, "bytes per row"),
+            ("NAXIS1", self.row.itemsize, "bytes per row"),
             ("NAXIS2", n, "stamps"),
             ("PCOUNT", heap_bytes, "bytes of compressed stamps"),
             ("GCOUNT", 1, ""),
-            ("TFIELDS", len(row.names), ""),
+            ("TFIELDS", len(self.names), ""),
         ]
-        for i, (name, form) in enumerate(zip(row.names, formats, strict=True), 1):
+        for i, (name, form) in enumerate(zip(self.names, formats, strict=True), 1):
             cards += [(f"TTYPE{i}", name, ""), (f"TFORM{i}", form, "")]
         cards += [
             ("ZIMAGE", True, "a compressed image"),
@@ -153,7 +170,7 @@ class Codec:
         elif self.bitpix < 0:
             cards += [("ZQUANTIZ", "NONE", "no bit is lost")]
         for card in image.cards:
-            cards.append((_STORED_AS.get(card.keyword, card.keyword), card.value, card.comment))
+            cards.append((_TABLE_CARDS.get(card.keyword, card.keyword), card.value, card.comment))
         if self.quantize is not None:
             cards.append(("QLEVEL", self.quantize, "stamps were quantised: noise sigma / step"))
         cards += [("CHECKSUM", "0" * 16, "of this HDU"), ("DATASUM", "0", "of its data")]
@@ -163,9 +180,9 @@ class Codec:
         return header
 
 
-def _stored_row(columns: fits.ColDefs) -> np.dtype:
-    """A row as CFITSIO has written it."""
-    fields = []
+def _stored_row(columns: fits.ColDefs) -> np.dtype[Any]:
+    """Structured type of a row as CFITSIO has written it."""
+    fields: list[tuple[str, str] | tuple[str, str, int]] = []
     for column in columns:
         kind = next(letter for letter in column.format if not letter.isdigit())
         fields.append((column.name, ">f8") if kind == "D" else (column.name, ">i4", 2))
@@ -173,7 +190,7 @@ def _stored_row(columns: fits.ColDefs) -> np.dtype:
 
 
 def image_header(table: fits.Header) -> fits.Header:
-    """Header of the image that a table holds: what `Codec.header` was given.
+    """Make the header of the image that a table holds: what `Codec.header` was given.
 
     After quantisation the card ``QLEVEL`` is left, before the checksums.
     """
@@ -203,7 +220,12 @@ class TiledCube:
     Parameters
     ----------
     hdu : fitsio.hdu.ImageHDU
-        Of (N, H, W).
+        The image, (n, h, w) in NumPy's order.
+
+    Raises
+    ------
+    IndexError
+        If a stamp is asked for that is not there.
     """
 
     def __init__(self, hdu: fitsio.hdu.ImageHDU) -> None:
@@ -220,11 +242,15 @@ class TiledCube:
         if ((index < -self._n) | (index >= self._n)).any():
             raise IndexError(f"rows {index} of {self._n}")
         if index.ndim == 0:
-            return self[index[None]][0]
+            one: np.ndarray = self[index[None]][0]
+            return one
         stamps = [self._rows(row, row + 1) for row in (index % self._n).tolist()]
         return np.concatenate([self._rows(0, 0), *stamps])
 
     def _rows(self, start: int, stop: int) -> np.ndarray:
+        """Stamps `start` to before `stop`, (n, h, w)."""
+        shape = self._hdu.get_dims()[1:]
         if start == stop:
-            return np.empty((0, *self._hdu.get_dims()[1:]), np.float32)
-        return self._hdu[start:stop, :, :].reshape(stop - start, *self._hdu.get_dims()[1:])
+            return np.empty((0, *shape), np.float32)
+        stamps: np.ndarray = self._hdu[start:stop, :, :]  # without an axis of length 1
+        return stamps.reshape(stop - start, *shape)

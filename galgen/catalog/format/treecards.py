@@ -12,7 +12,7 @@ Card = tuple[str, str | int, str]
 
 
 def tree_cards(tree: Taxonomy) -> Iterator[Card]:
-    """Keyword, value and comment of each card.
+    """Yield the keyword, value and comment of each card.
 
     ``NCAT`` categories, of which ``CATnnn`` is the name of code nnn. Of trees other than the
     default one, whose parents and aliases are known, ``PCATnnn`` is the code of what nnn is a kind
@@ -24,15 +24,16 @@ def tree_cards(tree: Taxonomy) -> Iterator[Card]:
         yield f"CAT{node.code:03d}", node.name, above
     if tree == DEFAULT:
         return
-    for node in tree.nodes[1:]:
-        yield f"PCAT{node.code:03d}", node.parent.code, f"code of what {node} is a kind of"
+    for node in tree.nodes:
+        if node.parent is not None:
+            yield f"PCAT{node.code:03d}", node.parent.code, f"code of what {node} is a kind of"
     for node in tree.nodes:
         if node.aliases:
             yield f"ACAT{node.code:03d}", ",".join(node.aliases), f"other names of {node}"
 
 
 def read_tree(header: fits.Header) -> Taxonomy:
-    """The tree that `tree_cards` wrote; the default one, perhaps an older one, without parents.
+    """Read the tree that `tree_cards` wrote, or return the default one where no parents are.
 
     Raises
     ------

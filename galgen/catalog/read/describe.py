@@ -21,7 +21,7 @@ from galgen.catalog.format.layout import check_bands
 from galgen.catalog.format.parts import PARTS, parts_header
 from galgen.catalog.format.schema import run_columns
 from galgen.catalog.read.reader import CatalogFile
-from galgen.categories import DEFAULT
+from galgen.columns import read_columns
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 
@@ -87,8 +87,15 @@ class Entry:
     value: str = ""
 
 
-def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
-    """All that a catalogue of these bands can have.
+def describe_bands(bands: Sequence[str], flux_unit: str) -> list[Entry]:
+    """List all columns and cards that a catalogue of these bands can have.
+
+    Parameters
+    ----------
+    bands : sequence of str
+        Band names, bluest first.
+    flux_unit : str
+        FITS unit of the fluxes.
 
     Raises
     ------
@@ -96,20 +103,12 @@ def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
         If the bands cannot be those of a catalogue.
     """
     check_bands(bands)
-    example = {"int": 1, "str": "text", "float": 1.0, "bool": True}
-    values = {f.name: example.get(f.type.removesuffix(" | None"), {}) for f in fields(RunInfo)}
-    values |= {
-        "tree": DEFAULT,
-        "bands": tuple(bands),
-        "flux_unit": flux_unit,
-        "flux_source": "INPUT",
-    }
-    info = RunInfo(**values | {"stamps": "int16", "scaling": ((1.0, 0.0),) * len(bands)})
+    info = _run_with_everything(bands, flux_unit)
     primary = headers.primary_header(info, 0, 1)
     primary["DEPNAM00"], primary["DEPVER00"] = "text", "text"
     primary["LONGSTRN"], primary["NPARTS"] = "text", 1
     primary["PCAT001"], primary["ACAT000"] = 1, "text"
-    columns = run_columns(replace(info, zero_point=None))  # "ZPT_AB" instead of a number
+    columns = run_columns(replace(info, zero_point=None))
     stamps = headers.stamps_header(info, bands[0], 1)
     stamps["QLEVEL"] = 1.0
     tables = {headers.CATALOG: headers.table_header(columns, 1), PARTS: parts_header()}
@@ -124,7 +123,7 @@ def describe(bands: Sequence[str], flux_unit: str) -> list[Entry]:
 
 
 def describe_file(path: str | Path) -> list[Entry]:
-    """All that a catalogue has, with the values of its cards.
+    """List all columns and cards that a catalogue has, with the values of the cards.
 
     Raises
     ------
@@ -132,7 +131,7 @@ def describe_file(path: str | Path) -> list[Entry]:
         If the catalogue is missing, or not one.
     """
     with CatalogFile(path) as catalog:
-        entries = []
+        entries: list[Entry] = []
         for hdu in catalog.hdus:
             if isinstance(hdu, fits.BinTableHDU) and not isinstance(hdu, fits.CompImageHDU):
                 entries += _columns(hdu.name, hdu.header)
@@ -141,17 +140,59 @@ def describe_file(path: str | Path) -> list[Entry]:
         return entries
 
 
+def _run_with_everything(bands: Sequence[str], flux_unit: str) -> RunInfo:
+    """Make up a run whose headers have all the cards there are; only the types of values count."""
+    return RunInfo(
+        n=1,
+        seed=1,
+        bands=tuple(bands),
+        height=1,
+        width=1,
+        request="text",
+        flux_unit=flux_unit,
+        flux_calibration="text",
+        lupton="text",
+        zero_point=1.0,
+        pixel_scale=1.0,
+        model="text",
+        model_version="text",
+        weights_sha256="text",
+        sampler="text",
+        steps=1,
+        guidance=1.0,
+        micro_batch=1,
+        dtype="text",
+        kernels="text",
+        device="text",
+        training_set="text",
+        credit="text",
+        date="text",
+        per_file=1,
+        flux_source="INPUT",
+        mag_zero=1.0,
+        psf="text",
+        noise="text",
+        hook="text",
+        like="text",
+        like_sha256="text",
+        like_rows=1,
+        stamps="int16",
+        scaling=((1.0, 0.0),) * len(bands),
+    )
+
+
 def _columns(hdu: str, header: fits.Header) -> Iterator[Entry]:
-    for i in range(1, header["TFIELDS"] + 1):
-        repeat, letter = re.match(r"(\d*)([A-Z])", header[f"TFORM{i}"]).groups()
-        kind = "text" if letter == "A" else _TYPES.get(letter, header[f"TFORM{i}"])
-        if repeat not in ("", "1"):
-            kind += f" ({repeat})"
-        unit, meaning = header.get(f"TUNIT{i}", ""), header.get(f"TCOMM{i}", "")
-        yield Entry(hdu, "column", header[f"TTYPE{i}"], kind, unit, meaning)
+    """Entries of the columns of a table."""
+    for column in read_columns(header):
+        count, letter = column.kind
+        kind = "text" if letter == "A" else _TYPES.get(letter, column.form)
+        if count != 1:
+            kind += f" ({count})"
+        yield Entry(hdu, "column", column.name, kind, column.unit, column.description)
 
 
 def _cards(hdu: str, header: fits.Header, with_values: bool) -> Iterator[Entry]:
+    """Entries of the cards of a header; of families that are numbered, one."""
     seen: set[str] = set()
     # Comments are left out of headers where a long value leaves no room.
     full = {key: comment for key, (_, comment) in headers.card_attributes().items()}
@@ -181,13 +222,19 @@ def _cards(hdu: str, header: fits.Header, with_values: bool) -> Iterator[Entry]:
 
 
 def render(entries: Sequence[Entry], form: str) -> str:
-    """Entries as text.
+    """Write entries as text.
 
     Parameters
     ----------
     entries : sequence of Entry
+        What `describe_bands` or `describe_file` returned.
     form : str
         'json', 'csv' or 'md' (tables in Markdown, one per extension and kind).
+
+    Raises
+    ------
+    InvalidValueError
+        If `form` is none of these.
     """
     if form == "json":
         return json.dumps([asdict(entry) for entry in entries], indent=1)
@@ -203,7 +250,15 @@ def render(entries: Sequence[Entry], form: str) -> str:
 
 
 def sections(entries: Iterable[Entry]) -> Iterator[tuple[str, list[list[str]]]]:
-    """Title and rows, the first of them names, of one table per extension and kind."""
+    """Arrange entries as tables, one per extension and kind.
+
+    Yields
+    ------
+    title : str
+        What the table is about.
+    rows : list of list of str
+        Its cells; the first row has the names of the columns.
+    """
     grouped: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         grouped.setdefault((entry.kind, entry.hdu), []).append(entry)
@@ -215,6 +270,7 @@ def sections(entries: Iterable[Entry]) -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def _markdown(title: str, rows: Sequence[Sequence[str]]) -> str:
+    """One table in Markdown."""
     names, *rest = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     lines = [names, ["---"] * len(names), *rest]
     return "\n".join([f"### {title}", "", *("| " + " | ".join(line) + " |" for line in lines)])

@@ -21,6 +21,7 @@ from galgen.catalog.format.parts import Part, read_parts
 from galgen.catalog.format.schema import catalog_columns
 from galgen.catalog.format.stamps import BITPIX, check_name, decode
 from galgen.catalog.format.tiled import TiledCube
+from galgen.columns import Column, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.runinfo import RunInfo
 
@@ -44,10 +45,12 @@ class CatalogFile:
     Parameters
     ----------
     path : str or Path
+        The catalogue, or one file of several.
 
     Attributes
     ----------
     path : Path
+        The file.
     info : RunInfo
         Provenance. Text outside ASCII is not kept by FITS. Where catalogues were put together it
         names several runs or the first one; `parts` has each.
@@ -77,6 +80,7 @@ class CatalogFile:
             raise
 
     def _open(self) -> tuple[fits.HDUList, RunInfo]:
+        """Parse and check all headers; whatever is wrong with them is a CatalogError."""
         try:
             with warnings.catch_warnings():
                 # Of a truncated file astropy only warns.
@@ -92,6 +96,7 @@ class CatalogFile:
             raise CatalogError(f"{self.path}: cannot be read as FITS ({error}).") from error
 
     def _check(self, hdus: fits.HDUList) -> None:
+        """Raise CatalogError unless all that a catalogue has is there and fits together."""
         primary = hdus[0].header
         if not str(primary.get("CREATOR", "")).startswith("galgen"):
             raise CatalogError(f"{self.path}: is FITS, but not a galgen catalogue (card CREATOR).")
@@ -112,7 +117,7 @@ class CatalogFile:
             )
         table, *images = hdus[1 : len(expected)]
         found = [(column.name, column.format) for column in table.columns]
-        wanted = [(column.name, column.tform) for column in catalog_columns(bands, "")]
+        wanted = [(column.name, column.form) for column in catalog_columns(bands, "")]
         if missing := [name for name, form in wanted if (name, form) not in found]:
             raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
         shape = (n, primary["NPIXY"], primary["NPIXX"])
@@ -125,11 +130,11 @@ class CatalogFile:
 
     def __len__(self) -> int:
         """Galaxies in the file; fewer than `info.n` if the run was stopped."""
-        return self.hdus[0].header["NGAL"]
+        return int(self.hdus[0].header["NGAL"])
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bluest first."""
+        """Band names, bluest first."""
         return self.info.bands
 
     @property
@@ -148,10 +153,27 @@ class CatalogFile:
     @cached_property
     def rows(self) -> np.ndarray:
         """The table as it is in the file: structured, big-endian, memory-mapped."""
-        return self.hdus[headers.CATALOG].data.view(np.ndarray)
+        rows: np.ndarray = self.hdus[headers.CATALOG].data.view(np.ndarray)
+        return rows
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the table, in file order."""
+        return tuple(read_columns(self.hdus[headers.CATALOG].header))
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names of the columns, in file order."""
+        return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> np.ndarray:
-        """One column in native byte order; text as str."""
+        """Read one column (n,), or (n, k) of vectors, in native byte order; text as str.
+
+        Raises
+        ------
+        LookupError, ValueError
+            If there is no such column.
+        """
         if name in self._carried:  # of any type that FITS has
             values = np.asarray(self.hdus[headers.CATALOG].data[name])
             return values.astype(str) if values.dtype.kind == "S" else _native(values)
@@ -160,32 +182,33 @@ class CatalogFile:
 
     @cached_property
     def _carried(self) -> frozenset[str]:
+        """Names of the columns that are carried over from an input table."""
         return frozenset(column.name for column in self.info.carried)
 
     @cached_property
     def table(self) -> QTable:
         """The whole table with units and descriptions; NaN where something was not measured."""
-        hdu, table = self.hdus[headers.CATALOG], QTable()
-        for i, column in enumerate(hdu.columns, 1):
+        table = QTable()
+        for column in self.columns:
             values = self.column(column.name)
             if column.unit:
                 # Not in the FITS format: nanomaggies are in astropy but not in the standard.
                 values = values * units.Unit(column.unit, parse_strict="silent")
             table[column.name] = values
-            table[column.name].info.description = hdu.header.get(f"TCOMM{i}")
+            table[column.name].info.description = column.description
         return table
 
     def stamps(self, index: int | slice | np.ndarray = slice(None)) -> np.ndarray:
-        """Stamps of some galaxies.
+        """Read the stamps of some galaxies.
 
         Parameters
         ----------
         index : int, slice or ndarray of int
-            Rows.
+            Rows of the table; by default all.
 
         Returns
         -------
-        ndarray (n, B, H, W) float32
+        ndarray (n, b, h, w) float32
             Flux per pixel in `info.flux_unit`; without the first axis for an int.
 
         Raises
@@ -205,6 +228,7 @@ class CatalogFile:
             raise InvalidValueError(f"stamps of {self.path}", "none", allowed, hint)
 
     def _flux(self, number: int, index: int | slice | np.ndarray) -> np.ndarray:
+        """Stamps (n, h, w) of band `number`, as flux."""
         name = headers.stamps_name(self.bands[number])
         if self._tiles:
             return TiledCube(self._tiles[name])[index]  # scaled by CFITSIO
@@ -213,12 +237,19 @@ class CatalogFile:
 
     @cached_property
     def _tiles(self) -> fitsio.FITS | None:
+        """The file as CFITSIO sees it, where stamps are compressed."""
         return fitsio.FITS(self.path) if self.compressed else None
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
-        """The galaxies in order, up to `size` of one part at a time, as they were written."""
+        """Read the galaxies in order, up to `size` of one part at a time, as they were written.
+
+        Raises
+        ------
+        InvalidValueError
+            If the catalogue was written without stamps.
+        """
         others = {*IDENTITY, SPARE, *self._carried}
-        names = [name for name in self.rows.dtype.names if name not in others]
+        names = [name for name in self.column_names if name not in others]
         for part in self.parts:
             for start in range(part.start, part.stop, size):
                 index = slice(start, min(start + size, part.stop))
@@ -253,4 +284,5 @@ class CatalogFile:
 
 
 def _native(values: np.ndarray) -> np.ndarray:
+    """Convert to native byte order."""
     return values.astype(values.dtype.newbyteorder("="))

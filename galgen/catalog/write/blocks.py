@@ -14,8 +14,8 @@ import numpy as np
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog.format import checksum
-from galgen.catalog.format import stamps as form
 from galgen.catalog.format.layout import Hdu, Layout
+from galgen.catalog.format.stamps import encode
 from galgen.catalog.write.disk import pwrite_all, start_writeback
 from galgen.catalog.write.written import Sums
 
@@ -35,20 +35,28 @@ def write_batch(
     Parameters
     ----------
     fd : int
-        Open for writing.
+        The file, open for writing.
     layout : Layout
+        Where everything goes in it.
     batch : GalaxyBatch
-        Of consecutive galaxies that fit `layout`.
-    rows : ndarray
+        Consecutive galaxies that fit `layout`.
+    rows : ndarray (n,)
         Their rows of the table, see `galgen.catalog.format.schema.pack_rows`.
     threads : Executor
-        Of few threads: while one copies to the kernel, which lets in one at a time, the others sum
+        A few threads: while one copies to the kernel, which lets in one at a time, the others sum
         and swap.
 
     Returns
     -------
     tuple of int
         DATASUM of what was written, per HDU.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
+    InvalidValueError
+        If pixels are not finite that are written as int16.
     """
     first = int(batch.galaxy_id_n[0]) - layout.first
     _, table, *images = layout.hdus
@@ -80,6 +88,7 @@ def write_batch(
 
 
 def _pieces(n: int, stride: int) -> Iterator[slice]:
+    """Cut `n` galaxies into what one thread writes at a time."""
     count = max(1, _PIECE_BYTES // stride)
     return (slice(start, min(start + count, n)) for start in range(0, n, count))
 
@@ -87,7 +96,7 @@ def _pieces(n: int, stride: int) -> Iterator[slice]:
 def _write_stamps(
     fd: int, stamps_nhw: np.ndarray, sums_n: np.ndarray | None, offset: int, stride: int
 ) -> int:
-    """Write stamps of one band; return their sum, which is computed unless known."""
+    """Write stamps of one band; return the sum of their sums, which are computed unless known."""
     as_is = stamps_nhw.dtype == _ON_DISK and stamps_nhw.flags.c_contiguous
     if stamps_nhw.dtype != _ON_DISK:
         stamps_nhw = np.asarray(stamps_nhw, dtype=np.float32)
@@ -101,7 +110,7 @@ def _write_stamps(
         if not as_is:
             np.copyto(swapped[: len(block)], block)
             block = swapped[: len(block)]
-        pwrite_all(fd, block.view(np.uint8), offset + start * stride)
+        pwrite_all(fd, block.view(np.uint8).data, offset + start * stride)
     return total
 
 
@@ -111,16 +120,16 @@ def _write_codes(
     """Write stamps of one band as int16; return their sum."""
     count, total = max(1, _CODES_BLOCK_BYTES // stride), 0
     for start in range(0, len(stamps_nhw), count):
-        codes = form.encode(stamps_nhw[start : start + count], *scaling).view(np.uint8)
+        codes = encode(stamps_nhw[start : start + count], *scaling).view(np.uint8)
         total = checksum.add(total, checksum.sum_bytes(codes))
-        pwrite_all(fd, codes, offset + start * stride)
+        pwrite_all(fd, codes.data, offset + start * stride)
     return total
 
 
 def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
     """Write all headers with their checksums, the first one last: until then this is no FITS."""
     for hdu, datasum in reversed(list(zip(layout.hdus, sums, strict=True))):
-        pwrite_all(fd, checksum.seal(hdu.header, datasum), hdu.start)
+        pwrite_all(fd, checksum.header_bytes(hdu.header, datasum), hdu.start)
 
 
 def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums:
@@ -130,6 +139,11 @@ def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums
     -------
     tuple of int
         DATASUM of what was copied, per HDU.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails, or the source ends early.
     """
     sums = []
     for old, new in zip(source.hdus, target.hdus, strict=True):
@@ -142,7 +156,18 @@ def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums
 
 
 def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
-    """DATASUM, per HDU, of galaxies `start` to before `stop` of the run as they are in a file."""
+    """Sum the data of galaxies `start` to before `stop` of the run as they are in a file.
+
+    Returns
+    -------
+    tuple of int
+        DATASUM, per HDU.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or ends early.
+    """
     first, last = start - layout.first, stop - layout.first
     return tuple(
         checksum.add(*(checksum.sum_bytes(data) for _, data in read_data(fd, hdu, first, last)))
@@ -151,7 +176,20 @@ def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
 
 
 def read_data(fd: int, hdu: Hdu, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-    """Data of rows `first` to before `last` of an HDU: where in the data they start, and bytes."""
+    """Read the data of rows `first` to before `last` of an HDU in pieces.
+
+    Yields
+    ------
+    start : int
+        Byte of the HDU's data at which the piece starts.
+    data : bytes
+        The piece.
+
+    Raises
+    ------
+    OSError
+        If the file ends early.
+    """
     stop = last * hdu.stride
     for start in range(first * hdu.stride, stop, _COPY_BYTES):
         size = min(_COPY_BYTES, stop - start)

@@ -7,8 +7,6 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
-
 from galgen.errors import OutputError
 
 
@@ -120,8 +118,8 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
         os.posix_fadvise(fd, offset, size, os.POSIX_FADV_DONTNEED)
 
 
-def pwrite_all(fd: int, data: bytes | np.ndarray, offset: int) -> None:
-    """``os.pwrite`` of all bytes: the system call may write less, and 2 GiB at most."""
+def pwrite_all(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all bytes at a place in a file: one system call may write less, and 2 GiB at most."""
     view = memoryview(data).cast("B")
     while view:
         done = os.pwrite(fd, view, offset)

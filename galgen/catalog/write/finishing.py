@@ -12,7 +12,7 @@ from galgen.catalog.format.index import write_index
 from galgen.catalog.format.layout import Layout, file_path, plan, plan_files
 from galgen.catalog.write import blocks
 from galgen.catalog.write.disk import check_room, open_allocated, sync_folder
-from galgen.catalog.write.ledger import Ledger, Record, written
+from galgen.catalog.write.ledger import Ledger, Record
 from galgen.catalog.write.written import Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
@@ -48,25 +48,25 @@ def finish(path: str | Path, partial: bool = False) -> int:
     ledger = Ledger(Path(path))
     ledger.lock(exclusive=True)
     try:
-        return seal(ledger, partial)
+        return finish_ledger(ledger, partial)
     finally:
         ledger.close()
 
 
-def seal(ledger: Ledger, partial: bool = False) -> int:
-    """Finish the catalogue of a locked ledger and remove the ledger; see `finish`.
+def finish_ledger(ledger: Ledger, partial: bool = False) -> int:
+    """Finish the catalogue of a locked ledger and remove the ledger.
 
-    Where it is killed, another call goes on.
+    Parameters, result and errors are those of `finish`. Where it is killed, another call goes on.
     """
     path, info = ledger.catalog, ledger.info
     records, problems = ledger.records()
-    done = written(records, len(ledger.files[0].hdus))
+    done = ledger.union(records)
     kept = done.prefix
     if kept < info.n and not (partial and kept):
-        raise UnfinishedError("\n".join([*problems, describe(path, info, done)]))
+        raise UnfinishedError("\n".join([*problems, what_is_missing(path, info, done)]))
     targets = [*_targets(path, ledger.files, kept)]
     for name, layout in targets:
-        if name.exists() and not ledger.overwrite and not _is(name, layout):
+        if name.exists() and not ledger.overwrite and not _is_whole(name, layout):
             raise OutputError(
                 f"{name} has appeared meanwhile; the galaxies are in {ledger.folder}. Move it "
                 f"away, then: galgen finish {shlex.quote(str(path))}"
@@ -75,8 +75,8 @@ def seal(ledger: Ledger, partial: bool = False) -> int:
     for number, (name, layout) in enumerate(targets):
         if ledger.data(number).exists():
             own = [r for r in records if layout.first <= r.start < layout.first + layout.n]
-            ready.append((_sealed(ledger, number, layout, own), name))
-        elif not _is(name, layout):
+            ready.append((_finished_file(ledger, number, layout, own), name))
+        elif not _is_whole(name, layout):
             raise LedgerError(f"{ledger.data(number)} is missing. Start afresh with --overwrite.")
     for source, name in ready:
         source.replace(name)
@@ -88,7 +88,7 @@ def seal(ledger: Ledger, partial: bool = False) -> int:
 
 
 def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple[Path, Layout]]:
-    """Names of the finished files and what is in each."""
+    """Yield the name of each finished file and what is in it."""
     info = files[0].info
     stopped = f"Stopped after {kept} of {info.n} galaxies."
     for number, layout in enumerate(files):
@@ -98,13 +98,13 @@ def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple
             yield file_path(path, info, number), whole
 
 
-def _sealed(ledger: Ledger, number: int, layout: Layout, records: list[Record]) -> Path:
-    """A file of the ledger, finished but for its name: as it is, or copied if it is shorter."""
+def _finished_file(ledger: Ledger, number: int, layout: Layout, records: list[Record]) -> Path:
+    """Finish a file of the ledger but for its name: as it is, or a copy if it gets shorter."""
     data, full = ledger.data(number), ledger.files[number]
     source_fd = fd = open_allocated(data, full.total_bytes)
     try:
         if layout.n == full.n:
-            sums = written(records, len(full.hdus)).sums
+            sums = ledger.union(records).sums
         else:
             # Not moved within the file: a kill would leave what cannot be resumed.
             data = data.with_suffix(".short")
@@ -122,23 +122,24 @@ def _sealed(ledger: Ledger, number: int, layout: Layout, records: list[Record]) 
 
 
 def is_finished(path: Path, info: RunInfo) -> bool:
-    """Whether a catalogue is there whole, of this very run: nothing is left to do then."""
+    """Say whether a catalogue is there whole, of this very run: nothing is left to do then."""
     return (
-        all(_is(name, layout) for name, layout in _targets(path, plan_files(info), info.n))
+        all(_is_whole(name, layout) for name, layout in _targets(path, plan_files(info), info.n))
         and path.is_file()
     )
 
 
-def _is(path: Path, layout: Layout) -> bool:
-    header = checksum.seal(layout.hdus[0].header, 0)
+def _is_whole(path: Path, layout: Layout) -> bool:
+    """Whether a finished file of this layout is there."""
+    header = checksum.header_bytes(layout.hdus[0].header, 0)
     if not path.is_file() or path.stat().st_size != layout.total_bytes:
         return False
     with path.open("rb") as file:
         return file.read(len(header)) == header
 
 
-def describe(path: Path, info: RunInfo, done: Written) -> str:
-    """What is missing of an unfinished catalogue, as text."""
+def what_is_missing(path: Path, info: RunInfo, done: Written) -> str:
+    """Say what is missing of an unfinished catalogue of which `done` is recorded, for people."""
     missing = done.missing(info.n)
     ranges = ", ".join(f"{start}..{stop - 1}" for start, stop in missing[:_MAX_RANGES])
     more = f" and {len(missing) - _MAX_RANGES} more ranges" if len(missing) > _MAX_RANGES else ""

@@ -12,9 +12,7 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +22,14 @@ from galgen.catalog.write.disk import lock, sync_folder
 from galgen.catalog.write.written import Sums, Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
+from galgen.system.files import remove_folder, remove_leftovers, written_aside
 
 VERSION = 1
 _RUN = "run.json"
 
 
 class Record(NamedTuple):
-    """Galaxies `start` to before `stop` are on disk; their data sum to `sums`, per HDU."""
+    """Says that galaxies `start` to before `stop` are on disk and sum to `sums`, per HDU."""
 
     start: int
     stop: int
@@ -43,7 +42,7 @@ class Record(NamedTuple):
 
 
 def part_folder(catalog: Path) -> Path:
-    """Where a catalogue is while it is unfinished."""
+    """Name the folder that a catalogue is in while it is unfinished."""
     return catalog.with_name(f"{catalog.name}.part")
 
 
@@ -53,10 +52,12 @@ class Ledger:
     Parameters
     ----------
     catalog : Path
+        The finished catalogue that is to be.
 
     Attributes
     ----------
     catalog, folder : Path
+        The same, and the folder with the ledger and the files as they grow.
     info : RunInfo
         The run.
     overwrite : bool
@@ -78,7 +79,7 @@ class Ledger:
         path = self.folder / _RUN
         again = "Remove its folder, or start afresh with --overwrite."
         try:
-            body = _unsealed(path.read_bytes())
+            body = _read_json(path)
         except FileNotFoundError:
             if self.folder.exists():
                 raise LedgerError(f"{path} is missing. {again}") from None
@@ -111,15 +112,13 @@ class Ledger:
         """
         folder = part_folder(catalog)
         body = {"version": VERSION, "info": info.to_json(), "overwrite": overwrite}
-        aside = _aside(folder)
         try:
-            aside.mkdir()
-            _write_durably(aside / _RUN, body | {"recipe": recipe})
-            aside.rename(folder)  # fails if another process was faster
+            with written_aside(folder, shared=True) as aside:
+                aside.mkdir()
+                _write_json(aside / _RUN, body | {"recipe": recipe})
             sync_folder(folder.parent)
         except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            if not (folder / _RUN).exists():
+            if not (folder / _RUN).exists():  # otherwise another process was faster
                 message = f"{folder}: cannot be created: {error.strerror}."
                 raise OutputError(message) from error
         return cls(catalog)
@@ -152,15 +151,15 @@ class Ledger:
 
     @cached_property
     def files(self) -> tuple[Layout, ...]:
-        """Where everything goes, in each file."""
+        """Layout of each file: where everything goes."""
         return plan_files(self.info)
 
     def data(self, number: int) -> Path:
-        """Where a file of the catalogue grows."""
+        """Path of file `number` of the catalogue while it grows."""
         return self.folder / f"{number}.data"
 
     def differences(self, info: RunInfo) -> list[str]:
-        """Settings of another run that differ, as text."""
+        """List the settings of another run that differ, as text."""
         ours, theirs = self.info.to_json(), info.to_json()
         return [
             f"{name} {ours.get(name)!r}, now {theirs.get(name)!r}"
@@ -177,18 +176,25 @@ class Ledger:
             If the disk is full or fails.
         """
         body = {"start": record.start, "stop": record.stop, "sums": list(record.sums)}
-        _write_durably(self.folder / record.name, body)
+        _write_json(self.folder / record.name, body)
         sync_folder(self.folder)
-        if replaces is not None:  # a kill before leaves both, which `read` understands
+        if replaces is not None:  # a kill before leaves both, which `records` understands
             (self.folder / replaces.name).unlink(missing_ok=True)
 
     def records(self, within: tuple[int, int] | None = None) -> tuple[list[Record], list[str]]:
-        """What is on disk for good: records by galaxy, and what is wrong with others.
+        """Read what is on disk for good: records by galaxy, and what is wrong with others.
 
         Parameters
         ----------
         within : (first, last), optional
             Only records that have galaxies `first` to before `last`.
+
+        Returns
+        -------
+        records : list of Record
+            None of which overlap, in the order of galaxies.
+        problems : list of str
+            One line per record that cannot be used: its galaxies count as missing.
         """
         records, problems = [], []
         first, last = within or (0, self.info.n)
@@ -197,7 +203,7 @@ class Ledger:
             if name is None or int(name[1]) >= last or int(name[2]) <= first:
                 continue
             try:
-                body = _unsealed(path.read_bytes())
+                body = _read_json(path)
                 record = Record(body["start"], body["stop"], tuple(body["sums"]))
                 if not 0 <= record.start < record.stop <= self.info.n:
                     raise ValueError("it is of another run")
@@ -212,17 +218,26 @@ class Ledger:
                 kept.append(record)
         return kept, problems
 
+    def union(self, records: Iterable[Record]) -> Written:
+        """Add up records, none of which overlap."""
+        union = Written((), (0,) * len(self.files[0].hdus))
+        for record in records:
+            union = union.add(*record)
+        return union
+
     def sweep(self) -> None:
-        """Remove what kills have left beside a ledger that is locked alone."""
-        for path in self.folder.parent.iterdir():
-            if path.name.startswith(f".{self.folder.name}."):
-                shutil.rmtree(path, ignore_errors=True)
+        """Remove what kills have left beside the ledger, which is locked alone."""
+        remove_leftovers(self.folder)
 
     def remove(self) -> None:
-        """Remove the ledger and what is with it, in one step as far as others can see."""
-        aside = _aside(self.folder)
-        self.folder.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+        """Remove the ledger and what is with it, in one step as far as others can see.
+
+        Raises
+        ------
+        OSError
+            If it must not be removed.
+        """
+        remove_folder(self.folder)
         self.close()
 
     def close(self) -> None:
@@ -232,39 +247,21 @@ class Ledger:
             self._run = -1
 
 
-def written(records: list[Record], hdus: int) -> Written:
-    """The union of records, none of which overlap."""
-    union = Written((), (0,) * hdus)
-    for record in records:
-        union = union.add(*record)
-    return union
+def _write_json(path: Path, body: dict[str, Any]) -> None:
+    """Write JSON with its digest, whole or not at all."""
+    with written_aside(path, shared=True) as aside:
+        aside.write_text(json.dumps(body | {"sha256": _digest(body)}) + "\n")
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-
-
-def _write_durably(path: Path, body: dict[str, Any]) -> None:
-    """Write JSON with its digest aside, flush it to disk and rename it."""
-    aside = _aside(path)
-    try:
-        with open(aside, "xb") as file:
-            file.write(json.dumps(body | {"sha256": _digest(body)}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
-def _unsealed(data: bytes) -> dict[str, Any]:
-    body = json.loads(data)
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read what `_write_json` wrote; a ValueError says that it is damaged."""
+    body = json.loads(path.read_bytes())
     if not isinstance(body, dict) or body.pop("sha256", None) != _digest(body):
         raise ValueError("its digest does not fit")
     return body
 
 
 def _digest(body: dict[str, Any]) -> str:
+    """SHA-256 of JSON, whatever the order of its keys."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -27,7 +27,7 @@ def open_ledger(
     shared: bool,
     recipe: Mapping[str, Any] | None,
 ) -> Ledger:
-    """The ledger of a run, locked: a new one, or with `resume` or `shared` the one that is there.
+    """Open and lock the ledger of a run: a new one, or with `resume` or `shared` the one there is.
 
     Parameters and errors are those of `galgen.catalog.write.writer.CatalogWriter`.
     """
@@ -60,6 +60,7 @@ def open_ledger(
 
 
 def _refuse_if_alive(path: Path) -> None:
+    """Raise OutputError if a process is alive that makes a catalogue."""
     with suppress(CatalogError):
         ledger = Ledger(path)
         ledger.lock(exclusive=True)
@@ -68,6 +69,17 @@ def _refuse_if_alive(path: Path) -> None:
 
 def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None:
     """Reserve the room of a file.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The ledger of the catalogue.
+    number : int
+        Which file of the catalogue.
+    layout : Layout
+        Layout of that file.
+    done : Written
+        What is recorded.
 
     Raises
     ------
@@ -88,7 +100,20 @@ def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None
 
 
 def leave(path: Path) -> str:
-    """Leave an unfinished catalogue to be resumed, unless nothing is recorded; say so as text."""
+    """Leave an unfinished catalogue to be resumed, unless nothing is recorded.
+
+    Returns
+    -------
+    str
+        What is kept and how to go on, for people.
+
+    Raises
+    ------
+    CatalogError
+        If there is no ledger, or it is damaged.
+    OSError
+        If the ledger cannot be read or removed.
+    """
     ledger = Ledger(path)
     records, _ = ledger.records()
     if not records:

@@ -28,7 +28,7 @@ _THREADS = 2
 
 
 class Item(NamedTuple):
-    """A batch, all of it in file `number`, and its rows of the table."""
+    """A batch, all of it in file `number`, and its rows of the table, (n,)."""
 
     number: int
     batch: GalaxyBatch
@@ -41,13 +41,14 @@ class Recorder:
     Parameters
     ----------
     ledger : Ledger
+        The ledger, whose folder has the files.
     layouts : sequence of Layout
-        Of each file.
+        Layout of each file.
 
     Attributes
     ----------
     galaxies : int
-        Written so far, recorded or not.
+        How many are written so far, recorded or not.
     """
 
     def __init__(self, ledger: Ledger, layouts: Sequence[Layout]) -> None:
@@ -85,19 +86,22 @@ class Recorder:
                 self._put(None)
         finally:
             self._thread.join()
-        self._complain()
+        self._raise_error()
 
     def _put(self, item: Item | None) -> None:
+        """Wait for room in the queue, as long as the thread is well."""
         while True:
-            self._complain()
+            self._raise_error()
             with suppress(queue.Full):
                 return self._queue.put(item, timeout=0.1)
 
-    def _complain(self) -> None:
+    def _raise_error(self) -> None:
+        """Raise here what was raised in the thread."""
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
+        """Be the thread: record all that was written, whatever ends it."""
         try:
             with ThreadPoolExecutor(_THREADS) as threads:
                 try:
@@ -111,6 +115,7 @@ class Recorder:
                 os.close(self._fd)
 
     def _serve(self, threads: ThreadPoolExecutor) -> None:
+        """Write what is handed over, and record it in time."""
         while True:
             try:
                 item = self._queue.get(timeout=self._patience())
@@ -130,6 +135,7 @@ class Recorder:
         return max(0.0, self._waiting_since + RECORD_SECONDS - time.monotonic())
 
     def _write(self, item: Item, threads: ThreadPoolExecutor) -> None:
+        """Write a batch; it then waits to be recorded."""
         layout = self._layouts[item.number]
         start = int(item.batch.galaxy_id_n[0])
         stop = start + len(item.batch)
@@ -146,6 +152,7 @@ class Recorder:
         self.galaxies += len(item.batch)
 
     def _open(self, number: int, layout: Layout) -> None:
+        """Open a file, and close the one before."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -165,6 +172,7 @@ class Recorder:
 
 
 def _joined(a: Record, b: Record) -> Record:
+    """One record in place of two, the second of which goes on where the first one ends."""
     assert a.stop == b.start
     sums = tuple(checksum.add(x, y) for x, y in zip(a.sums, b.sums, strict=True))
     return Record(a.start, b.stop, sums)

@@ -8,15 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from galgen.batch import GalaxyBatch
-from galgen.catalog.format.schema import pack_rows
-from galgen.catalog.write.finishing import seal
-from galgen.catalog.write.ledger import Ledger, part_folder, written
-from galgen.catalog.write.opening import allocate, leave, open_ledger
-from galgen.catalog.write.recorder import Item, Recorder
-from galgen.errors import InvalidValueError
+from galgen.catalog.write.finishing import finish_ledger
+from galgen.catalog.write.galaxies import GalaxyWriter
+from galgen.catalog.write.ledger import part_folder
+from galgen.catalog.write.opening import leave, open_ledger
 from galgen.runinfo import RunInfo
 
 
@@ -71,7 +67,7 @@ def write_catalog(
     return writer.path
 
 
-class CatalogWriter:
+class CatalogWriter(GalaxyWriter):
     """A catalogue under construction; use it in a ``with`` block, which finishes it.
 
     The file is laid out and allocated at once, in the folder ``<path>.part``, together with a
@@ -100,6 +96,9 @@ class CatalogWriter:
     Attributes
     ----------
     path : Path
+        The output.
+    info : RunInfo
+        The run.
     files : tuple of Layout
         Where everything goes, in each file.
     missing : tuple of (start, stop)
@@ -129,100 +128,12 @@ class CatalogWriter:
     ) -> None:
         ledger = open_ledger(Path(path), info, overwrite, resume, shared, recipe)
         try:
-            self._open(ledger)
+            super().__init__(ledger)
         except BaseException:
             ledger.close()
             with suppress(OSError):
                 leave(ledger.catalog)
             raise
-
-    @classmethod
-    def help(cls, ledger: Ledger, first: int, last: int) -> Self:
-        """Write galaxies `first` to before `last` for the process that has locked a ledger."""
-        writer = cls.__new__(cls)
-        writer._open(ledger, (first, last))
-        return writer
-
-    def _open(self, ledger: Ledger, within: tuple[int, int] | None = None) -> None:
-        self._ledger = ledger
-        self.path, self.info = ledger.catalog, ledger.info
-        self.files = ledger.files
-        records, problems = ledger.records(within)
-        self.problems = tuple(problems)
-        self._written = written(records, len(self.files[0].hdus))
-        self.missing = self._written.missing(self.info.n)
-        for number, layout in enumerate(self.files):
-            allocate(ledger, number, layout, self._written)
-        self._recorder: Recorder | None = None
-        self._closed = False
-
-    def write(self, batch: GalaxyBatch) -> None:
-        """Write a batch to its place, which its `galaxy_id_n` gives.
-
-        Raises
-        ------
-        InvalidValueError
-            If the batch does not fit the run, or is there already; the writer is as it was.
-        OSError
-            If the disk is full or fails, for this batch or one before; the writer is of no use
-            then, but what is recorded stays.
-        """
-        start, stop = self._check(batch)
-        if start == stop:
-            return
-        size = self.files[0].n
-        items = []
-        for number in range(start // size, (stop - 1) // size + 1):
-            layout = self.files[number]
-            piece = batch.part(max(start, layout.first), min(stop, layout.first + layout.n))
-            items.append(Item(number, piece, pack_rows(piece, layout.row, self.info.tree)))
-        if self._recorder is None:
-            self._recorder = Recorder(self._ledger, self.files)
-        for item in items:
-            self._recorder.put(item)
-        nothing = (0,) * len(self.files[0].hdus)
-        self._written = self._written.add(start, stop, nothing)
-
-    def _check(self, batch: GalaxyBatch) -> tuple[int, int]:
-        info, shape = self.info, self.files[0].stamp_shape
-        self._check_open()
-        if batch.bands != info.bands:
-            raise InvalidValueError("bands of the batch", batch.bands, f"{info.bands}")
-        if batch.stamps_nbhw.shape[1:] != shape:
-            raise InvalidValueError("stamps shape", batch.stamps_nbhw.shape, f"{('n', *shape)}")
-        if batch.seed != info.seed:
-            raise InvalidValueError("seed of the batch", batch.seed, f"{info.seed}")
-        if len(batch) == 0:
-            return 0, 0
-        start = int(batch.galaxy_id_n[0])
-        stop = start + len(batch)
-        if not np.array_equal(batch.galaxy_id_n, np.arange(start, stop)):
-            raise InvalidValueError("galaxy_id", batch.galaxy_id_n, "consecutive, rising")
-        if not 0 <= start < stop <= info.n:
-            raise InvalidValueError("galaxy_id", (start, stop - 1), f"0..{info.n - 1}")
-        self._written.check_missing(start, stop)
-        return start, stop
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise InvalidValueError("writer", "closed", "an open one")
-
-    def close(self) -> None:
-        """Record what was written and leave the catalogue unfinished.
-
-        Raises
-        ------
-        OSError
-            If not all of it could be recorded.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if self._recorder is not None:
-                self._recorder.close()
-        finally:
-            self._ledger.close()
 
     def finish(self) -> None:
         """Give the catalogue its headers and its name, whoever wrote its galaxies.
@@ -241,7 +152,7 @@ class CatalogWriter:
         self._check_open()
         if self._recorder is not None:
             self._recorder.close()
-        seal(self._ledger)
+        finish_ledger(self._ledger)
         self._closed = True
 
     def __enter__(self) -> Self:

@@ -29,16 +29,16 @@ class Written:
 
     @property
     def galaxies(self) -> int:
-        """How many."""
+        """How many galaxies are written."""
         return sum(stop - start for start, stop in self.ranges)
 
     @property
     def prefix(self) -> int:
-        """How many without a gap, counted from galaxy 0."""
+        """How many are written without a gap, counted from galaxy 0."""
         return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
 
     def missing(self, n: int) -> tuple[tuple[int, int], ...]:
-        """Ranges of the galaxies 0 to `n` - 1 that are not written."""
+        """List the ranges of the galaxies 0 to `n` - 1 that are not written."""
         edges = [0, *(edge for done in self.ranges for edge in done), n]
         return tuple((a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b)
 
@@ -50,7 +50,13 @@ class Written:
                 raise InvalidValueError("galaxy_id", (start, stop - 1), allowed)
 
     def add(self, start: int, stop: int, sums: Sums) -> Written:
-        """With one more range."""
+        """Add one more range; this object stays as it is.
+
+        Raises
+        ------
+        InvalidValueError
+            If any galaxy of it is written already.
+        """
         self.check_missing(start, stop)
         merged: list[tuple[int, int]] = []
         for this_start, this_stop in sorted([*self.ranges, (start, stop)]):

@@ -9,11 +9,10 @@ import pytest
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile, verify, write_catalog
-from galgen.catalog.convert import compress
-from galgen.catalog.convert import decompress as decompress_module
-from galgen.catalog.convert.compress import compress as compress_catalog
-from galgen.catalog.convert.concat import concatenate
-from galgen.catalog.convert.decompress import decompress
+from galgen.catalog.convert import compress, decompress
+from galgen.catalog.convert.compress import compress_catalog
+from galgen.catalog.convert.concat import concatenate_catalogs
+from galgen.catalog.convert.decompress import decompress_catalog
 from galgen.catalog.format import hdus as hdus_module
 from galgen.catalog.format import tiled
 from galgen.data import open_stamps
@@ -53,7 +52,7 @@ def test_without_loss_the_very_file_comes_back(tmp_path, info):
     accept(result.path)
     assert verify(result.path).problems == ()
     path.unlink()
-    assert decompress(result.path, progress=done.append) == path
+    assert decompress_catalog(result.path, progress=done.append) == path
     assert path.read_bytes() == before
     assert "every bit kept" in str(result)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cat.fits", "cat.fits.fz"]
@@ -91,13 +90,14 @@ def test_every_reader_finds_the_flux_within_half_a_step(tmp_path, quantize):
 @pytest.mark.parametrize("chunk", [1, 7])
 def test_bytes_do_not_depend_on_the_pieces(path, tmp_path, monkeypatch, lossless, chunk):
     whole = compress_catalog(path, tmp_path / "whole.fz", lossless=lossless)
-    back = decompress(whole.path, tmp_path / "whole.fits")
+    back = decompress_catalog(whole.path, tmp_path / "whole.fits")
     monkeypatch.setattr(compress, "_CHUNK", chunk)
-    monkeypatch.setattr(decompress_module, "_CHUNK", chunk)
+    monkeypatch.setattr(decompress, "_CHUNK", chunk)
     monkeypatch.setattr(hdus_module, "_CHUNK_BYTES", 1000)  # less than a stamp
     pieces = compress_catalog(path, tmp_path / "pieces.fz", lossless=lossless)
     assert pieces.path.read_bytes() == whole.path.read_bytes()
-    assert decompress(pieces.path, tmp_path / "pieces.fits").read_bytes() == back.read_bytes()
+    again = decompress_catalog(pieces.path, tmp_path / "pieces.fits")
+    assert again.read_bytes() == back.read_bytes()
     accept(back)
     assert verify(back).ok
     with CatalogFile(back) as file, CatalogFile(whole.path) as compressed:
@@ -183,7 +183,7 @@ def test_integers_lose_nothing(tmp_path):
     with fitsio.FITS(tmp_path / "int.fz") as file:
         np.testing.assert_allclose(file[1][:, :, :], counts * 1e-3 + 0.25, rtol=1e-6)
         header = tiled.image_header(hdus_module.raw_hdus(tmp_path / "int.fz")[1].header)
-        data = b"".join(s.tobytes() for s in decompress_module._image_data(file[1], header))
+        data = b"".join(s.tobytes() for s in decompress._image_data(file[1], header))
     assert data == counts.astype(">i2").tobytes()
     assert (header["BSCALE"], header["BITPIX"]) == (1e-3, 16)
     assert (tmp_path / "int.fz").stat().st_size < (tmp_path / "int.fits").stat().st_size
@@ -191,15 +191,15 @@ def test_integers_lose_nothing(tmp_path):
 
 def test_catalogues_put_together(path, tmp_path):
     other = write(tmp_path / "other.fits", run_info(5, height=16, width=24, seed=3))
-    concatenate([path, other], tmp_path / "both.fits")
+    concatenate_catalogs([path, other], tmp_path / "both.fits")
     zipped = compress_catalog(tmp_path / "both.fits", lossless=True).path
     assert verify(zipped).ok
     with CatalogFile(zipped) as file:
         assert [part.n for part in file.parts] == [20, 5]
-    back = decompress(zipped, tmp_path / "back.fits")
+    back = decompress_catalog(zipped, tmp_path / "back.fits")
     assert back.read_bytes() == (tmp_path / "both.fits").read_bytes()
     with pytest.raises(InvalidValueError, match="galgen compress --decompress"):
-        concatenate([path, zipped], tmp_path / "no.fits")
+        concatenate_catalogs([path, zipped], tmp_path / "no.fits")
 
 
 @pytest.mark.parametrize("lossless", [False, True])
@@ -219,7 +219,7 @@ def test_any_flipped_bit_is_found(path, lossless):
 
 def test_damage_is_not_given_a_good_checksum(path, tmp_path):
     zipped = compress_catalog(path, tmp_path / "good.fz").path
-    for source, act in ((path, compress_catalog), (zipped, decompress)):
+    for source, act in ((path, compress_catalog), (zipped, decompress_catalog)):
         hdu = hdus_module.raw_hdus(source)[3]
         data = bytearray(source.read_bytes())
         data[hdu.stop - 2880] ^= 1
@@ -250,9 +250,9 @@ def test_what_is_refused(path, tmp_path):
     with pytest.raises(InvalidValueError, match="not compressed"):
         compress_catalog(zipped, tmp_path / "out")
     with pytest.raises(InvalidValueError, match="a compressed one"):
-        decompress(path, tmp_path / "out")
+        decompress_catalog(path, tmp_path / "out")
     with pytest.raises(InvalidValueError, match="a name"):
-        decompress(path)
+        decompress_catalog(path)
     with pytest.raises(DataError, match="cannot be opened"):
         compress_catalog(tmp_path / "missing.fits")
     assert zipped.read_bytes() == before

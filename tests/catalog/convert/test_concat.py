@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile, finish, verify, write_catalog
-from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.catalog.format import hdus
 from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError, UnfinishedError
 from tests.catalog.synthetic import accept, make_batch, run_info
@@ -36,7 +36,7 @@ def paths(tmp_path: Path) -> list[Path]:
 def test_galaxies_are_the_same_bytes(paths, tmp_path, monkeypatch, chunk):
     monkeypatch.setattr(hdus, "_CHUNK_BYTES", chunk)
     out, done = tmp_path / "out.fits", []
-    assert concatenate(paths, out, progress=done.append) == 13
+    assert concatenate_catalogs(paths, out, progress=done.append) == 13
     accept(out)
     assert verify(out).problems == ()
     assert done == sorted(done)
@@ -52,7 +52,7 @@ def data(path: Path, hdu: hdus.RawHdu) -> bytes:
 
 
 def test_provenance_of_every_part(paths, tmp_path):
-    concatenate(paths, tmp_path / "out.fits")
+    concatenate_catalogs(paths, tmp_path / "out.fits")
     with CatalogFile(tmp_path / "out.fits") as file:
         assert [(part.start, part.n, part.first_id) for part in file.parts] == [
             (0, 7, 0),
@@ -74,7 +74,7 @@ def test_provenance_of_every_part(paths, tmp_path):
 
 
 def test_batches_go_by_part(paths, tmp_path):
-    concatenate(paths, tmp_path / "out.fits")
+    concatenate_catalogs(paths, tmp_path / "out.fits")
     with CatalogFile(tmp_path / "out.fits") as file:
         batches = list(file.batches(4))
     assert [(batch.seed, batch.galaxy_id_n.tolist()) for batch in batches] == [
@@ -87,9 +87,9 @@ def test_batches_go_by_part(paths, tmp_path):
 
 
 def test_in_steps_or_at_once(paths, tmp_path):
-    concatenate(paths, tmp_path / "abc.fits")
-    concatenate(paths[:2], tmp_path / "ab.fits")
-    concatenate([tmp_path / "ab.fits", paths[2]], tmp_path / "ab_c.fits")
+    concatenate_catalogs(paths, tmp_path / "abc.fits")
+    concatenate_catalogs(paths[:2], tmp_path / "ab.fits")
+    concatenate_catalogs([tmp_path / "ab.fits", paths[2]], tmp_path / "ab_c.fits")
     assert (tmp_path / "ab_c.fits").read_bytes() == (tmp_path / "abc.fits").read_bytes()
 
 
@@ -103,7 +103,7 @@ def test_many_parts(tmp_path):
     with pytest.raises(UnfinishedError):
         write_catalog(tmp_path / "short.fits", [make_batch(short, 0, 3)], short)
     finish(tmp_path / "short.fits", partial=True)
-    concatenate([*paths, tmp_path / "short.fits"], tmp_path / "out.fits")
+    concatenate_catalogs([*paths, tmp_path / "short.fits"], tmp_path / "out.fits")
     accept(tmp_path / "out.fits")
     report = verify(tmp_path / "out.fits")
     assert (report.ok, report.galaxies, report.asked) == (True, 27, 28)
@@ -142,7 +142,7 @@ def test_what_does_not_go_together_is_listed(paths, tmp_path, info, alter, words
     if alter is not None:
         other = change(other, tmp_path / "changed.fits", alter)
     with pytest.raises(CatalogError, match=r"cannot be put together with .*a\.fits") as error:
-        concatenate([paths[0], other], tmp_path / "out.fits")
+        concatenate_catalogs([paths[0], other], tmp_path / "out.fits")
     for word in words:
         assert re.search(word, str(error.value), re.MULTILINE), str(error.value)
     assert not (tmp_path / "out.fits").exists()
@@ -150,10 +150,10 @@ def test_what_does_not_go_together_is_listed(paths, tmp_path, info, alter, words
 
 def test_the_same_galaxies_twice(paths, tmp_path):
     with pytest.raises(InvalidValueError, match="galaxies 0 to 6 of seed 9007199254740993 twice"):
-        concatenate([*paths, paths[0]], tmp_path / "out.fits")
+        concatenate_catalogs([*paths, paths[0]], tmp_path / "out.fits")
     # The same seed of other weights makes other galaxies.
     other = write(tmp_path / "other.fits", replace(A, weights_sha256="e" * 64))
-    assert concatenate([paths[0], other], tmp_path / "out.fits") == 14
+    assert concatenate_catalogs([paths[0], other], tmp_path / "out.fits") == 14
 
 
 @pytest.mark.parametrize("name", ["PRIMARY", "CATALOG", "STAMPS_R"])
@@ -164,7 +164,7 @@ def test_damage_is_not_given_a_good_checksum(paths, tmp_path, name):
     content[hdu.data_start + 3 if hdu.data_bytes else content.index(b"edge-on")] ^= 1
     paths[1].write_bytes(content)
     with pytest.raises(CatalogError, match=f"CHECKSUM of {name} does not hold"):
-        concatenate(paths, tmp_path / "out.fits")
+        concatenate_catalogs(paths, tmp_path / "out.fits")
     assert not list(tmp_path.glob("*out*"))
 
 
@@ -179,7 +179,7 @@ def test_damage_is_not_given_a_good_checksum(paths, tmp_path, name):
 )
 def test_verify_checks_the_parts(paths, tmp_path, row, name, value, problem):
     """Written with good checksums, so that nothing but the contents is wrong."""
-    concatenate(paths, tmp_path / "out.fits")
+    concatenate_catalogs(paths, tmp_path / "out.fits")
 
     def alter(hdus: fits.HDUList) -> None:
         hdus["PARTS"].data[name][row] = value
@@ -190,7 +190,7 @@ def test_verify_checks_the_parts(paths, tmp_path, row, name, value, problem):
 
 
 def test_verify_misses_no_swapped_galaxies(paths, tmp_path):
-    concatenate(paths, tmp_path / "out.fits")
+    concatenate_catalogs(paths, tmp_path / "out.fits")
 
     def swap(hdus: fits.HDUList) -> None:
         table = hdus["CATALOG"].data
@@ -204,7 +204,7 @@ def test_verify_misses_no_swapped_galaxies(paths, tmp_path):
 
 
 def test_lost_parts(paths, tmp_path):
-    concatenate(paths, tmp_path / "out.fits")
+    concatenate_catalogs(paths, tmp_path / "out.fits")
     lost = change(tmp_path / "out.fits", tmp_path / "lost.fits", lambda hdus: hdus.pop())
     assert "NPARTS is 3" in str(verify(lost))
     with CatalogFile(lost) as file, pytest.raises(CatalogError, match="NPARTS is 3"):
@@ -213,12 +213,13 @@ def test_lost_parts(paths, tmp_path):
 
 def test_what_is_refused(paths, tmp_path):
     with pytest.raises(InvalidValueError, match="two or more"):
-        concatenate(paths[:1], tmp_path / "out.fits")
+        concatenate_catalogs(paths[:1], tmp_path / "out.fits")
     with pytest.raises(DataError, match=r"missing\.fits"):
-        concatenate([paths[0], tmp_path / "missing.fits"], tmp_path / "out.fits")
+        concatenate_catalogs([paths[0], tmp_path / "missing.fits"], tmp_path / "out.fits")
     with pytest.raises(OutputError, match="exists"):
-        concatenate(paths, paths[0])
+        concatenate_catalogs(paths, paths[0])
     before = paths[0].read_bytes()
-    assert concatenate(paths, paths[0], overwrite=True) == 13  # read to the end before it is gone
+    # Read to the end before it is gone.
+    assert concatenate_catalogs(paths, paths[0], overwrite=True) == 13
     assert paths[0].read_bytes() != before
     assert verify(paths[0]).ok

@@ -141,12 +141,12 @@ def test_carries_come_back_in(sums: tuple[int, int], total: int):
     assert checksum.add(*sums) == total
 
 
-def test_sealed_headers_sum_to_all_ones_in_letters_and_digits():
+def test_headers_sum_to_all_ones_in_letters_and_digits():
     header = plan(run_info()).hdus[-1].header
     for datasum in np.random.default_rng(1).integers(0, 2**32, 500).tolist():
-        sealed = checksum.seal(header, datasum)
-        assert checksum.add(checksum.sum_bytes(sealed), datasum) == checksum.ALL_ONES
-        read = fits.Header.fromstring(sealed)
+        written = checksum.header_bytes(header, datasum)
+        assert checksum.add(checksum.sum_bytes(written), datasum) == checksum.ALL_ONES
+        read = fits.Header.fromstring(written)
         assert read["DATASUM"] == str(datasum)
         assert len(read["CHECKSUM"]) == 16
         assert read["CHECKSUM"].isalnum()

@@ -11,9 +11,9 @@ import pytest
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile, finish, verify, write_catalog
-from galgen.catalog.convert.compress import compress
-from galgen.catalog.convert.concat import concatenate
-from galgen.catalog.convert.decompress import decompress
+from galgen.catalog.convert.compress import compress_catalog
+from galgen.catalog.convert.concat import concatenate_catalogs
+from galgen.catalog.convert.decompress import decompress_catalog
 from galgen.catalog.format.layout import plan
 from galgen.catalog.format.stamps import HIGHEST, LOWEST, encode, scaling
 from galgen.catalog.write.writer import CatalogWriter
@@ -153,7 +153,7 @@ def test_verify_counts_pixels_at_the_ends_of_the_range(tmp_path: Path):
     batch.stamps_nbhw[3, 1, 0, :2] = -1e6, 1e6
     batch.stamps_nbhw[39, 2, 4, 5] = 1e6
     path = write_catalog(path, [batch], info, overwrite=True)
-    for report in (verify(path), verify(compress(path).path)):
+    for report in (verify(path), verify(compress_catalog(path).path)):
         assert report.ok
         assert report.at_ends == {"STAMPS_R": 2, "STAMPS_I": 1}
         assert "at the ends of its range: STAMPS_R: 2 pixels" in str(report)
@@ -173,7 +173,7 @@ def test_compression_keeps_every_bit_and_scales_alike(tmp_path: Path):
     before = path.read_bytes()
     with CatalogFile(path) as file:
         wanted = file.stamps()
-    result = compress(path)
+    result = compress_catalog(path)
     assert "every bit kept" in str(result)
     accept(result.path)
     assert verify(result.path).problems == ()
@@ -184,13 +184,13 @@ def test_compression_keeps_every_bit_and_scales_alike(tmp_path: Path):
         np.testing.assert_array_equal(file.stamps(slice(5, 7)), wanted[5:7])
         assert np.abs(hdus["STAMPS_I"].data - wanted[:, 2]).max() < 1e-5
     path.unlink()
-    assert decompress(result.path).read_bytes() == before
+    assert decompress_catalog(result.path).read_bytes() == before
 
 
 def test_catalogues_of_one_scale_go_together(tmp_path: Path):
     a = write(tmp_path / "a.fits", int16())
     b = write(tmp_path / "b.fits", int16(5, seed=8))
-    assert concatenate([a, b], tmp_path / "ab.fits") == 12
+    assert concatenate_catalogs([a, b], tmp_path / "ab.fits") == 12
     accept(tmp_path / "ab.fits")
     assert verify(tmp_path / "ab.fits").ok
     with CatalogFile(tmp_path / "ab.fits") as both, CatalogFile(b) as second:
@@ -210,7 +210,7 @@ def test_catalogues_of_one_scale_go_together(tmp_path: Path):
 def test_what_differs_is_listed(tmp_path: Path, other: RunInfo, lines: list[str]):
     a, b = write(tmp_path / "a.fits", int16()), write(tmp_path / "b.fits", other)
     with pytest.raises(CatalogError) as error:
-        concatenate([a, b], tmp_path / "ab.fits")
+        concatenate_catalogs([a, b], tmp_path / "ab.fits")
     found = str(error.value).splitlines()[1:]
     assert len(found) == len(lines)
     for line, wanted in zip(found, lines, strict=True):

@@ -12,10 +12,10 @@ from astropy.io import fits
 
 from galgen.catalog import CatalogFile, write_catalog
 from galgen.catalog.check.file import verify_file
-from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.catalog.format.headers import primary_header
 from galgen.catalog.format.treecards import read_tree
-from galgen.catalog.read.describe import describe, describe_file
+from galgen.catalog.read.describe import describe_bands, describe_file
 from galgen.categories import DEFAULT
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import CatalogError, InvalidValueError
@@ -58,7 +58,7 @@ def test_the_default_tree_needs_no_new_cards(tmp_path: Path):
     header = primary_header(run_info(), 0, 7)
     assert not [key for key in header if key.startswith(("PCAT", "ACAT"))]
     assert read_tree(header) == DEFAULT
-    assert {"PCATnnn", "ACATnnn"} <= {entry.name for entry in describe(("g", "r"), "adu")}
+    assert {"PCATnnn", "ACATnnn"} <= {entry.name for entry in describe_bands(("g", "r"), "adu")}
 
 
 def test_older_catalogues_and_runs_have_the_default_tree():
@@ -122,7 +122,7 @@ def test_a_code_beyond_the_tree_is_not_written(tmp_path: Path):
 def test_only_catalogues_of_one_tree_are_put_together(tmp_path: Path):
     tree = TREES["nested"]
     paths = [write(tmp_path / f"{seed}.fits", tree, seed=seed) for seed in (1, 2)]
-    concatenate(paths, tmp_path / "both.fits")
+    concatenate_catalogs(paths, tmp_path / "both.fits")
     assert verify_file(tmp_path / "both.fits").ok
     with CatalogFile(tmp_path / "both.fits") as catalog:
         assert catalog.info.tree == tree
@@ -131,4 +131,4 @@ def test_only_catalogues_of_one_tree_are_put_together(tmp_path: Path):
     default = write(tmp_path / "4.fits", DEFAULT, seed=4)
     for pair in ([paths[0], other], [other, default]):
         with pytest.raises(CatalogError, match="categories"):
-            concatenate(pair, tmp_path / "no.fits")
+            concatenate_catalogs(pair, tmp_path / "no.fits")

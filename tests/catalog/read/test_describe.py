@@ -13,10 +13,10 @@ from astropy.io import fits
 from astropy.table import QTable
 
 from galgen.catalog import CatalogFile, write_catalog
-from galgen.catalog.convert.compress import compress
-from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.convert.compress import compress_catalog
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.catalog.format.schema import catalog_columns
-from galgen.catalog.read.describe import describe, describe_file, render, sections
+from galgen.catalog.read.describe import describe_bands, describe_file, render, sections
 from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.measure import truth_columns
 from tests.catalog.synthetic import make_batch, run_info
@@ -34,8 +34,8 @@ def every(tmp_path: Path) -> list[Path]:
     """Files with all kinds of cards: long texts, parts, quantised stamps."""
     one = write(tmp_path / "a.fits", run_info(**LINEAR))
     two = write(tmp_path / "b.fits", run_info(seed=8, **LINEAR))
-    concatenate([one, two], tmp_path / "c.fits")
-    return [one, tmp_path / "c.fits", compress(one).path]
+    concatenate_catalogs([one, two], tmp_path / "c.fits")
+    return [one, tmp_path / "c.fits", compress_catalog(one).path]
 
 
 def family(card: str) -> str:
@@ -43,7 +43,8 @@ def family(card: str) -> str:
 
 
 def test_every_card_of_every_file_has_a_meaning(every):
-    known = {family(e.name.replace("nnn", "n").replace("nn", "n")) for e in describe("gri", "nJy")}
+    entries = describe_bands("gri", "nJy")
+    known = {family(e.name.replace("nnn", "n").replace("nn", "n")) for e in entries}
     for path in every:
         with CatalogFile(path) as file:
             for hdu in file.hdus:
@@ -55,7 +56,8 @@ def test_every_card_of_every_file_has_a_meaning(every):
 
 
 def test_columns_are_those_of_the_schema():
-    found = [e for e in describe(("u", "g"), "nJy") if (e.hdu, e.kind) == ("CATALOG", "column")]
+    entries = describe_bands(("u", "g"), "nJy")
+    found = [e for e in entries if (e.hdu, e.kind) == ("CATALOG", "column")]
     wanted = [*catalog_columns(("u", "g"), "nJy"), *truth_columns(("u", "g"), "nJy")]
     assert [(e.name, e.unit, e.meaning) for e in found] == [
         (c.name, c.unit, c.description) for c in wanted
@@ -108,7 +110,7 @@ def test_what_is_refused(tmp_path):
         render([], "yaml")
     for bands in (["g", "G"], [""], ["a b"], []):
         with pytest.raises(InvalidValueError, match="band"):
-            describe(bands, "adu")
+            describe_bands(bands, "adu")
     with pytest.raises(DataError):
         describe_file(tmp_path / "missing.fits")
     with pytest.raises(CatalogError):

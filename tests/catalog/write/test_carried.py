@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,20 +13,20 @@ from astropy.io import fits
 from galgen.batch import IDENTITY, GalaxyBatch
 from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
 from galgen.catalog.format.schema import catalog_columns, row_dtype, run_columns
-from galgen.columns import FitsColumn
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
 from tests.catalog.synthetic import accept, make_batch, run_info
 
 COLUMNS = (
-    FitsColumn("redshift", "D", "", "not measured where NaN"),
-    FitsColumn("Name", "5A", "", ""),
-    FitsColumn("FLAGS", "11X"),
-    FitsColumn("PDF", "3E", "1 / mag", "a vector", (("TDIM", "(3)"), ("TDISP", "F7.3"))),
-    FitsColumn("MASK", "L"),
-    FitsColumn("ID", "J", "", "unsigned", (("TZERO", 2**31),)),
-    FitsColumn("MAG", "I", "mag", "scaled", (("TNULL", -1), ("TSCAL", 0.001), ("TZERO", 20.0))),
-    FitsColumn("Z", "M"),
+    Column("redshift", "D", "", "not measured where NaN"),
+    Column("Name", "5A", "", ""),
+    Column("FLAGS", "11X"),
+    Column("PDF", "3E", "1 / mag", "a vector", (("TDIM", "(3)"), ("TDISP", "F7.3"))),
+    Column("MASK", "L"),
+    Column("ID", "J", "", "unsigned", (("TZERO", 2**31),)),
+    Column("MAG", "I", "mag", "scaled", (("TNULL", -1), ("TSCAL", 0.001), ("TZERO", 20.0))),
+    Column("Z", "M"),
 )
 
 
@@ -113,10 +114,20 @@ def test_what_does_not_fit(tmp_path: Path, info: RunInfo):
     with pytest.raises(InvalidValueError, match="ID shape"):
         replace(good, carried={"ID": good.carried["ID"][:3]})
     for name in ("redshift", "snr", "Seed"):
-        twice = replace(info, carried=(*COLUMNS, FitsColumn(name, "J")))
+        twice = replace(info, carried=(*COLUMNS, Column(name, "J")))
         with pytest.raises(InvalidValueError, match=rf"carried columns.*{name.upper()}"):
             write_catalog(tmp_path / "b.fits", [], twice)
 
 
 def test_identity_is_what_comes_first():
     assert tuple(c.name for c in catalog_columns(("g",), "adu"))[:4] == IDENTITY
+
+
+def test_columns_are_kept_in_json_under_these_names():
+    """Ledgers of unfinished catalogues have them."""
+    text = """{"name": "MAG", "form": "I", "unit": "mag", "description": "scaled",
+    "cards": [["TNULL", -1], ["TSCAL", 0.001], ["TZERO", 20.0]]}"""
+    column = next(column for column in COLUMNS if column.name == "MAG")
+    info = run_info(carried=(column,))
+    assert info.to_json()["carried"] == [json.loads(text)]
+    assert RunInfo.from_json(info.to_json() | {"carried": [json.loads(text)]}) == info

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from galgen.catalog import CatalogFile, verify, write_catalog
-from galgen.catalog.convert.compress import compress
-from galgen.catalog.convert.concat import concatenate
+from galgen.catalog.convert.compress import compress_catalog
+from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.catalog.read.describe import describe_file
 from galgen.catalog.write.writer import CatalogWriter
 from galgen.data.flux import read_flux_fits
@@ -45,7 +45,7 @@ def test_a_table_without_stamps_is_a_catalogue(tmp_path: Path, table_only: Path)
         assert file.table["FLUX_R"].unit == "adu"
     assert {entry.hdu for entry in describe_file(table_only)} == {"PRIMARY", "CATALOG"}
     more = write(tmp_path / "more.fits", run_info(3, seed=8, stamps="none"))
-    assert concatenate([table_only, more], tmp_path / "both.fits") == 10
+    assert concatenate_catalogs([table_only, more], tmp_path / "both.fits") == 10
     accept(tmp_path / "both.fits")
     assert verify(tmp_path / "both.fits").ok
 
@@ -73,7 +73,7 @@ NEEDS_STAMPS: dict[str, Callable[[Path, Path], object]] = {
     "stamps": lambda path, out: _open_and(path, lambda file: file.stamps()),
     "batches": lambda path, out: _open_and(path, lambda file: next(file.batches())),
     "preview": lambda path, out: preview(path, out / "x.png"),
-    "compress": lambda path, out: compress(path, out / "x.fz"),
+    "compress": lambda path, out: compress_catalog(path, out / "x.fz"),
     "hdf5": lambda path, out: export_hdf5(path, out / "x.h5"),
     "zip": lambda path, out: export_imagefolder(path, out / "x.zip"),
     "folder": lambda path, out: export_imagefolder(path, out / "x"),

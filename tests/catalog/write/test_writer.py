@@ -155,7 +155,7 @@ def test_memory_does_not_grow_with_n(tmp_path: Path):
         return top
 
     peak(20)  # imports and caches
-    assert peak(1000) < 1.1 * peak(100)
+    assert peak(1000) < 1.5 * peak(100)  # whose stamps are 1 MB and 0.1 MB
 
 
 # What is refused before anything is created.

@@ -1,0 +1,127 @@
+"""Outputs: whole or not at all, and whose they are where several processes write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from galgen.errors import InvalidValueError, OutputError
+from galgen.system.files import (
+    check_folder_output,
+    check_output,
+    remove_folder,
+    remove_leftovers,
+    written_aside,
+    written_output,
+)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, shared: bool):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), written_aside(path, shared) as aside:  # noqa: PT012
+        aside.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with written_aside(path, shared) as aside:
+        aside.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_write_leaves_the_old_folder(tmp_path: Path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(KeyboardInterrupt), written_aside(path) as aside:  # noqa: PT012
+        aside.mkdir()
+        raise KeyboardInterrupt
+    assert [*path.iterdir()] == [path / "old"]
+    with written_aside(path) as aside:
+        aside.mkdir()
+        (aside / "new").touch()
+    assert [*path.iterdir()] == [path / "new"]
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_file_never_replaces_a_folder(tmp_path: Path):
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(IsADirectoryError), written_aside(path) as aside:
+        aside.touch()
+    assert [*path.iterdir()] == [path / "old"]
+
+
+def test_of_shared_folders_the_first_one_stays(tmp_path: Path):
+    path = tmp_path / "folder"
+    with pytest.raises(OSError, match="not empty"), written_aside(path, shared=True) as late:  # noqa: PT012
+        late.mkdir()
+        with written_aside(path, shared=True) as early:
+            early.mkdir()
+            (early / "early").touch()
+        (late / "late").touch()
+    assert [*path.iterdir()] == [path / "early"]
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_shared_files_are_written_at_the_same_time(tmp_path: Path):
+    path = tmp_path / "file"
+    with written_aside(path, shared=True) as a, written_aside(path, shared=True) as b:
+        a.write_text("a")
+        b.write_text("b")
+    assert path.read_text() == "a"  # the last one to end
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_errors_of_the_system_become_those_of_an_output(tmp_path: Path):
+    path = tmp_path / "file"
+    with pytest.raises(OutputError, match=r"file: cannot be written \(.*No space left"):  # noqa: SIM117
+        with written_output(path):
+            raise OSError(28, "No space left on device")
+    with pytest.raises(InvalidValueError, match="n is 0"), written_output(path):
+        raise InvalidValueError("n", 0, "1 or more")
+    with pytest.raises(OutputError, match="No such file"), written_output(path):
+        pass  # and nothing was written
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_kills_left(tmp_path: Path):
+    path, other = tmp_path / "folder", tmp_path / ".folders.0123"
+    for folder in (path, other, tmp_path / ".folder.0123"):
+        folder.mkdir()
+        (folder / "file").touch()
+    remove_leftovers(path)
+    assert sorted(tmp_path.iterdir()) == [other, path]
+    remove_folder(path)
+    assert [*tmp_path.iterdir()] == [other]
+    with pytest.raises(FileNotFoundError):
+        remove_folder(path)
+
+
+def test_outputs_that_are_refused(tmp_path: Path):
+    with pytest.raises(OutputError, match="no folder"):
+        check_output(tmp_path / "missing" / "file", overwrite=True)
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(tmp_path, overwrite=True)
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(OutputError, match="exists"):
+        check_output(path, overwrite=False)
+    check_output(path, overwrite=True)
+
+
+def test_folders_that_are_refused(tmp_path: Path):
+    path = tmp_path / "folder"
+    check_folder_output(path, overwrite=False, is_ours=lambda folder: False)
+    path.mkdir()
+    with pytest.raises(OutputError, match="exists"):
+        check_folder_output(path, overwrite=False, is_ours=lambda folder: True)
+    check_folder_output(path, overwrite=True, is_ours=lambda folder: False)  # empty
+    (path / "precious").touch()
+    with pytest.raises(OutputError, match="Remove it first"):
+        check_folder_output(path, overwrite=True, is_ours=lambda folder: False)
+    check_folder_output(path, overwrite=True, is_ours=lambda folder: True)
