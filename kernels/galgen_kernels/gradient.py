@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.library import CustomOpDef
 
 
-def differentiate(operator: CustomOpDef, formula: Callable[..., Any], tensors: int) -> None:
+class CustomOperator(Protocol):
+    """What `torch.library.custom_op` makes, of which PyTorch exports no type."""
+
+    def register_autograd(
+        self, backward: Callable[..., Any], /, *, setup_context: Callable[..., Any] | None = None
+    ) -> None:
+        """Give the operator a gradient."""
+
+
+def differentiate(operator: CustomOperator, formula: Callable[..., Any], tensors: int) -> None:
     """Give an operator the gradient of a formula, once differentiable.
 
     Parameters
     ----------
-    operator : CustomOpDef
+    operator : CustomOperator
         What is to be differentiated.
     formula : callable
         PyTorch operations on the operator's arguments: first tensors (or None), then constants.
