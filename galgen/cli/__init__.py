@@ -10,7 +10,7 @@ import warnings
 
 import typer
 
-from galgen.cli import catalog, export, files, info, mass, scene, train, unfinished
+from galgen.cli import compress, evaluate, export, info, mass, resume, scene, train
 from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
@@ -20,10 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mass.register(app)
-unfinished.register(app)
+resume.register(app)
 train.register(app)
-files.register(app)
-catalog.register(app)
+evaluate.register(app)
+compress.register(app)
 export.register(app)
 scene.register(app)
 info.register(app)

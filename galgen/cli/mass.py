@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from galgen.cli import survey
-from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
+from galgen.cli import mass_options
+from galgen.cli.route import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
 from galgen.errors import InvalidValueError
 
 
@@ -78,15 +78,15 @@ def mass(
     njobs: NJobs = None,
     job: Job = None,
     quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
-    like: survey.Like = None,
-    map: survey.Map = None,
-    drop: survey.Drop = None,
-    strict: survey.Strict = False,
-    flux_unit: survey.FluxUnit = None,
-    mag_zero: survey.MagZero = None,
-    pixscale: survey.Pixscale = None,
-    psf: survey.Psf = None,
-    noise: survey.Noise = None,
+    like: mass_options.Like = None,
+    map: mass_options.Map = None,
+    drop: mass_options.Drop = None,
+    strict: mass_options.Strict = False,
+    flux_unit: mass_options.FluxUnit = None,
+    mag_zero: mass_options.MagZero = None,
+    pixscale: mass_options.Pixscale = None,
+    psf: mass_options.Psf = None,
+    noise: mass_options.Noise = None,
 ) -> None:
     """Make galaxies of a category, or one like each row of a table, and write a FITS catalogue.
 
@@ -109,7 +109,7 @@ def mass(
         weights=None if weights is None else str(weights),
         device=device,
         sampling=chosen | {"guidance": guidance, "compile": compile},
-        observing=survey.observing(flux_unit, mag_zero, pixscale, psf, noise),
+        observing=mass_options.observing(flux_unit, mag_zero, pixscale, psf, noise),
         like=None if like is None else str(like),
         columns=tuple(map or ()),
         drop=tuple(drop or ()),

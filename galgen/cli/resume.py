@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from galgen.cli.drive import (
+from galgen.cli.route import (
     Job,
     NJobs,
     Route,
