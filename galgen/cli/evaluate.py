@@ -1,4 +1,4 @@
-"""``galgen preview``, ``evaluate`` and ``verify``: what is done with a catalogue."""
+"""``galgen evaluate``: generated galaxies beside real ones."""
 
 from __future__ import annotations
 
@@ -6,30 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Argument, Option
+from typer import Option
 
-Catalog = Annotated[Path, Argument(help="Catalogue written by 'galgen mass'.", metavar="CATALOG")]
-Overwrite = Annotated[bool, Option("--overwrite", help="Replace what is there.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(preview)
-    app.command()(evaluate)
-    app.command()(verify)
-
-
-def preview(
-    catalog: Catalog,
-    out: Annotated[Path, Option(help="PNG to write.")],
-    per_category: Annotated[int, Option(help="Stamps per category.")] = 8,
-    scale: Annotated[int, Option(help="Enlargement.")] = 2,
-    overwrite: Overwrite = False,
-) -> None:
-    """Draw a labelled grid of a catalogue's galaxies by category."""
-    from galgen.pictures.sheet import preview as draw
-
-    typer.echo(draw(catalog, out, per_category, scale, overwrite))
+from galgen.cli.options import Catalog, Overwrite
 
 
 def evaluate(
@@ -58,13 +37,3 @@ def evaluate(
     if out is not None:
         text = json.dumps(found.to_json(), indent=1) + "\n"
         write_atomically(out, lambda aside: aside.write_text(text))
-
-
-def verify(catalog: Catalog) -> None:
-    """Check a catalogue: checksums, counts, categories, NaNs. Exit code 4 if anything is wrong."""
-    from galgen.catalog import verify as check
-
-    report = check(catalog)
-    typer.echo(report)
-    if not report.ok:
-        raise typer.Exit(4)

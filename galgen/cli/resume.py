@@ -1,33 +1,11 @@
-"""``galgen resume`` and ``finish``: what is done with a catalogue that is not finished."""
+"""``galgen resume``: go on with a catalogue that is not finished."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
-from typer import Argument, Option
 
-from galgen.cli.route import (
-    Job,
-    NJobs,
-    Route,
-    Scheduler,
-    Slurm,
-    Workers,
-    catalog_files,
-    make_catalog,
-)
-
-Unfinished = Annotated[
-    Path, Argument(help="The --out of a 'galgen mass' that was interrupted.", metavar="CATALOG")
-]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.command()(resume)
-    app.command()(finish)
+from galgen.cli.options import Job, NJobs, Quiet, Scheduler, Slurm, Unfinished, Workers
+from galgen.cli.route import Route, catalog_files, make_catalog
 
 
 def resume(
@@ -37,7 +15,7 @@ def resume(
     slurm: Slurm = None,
     njobs: NJobs = None,
     job: Job = None,
-    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make the missing galaxies of an interrupted run.
 
@@ -56,19 +34,3 @@ def resume(
     recipe = Recipe.from_json(Ledger(catalog).recipe)
     route = Route(workers, scheduler, slurm, njobs, job)
     make_catalog(recipe, catalog, route, resume=True, quiet=quiet)
-
-
-def finish(
-    catalog: Unfinished,
-    partial: Annotated[
-        bool,
-        Option("--partial", help="Keep the galaxies before the first missing one, drop the rest."),
-    ] = False,
-    quiet: Annotated[bool, Option("--quiet", help="No summary.")] = False,
-) -> None:
-    """Give a catalogue whose galaxies are all made its headers and its name."""
-    from galgen.catalog import finish as seal
-
-    count = seal(catalog, partial)
-    if not quiet:
-        typer.echo(f"{catalog}: {count:,} galaxies")
