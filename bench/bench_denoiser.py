@@ -95,7 +95,7 @@ def relative_error(net: UNet, got: Tensor, batch: int) -> float:
     """Of the first images, against the reference in float64."""
     x_bhwc, level_b, condition = inputs(net, batch, pick_device())
     few = slice(CHECKED)
-    some = Condition(condition.category_b[few], condition.properties_bp[few])
+    some = Condition(condition.category_n[few], condition.properties_np[few])
     with use_backend("reference"):
         right = net.cast(torch.float64)(x_bhwc[few], level_b[few], some).double()
     return float((got[few] - right).norm() / right.norm())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.matched_sets import Galaxies, measure_images, to_8bit
-from galgen.diffusion.combination import Combination, LazyDenoiser, Stamps
+from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.samplers import get_sampler
 from galgen.diffusion.schedule import karras_sigmas
@@ -92,11 +92,11 @@ def draw(
     for first in range(0, n, MICRO_BATCH):
         index_n = torch.arange(first, min(first + MICRO_BATCH, n))
         condition = Condition(*asked.draw(loaded.population, index_n))
-        stamps = Stamps(seed, index_n, shape)
+        stamps = StampSpace(seed, index_n, shape)
         denoise = LazyDenoiser(denoiser, stamps, DTYPES[dtype])
         asked_denoise = guided(denoise, condition, condition.unconditional(), 1.0)
 
-        def noise(step: int, stamps: Stamps = stamps) -> Combination:
+        def noise(step: int, stamps: StampSpace = stamps) -> Combination:
             return stamps.noise(Stream.SAMPLER_STEP.at(step))
 
         with torch.inference_mode():

@@ -39,7 +39,7 @@ def test_network(device, dtype, request) -> None:
     condition, _ = asked(device)
     x_bhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     level_b = torch.tensor([0.3, -0.5], device=device)
-    exact = Condition(condition.category_b, condition.properties_bp.double())
+    exact = Condition(condition.category_n, condition.properties_np.double())
     expected = net.double()(x_bhwc.double(), level_b.double(), exact)
     net = net.float().cast(dtype)
     plain = net(x_bhwc, level_b, condition)

@@ -114,8 +114,8 @@ def conditions(model: GalaxyModel, run: Run) -> tuple[np.ndarray, np.ndarray]:
     list(run)
     handle.remove()
     asked = asked[:: len(asked) // -(-len(run) // QUICK.micro_batch)]  # once per micro-batch
-    code_n = torch.cat([one.category_b for one in asked])[: len(run)]
-    return code_n.numpy(), torch.cat([one.properties_bp for one in asked])[: len(run)].numpy()
+    code_n = torch.cat([one.category_n for one in asked])[: len(run)]
+    return code_n.numpy(), torch.cat([one.properties_np for one in asked])[: len(run)].numpy()
 
 
 def test_a_tractor_catalogue(path: Path, mock: Path):
