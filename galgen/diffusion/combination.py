@@ -191,7 +191,7 @@ class LazyDenoiser:
         self._given: tuple[Combination, float, Tensor, Tensor] | None = None
 
     def __call__(self, x: Combination, sigma: float, condition: Condition) -> Combination:
-        """Evaluate the network at a state of noise level sigma; the rest is computed when needed."""
+        """Evaluate the network at a state of level sigma; the sums wait until they are needed."""
         # A sampler's levels are known on the host: there, in float64, the coefficients of a step
         # become one weight per tensor without waiting for an accelerator.
         levels = self._denoiser.preconditioning.coefficients(torch.tensor([sigma]).double())
