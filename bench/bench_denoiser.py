@@ -74,11 +74,11 @@ def inputs(net: UNet, batch: int, device: torch.device) -> tuple[Tensor, Tensor,
     """Noise, its level, and a condition that asks for nothing."""
     generator = torch.Generator(device).manual_seed(0) if device.type != "meta" else None
     shape = batch, SIZE, SIZE, net.config.bands
-    x_bhwc = torch.randn(shape, generator=generator, device=device)
-    category_b = torch.zeros(batch, dtype=torch.long, device=device)
-    properties_bp = torch.zeros(batch, len(net.config.properties), device=device)
+    x_nhwc = torch.randn(shape, generator=generator, device=device)
+    category_n = torch.zeros(batch, dtype=torch.long, device=device)
+    properties_np = torch.zeros(batch, len(net.config.properties), device=device)
     level_b = torch.full((batch,), 0.3, device=device)
-    return x_bhwc, level_b, Condition(category_b, properties_bp)
+    return x_nhwc, level_b, Condition(category_n, properties_np)
 
 
 def flops_per_image(preset: str) -> int:
@@ -93,11 +93,11 @@ def flops_per_image(preset: str) -> int:
 
 def relative_error(net: UNet, got: Tensor, batch: int) -> float:
     """Of the first images, against the reference in float64."""
-    x_bhwc, level_b, condition = inputs(net, batch, pick_device())
+    x_nhwc, level_b, condition = inputs(net, batch, pick_device())
     few = slice(CHECKED)
-    some = Condition(condition.category_b[few], condition.properties_bp[few])
+    some = Condition(condition.category_n[few], condition.properties_np[few])
     with use_backend("reference"):
-        right = net.cast(torch.float64)(x_bhwc[few], level_b[few], some).double()
+        right = net.cast(torch.float64)(x_nhwc[few], level_b[few], some).double()
     return float((got[few] - right).norm() / right.norm())
 
 

@@ -36,7 +36,7 @@ def rate(benchmark, galaxies: int) -> None:
 def test_denoiser(benchmark, model, dtype):
     """One evaluation of the network."""
     loaded, device = model.checkpoint, model.device
-    x_bhwc = torch.randn(BATCH, loaded.size, loaded.size, len(loaded.space.bands), device=device)
+    x_nhwc = torch.randn(BATCH, loaded.size, loaded.size, len(loaded.space.bands), device=device)
     level_b = torch.zeros(BATCH, device=device)
     properties = torch.zeros(BATCH, len(loaded.population.names), device=device)
     condition = Condition(torch.zeros(BATCH, dtype=torch.long, device=device), properties)
@@ -45,7 +45,7 @@ def test_denoiser(benchmark, model, dtype):
 
     def evaluate() -> None:
         with torch.inference_mode():
-            net(x_bhwc, level_b, condition)
+            net(x_nhwc, level_b, condition)
         synchronise(model)
 
     benchmark.pedantic(evaluate, warmup_rounds=2, rounds=5)

@@ -77,13 +77,13 @@ def _errors(
     rows: np.ndarray,
     sigma: float,
 ) -> torch.Tensor:
-    x_bhwc = space.encode(stamps.native_float(rows))
+    x_nhwc = space.encode(stamps.native_float(rows))
     generator = torch.Generator().manual_seed(int(rows[0]) * 1000 + round(100 * sigma))
-    noise_bhwc = torch.randn(x_bhwc.shape, generator=generator)
+    noise_nhwc = torch.randn(x_nhwc.shape, generator=generator)
     code_b = torch.from_numpy(stamps.category[rows].astype(np.int64))
     condition = Condition(code_b, torch.from_numpy(z_np[rows]))
-    denoised = denoiser(x_bhwc + sigma * noise_bhwc, torch.full((len(rows),), sigma), condition)
-    return (denoised - x_bhwc)[:, MIDDLE, MIDDLE].square().mean((1, 2, 3))
+    denoised = denoiser(x_nhwc + sigma * noise_nhwc, torch.full((len(rows),), sigma), condition)
+    return (denoised - x_nhwc)[:, MIDDLE, MIDDLE].square().mean((1, 2, 3))
 
 
 def held_out_galaxies(

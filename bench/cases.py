@@ -101,23 +101,23 @@ def norm_operands(
 ) -> tuple[Tensor, Tensor | None, int, float]:
     """Arguments of the operator `group_norm_silu`; the mean is five deviations from 0."""
     c = stage.channels
-    x_bhwc = normal(batch, stage.side, stage.side, c, dtype=dtype).add_(5)
+    x_nhwc = normal(batch, stage.side, stage.side, c, dtype=dtype).add_(5)
     modulation_bc = normal(batch, 2 * c, dtype=dtype, seed=1) if modulated else None
-    return x_bhwc, modulation_bc, c // stage.group, 1e-5
+    return x_nhwc, modulation_bc, c // stage.group, 1e-5
 
 
 def norm_reference(
-    x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
+    x_nhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
     """Call the reference of `group_norm_silu` with the arguments of the operator."""
-    return group_norm_reference.group_norm_silu(x_bhwc, groups, modulation_bc, eps)
+    return group_norm_reference.group_norm_silu(x_nhwc, groups, modulation_bc, eps)
 
 
 def norm_launch(
-    x_bhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
+    x_nhwc: Tensor, modulation_bc: Tensor | None, groups: int, eps: float
 ) -> tuple[Tensor, Tensor]:
     """Return the kernel behind it."""
-    return group_norm_silu.launch(x_bhwc, groups, modulation_bc, eps)
+    return group_norm_silu.launch(x_nhwc, groups, modulation_bc, eps)
 
 
 def fusion_operands(stage: Stage, batch: int, dtype: torch.dtype) -> tuple[Any, ...]:

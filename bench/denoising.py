@@ -40,9 +40,9 @@ CHANNELS = np.linalg.qr(np.array([[1.0, 1, 1], [1, 0, -1], [1, -2, 1]]).T)[0].T
 _CHUNK = 32
 
 
-def power(x_nhwb: Tensor) -> np.ndarray:
+def power(x_nhwc: Tensor) -> np.ndarray:
     """Mean power (H, W, channel) per mode; that of white noise of deviation s is s^2."""
-    channels = x_nhwb.double().numpy() @ CHANNELS.T
+    channels = x_nhwc.double().numpy() @ CHANNELS.T
     modes = np.fft.fft2(channels, axes=(1, 2), norm="ortho")
     return (np.abs(modes) ** 2).mean(0)
 
@@ -61,33 +61,33 @@ def wiener_left(signal_hwc: np.ndarray, sigma: float) -> np.ndarray:
     return signal_hwc * sigma**2 / (signal_hwc + sigma**2)
 
 
-def denoised(model: GalaxyModel, clean_nhwb: Tensor, group: str, sigma: float) -> Tensor:
+def denoised(model: GalaxyModel, clean_nhwc: Tensor, group: str, sigma: float) -> Tensor:
     """D of galaxies with noise of a level, their category given and their properties hidden."""
     loaded = model.checkpoint
     asker = Request(parse_mixture(group), {}, SEED, False)
     made = []
-    for start in range(0, len(clean_nhwb), _CHUNK):
-        index_n = torch.arange(start, min(start + _CHUNK, len(clean_nhwb)))
-        shape = tuple(clean_nhwb.shape[1:])
-        noise_nhwb = normal(SEED, index_n, shape, Stream.PIXEL_NOISE).float()
+    for start in range(0, len(clean_nhwc), _CHUNK):
+        index_n = torch.arange(start, min(start + _CHUNK, len(clean_nhwc)))
+        shape = tuple(clean_nhwc.shape[1:])
+        noise_nhwc = normal(SEED, index_n, shape, Stream.PIXEL_NOISE).float()
         asked = asker.ask(loaded.population, index_n)
         condition = Condition(asked.code_n, asked.z_np)
         with torch.inference_mode():
-            x_nhwb = clean_nhwb[index_n] + sigma * noise_nhwb
-            made.append(loaded.denoiser(x_nhwb, torch.full((len(index_n),), sigma), condition))
+            x_nhwc = clean_nhwc[index_n] + sigma * noise_nhwc
+            made.append(loaded.denoiser(x_nhwc, torch.full((len(index_n),), sigma), condition))
     return torch.cat(made)
 
 
 def against_filter(
-    model: GalaxyModel, clean_nhwb: Tensor, other_nhwb: Tensor, group: str
+    model: GalaxyModel, clean_nhwc: Tensor, other_nhwc: Tensor, group: str
 ) -> dict[str, Any]:
     """Power left over by the network over that left over by the filter, by level."""
-    signal = power(other_nhwb)
+    signal = power(other_nhwc)
     found: dict[str, Any] = {"edges": EDGES, "levels": {}}
     signal_rings = by_frequency(signal)
     found["signal_deviation"] = {k: [round(v**0.5, 4) for v in r] for k, r in signal_rings.items()}
     for sigma in LEVELS:
-        left = by_frequency(power(denoised(model, clean_nhwb, group, sigma) - clean_nhwb))
+        left = by_frequency(power(denoised(model, clean_nhwc, group, sigma) - clean_nhwc))
         linear = by_frequency(wiener_left(signal, sigma))
         found["levels"][str(sigma)] = {
             part: [round(a / b, 3) for a, b in zip(left[part], linear[part], strict=True)]
@@ -97,13 +97,13 @@ def against_filter(
 
 
 def restarted(
-    model: GalaxyModel, clean_nhwb: Tensor, group: str, level: float, steps: int
+    model: GalaxyModel, clean_nhwc: Tensor, group: str, level: float, steps: int
 ) -> np.ndarray:
     """Real galaxies brought back from a noise level, as 8-bit images."""
     sigmas = draws.levels(steps, sigma_max=level)
-    n = len(clean_nhwb)
-    x = draws.draw(model, group, n, SEED, "unipc", sigmas, "float32", clean_nhwb, False)
-    return draws.galaxies(model, x).images_nhwb
+    n = len(clean_nhwc)
+    x = draws.draw(model, group, n, SEED, "unipc", sigmas, "float32", clean_nhwc, False)
+    return draws.galaxies(model, x).images_nhwc
 
 
 def main(
@@ -119,8 +119,8 @@ def main(
     model = load_model(weights, "cpu")
     space, sets = model.checkpoint.space, matched_sets.real_sets(stamps, group, 160, SEED)
     first, second = sets.first[:n], sets.second[:n]
-    clean_nhwb, restart_nhwb = (space.encode(stamps.native_float(r)) for r in (first, second))
-    other_nhwb = space.encode(stamps.native_float(sets.rest[:1024]))
+    clean_nhwc, restart_nhwc = (space.encode(stamps.native_float(r)) for r in (first, second))
+    other_nhwc = space.encode(stamps.native_float(sets.rest[:1024]))
     results: dict[str, Any] = {
         "weights_sha256": model.checkpoint.sha256,
         "seed": SEED,
@@ -131,14 +131,14 @@ def main(
             "log_sigma_mean": model.checkpoint.denoiser.config.log_sigma_mean,
             "log_sigma_std": model.checkpoint.denoiser.config.log_sigma_std,
         },
-        "filter": against_filter(model, clean_nhwb, other_nhwb, group),
+        "filter": against_filter(model, clean_nhwc, other_nhwc, group),
         "restart": {},
     }
     save(out, results)
     if restarts:
         network = embed.load_network()
         for level, steps in RESTARTS:
-            images = restarted(model, restart_nhwb, group, level, steps)
+            images = restarted(model, restart_nhwc, group, level, steps)
             found = told_apart(network, images, stamps.pixels[first])
             results["restart"][str(level)] = {"steps": steps} | found
             save(out, results)

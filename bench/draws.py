@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.matched_sets import Galaxies, measure_images, to_8bit
-from galgen.diffusion.combination import Combination, LazyDenoiser, Stamps
+from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.samplers import get_sampler
 from galgen.diffusion.schedule import karras_sigmas
@@ -60,7 +60,7 @@ def draw(
     sampler: str,
     sigmas: Tensor,
     dtype: str = "float32",
-    start_nhwb: Tensor | None = None,
+    start_nhwc: Tensor | None = None,
     population: bool = True,
 ) -> Tensor:
     """Stamps in model space, on the CPU.
@@ -77,7 +77,7 @@ def draw(
         Noise levels, the last of which may be 0.
     dtype : str
         Precision of the network.
-    start_nhwb : Tensor, optional
+    start_nhwc : Tensor, optional
         Clean stamps in model space to which noise of the first level is added, in place of nothing.
     population : bool
         Draw properties from the training population; otherwise they are hidden.
@@ -93,17 +93,17 @@ def draw(
         index_n = torch.arange(first, min(first + MICRO_BATCH, n))
         asked = asker.ask(loaded.population, index_n)
         condition = Condition(asked.code_n, asked.z_np)
-        stamps = Stamps(seed, index_n, shape)
+        stamps = StampSpace(seed, index_n, shape)
         denoise = LazyDenoiser(denoiser, stamps, DTYPES[dtype])
         asked_denoise = guided(denoise, condition, condition.unconditional(), 1.0)
 
-        def noise(step: int, stamps: Stamps = stamps) -> Combination:
+        def noise(step: int, stamps: StampSpace = stamps) -> Combination:
             return stamps.noise(Stream.SAMPLER_STEP.at(step))
 
         with torch.inference_mode():
             x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
-            if start_nhwb is not None:
-                x = x + Combination(stamps, {start_nhwb[index_n].contiguous(): 1.0}, {})
+            if start_nhwc is not None:
+                x = x + Combination(stamps, {start_nhwc[index_n].contiguous(): 1.0}, {})
             made.append(
                 get_sampler(sampler)(asked_denoise, x, sigmas, noise=noise).tensor().clone()
             )
@@ -120,9 +120,9 @@ def cached_draw(cache: Path, model: GalaxyModel, *arguments: Any, **options: Any
     return torch.from_numpy(np.load(path))
 
 
-def galaxies(model: GalaxyModel, x_nhwb: Tensor) -> Galaxies:
+def galaxies(model: GalaxyModel, x_nhwc: Tensor) -> Galaxies:
     """8-bit images and measured columns of stamps in model space, by way of flux."""
     space = model.checkpoint.space
-    flux_nbhw = space.to_flux(x_nhwb).movedim(-1, 1).numpy()
+    flux_nbhw = space.to_flux(x_nhwc).movedim(-1, 1).numpy()
     images = to_8bit(to_display(flux_nbhw, lupton_preset(space.lupton, space.bands)))
     return Galaxies(images, measure_images(images, space.lupton, space.bands))

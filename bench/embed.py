@@ -46,27 +46,27 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def oriented(images_nhwb: np.ndarray, seed: int) -> np.ndarray:
+def oriented(images_nhwc: np.ndarray, seed: int) -> np.ndarray:
     """Flip and turn each image at random, image i always the same way.
 
     Two sets of one seed are turned alike, image by image: no orientation tells them apart.
     """
-    orientation_n = np.random.default_rng(seed).integers(0, 8, len(images_nhwb))
-    turned = np.empty_like(images_nhwb)
-    for image, orientation, out in zip(images_nhwb, orientation_n, turned, strict=True):
+    orientation_n = np.random.default_rng(seed).integers(0, 8, len(images_nhwc))
+    turned = np.empty_like(images_nhwc)
+    for image, orientation, out in zip(images_nhwc, orientation_n, turned, strict=True):
         flipped = image[:, ::-1] if orientation >= 4 else image
         out[...] = np.rot90(flipped, orientation % 4)
     return turned
 
 
-def features(network: nn.Module, images_nhwb: np.ndarray) -> dict[str, np.ndarray]:
+def features(network: nn.Module, images_nhwc: np.ndarray) -> dict[str, np.ndarray]:
     """Pooled features of 8-bit images, bluest band first.
 
     Parameters
     ----------
     network : nn.Module
         From `load_network`.
-    images_nhwb : ndarray (N, H, W, 3)
+    images_nhwc : ndarray (N, H, W, 3)
         Grey levels 0 to 255, uint8 or float.
 
     Returns
@@ -77,8 +77,8 @@ def features(network: nn.Module, images_nhwb: np.ndarray) -> dict[str, np.ndarra
         objects.
     """
     final, early = [], []
-    for start in range(0, len(images_nhwb), _CHUNK):
-        chunk = np.ascontiguousarray(images_nhwb[start : start + _CHUNK, ..., ::-1], np.float32)
+    for start in range(0, len(images_nhwc), _CHUNK):
+        chunk = np.ascontiguousarray(images_nhwc[start : start + _CHUNK, ..., ::-1], np.float32)
         with torch.inference_mode():
             late_nc, early_nc = _forward(network, torch.from_numpy(chunk).movedim(-1, 1) / 255)
         final.append(late_nc.numpy())

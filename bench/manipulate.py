@@ -15,14 +15,14 @@ _CHANNELS = np.array([[1 / 3, 1 / 3, 1 / 3], [1.0, 0.0, -1.0], [0.5, -1.0, 0.5]]
 _SOFT = 2.0  # pixels over which one galaxy goes over into another's sky
 
 
-def blur(images_nhwb: np.ndarray, sigma: float) -> np.ndarray:
+def blur(images_nhwc: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of each band."""
-    return ndimage.gaussian_filter(images_nhwb, (0, sigma, sigma, 0))
+    return ndimage.gaussian_filter(images_nhwc, (0, sigma, sigma, 0))
 
 
-def grey(images_nhwb: np.ndarray) -> np.ndarray:
+def grey(images_nhwc: np.ndarray) -> np.ndarray:
     """Put the mean of the bands in all of them."""
-    return np.repeat(images_nhwb.mean(-1, keepdims=True), images_nhwb.shape[-1], -1)
+    return np.repeat(images_nhwc.mean(-1, keepdims=True), images_nhwc.shape[-1], -1)
 
 
 def middle(side: int) -> Change:
@@ -40,70 +40,70 @@ def band(i: int) -> Change:
     return lambda images: np.repeat(images[..., i : i + 1], images.shape[-1], -1)
 
 
-def colour(images_nhwb: np.ndarray) -> np.ndarray:
+def colour(images_nhwc: np.ndarray) -> np.ndarray:
     """Each band without the mean of the bands, twice as strong, around grey."""
-    return 128 + 2 * (images_nhwb - images_nhwb.mean(-1, keepdims=True))
+    return 128 + 2 * (images_nhwc - images_nhwc.mean(-1, keepdims=True))
 
 
-def high_pass(images_nhwb: np.ndarray) -> np.ndarray:
+def high_pass(images_nhwc: np.ndarray) -> np.ndarray:
     """Return the image without its blur of 1 pixel, four times as strong, around grey."""
-    return 128 + 4 * (images_nhwb - blur(images_nhwb, 1))
+    return 128 + 4 * (images_nhwc - blur(images_nhwc, 1))
 
 
-def grey_detail(images_nhwb: np.ndarray) -> np.ndarray:
+def grey_detail(images_nhwc: np.ndarray) -> np.ndarray:
     """Brightness as it is, colours blurred by 3 pixels."""
-    mean = grey(images_nhwb)
-    return mean + blur(images_nhwb - mean, 3)
+    mean = grey(images_nhwc)
+    return mean + blur(images_nhwc - mean, 3)
 
 
-def smooth_grey(images_nhwb: np.ndarray) -> np.ndarray:
+def smooth_grey(images_nhwc: np.ndarray) -> np.ndarray:
     """Colours as they are, brightness blurred by 2 pixels."""
-    mean = grey(images_nhwb)
-    return images_nhwb - mean + blur(mean, 2)
+    mean = grey(images_nhwc)
+    return images_nhwc - mean + blur(mean, 2)
 
 
 def white_noise(deviation: float) -> Change:
     """White noise added in all bands, other noise for each image of both sets."""
 
-    def change(images_nhwb: np.ndarray) -> np.ndarray:
-        digest = int(np.asarray(images_nhwb, np.float64).sum()) % 2**31
-        noise = np.random.default_rng(digest).standard_normal(images_nhwb.shape)
-        return images_nhwb + deviation * noise
+    def change(images_nhwc: np.ndarray) -> np.ndarray:
+        digest = int(np.asarray(images_nhwc, np.float64).sum()) % 2**31
+        noise = np.random.default_rng(digest).standard_normal(images_nhwc.shape)
+        return images_nhwc + deviation * noise
 
     return change
 
 
-def jpeg(images_nhwb: np.ndarray, quality: int = 95) -> np.ndarray:
+def jpeg(images_nhwc: np.ndarray, quality: int = 95) -> np.ndarray:
     """Written as JPEG without chroma subsampling, and read again."""
-    out = np.empty(images_nhwb.shape)
-    for image, again in zip(as_8bit(images_nhwb), out, strict=True):
+    out = np.empty(images_nhwc.shape)
+    for image, again in zip(as_8bit(images_nhwc), out, strict=True):
         buffer = io.BytesIO()
         Image.fromarray(image[..., ::-1]).save(buffer, "JPEG", quality=quality, subsampling=0)
         again[...] = np.asarray(Image.open(buffer))[..., ::-1]
     return out
 
 
-def black_sky(images_nhwb: np.ndarray) -> np.ndarray:
+def black_sky(images_nhwc: np.ndarray) -> np.ndarray:
     """Grey levels below 24 are cut off: sky and faint outskirts become flat."""
-    return np.maximum(images_nhwb, 24.0)
+    return np.maximum(images_nhwc, 24.0)
 
 
-def in_sky_of(core_nhwb: np.ndarray, sky_nhwb: np.ndarray, radius: float = 20.0) -> np.ndarray:
+def in_sky_of(core_nhwc: np.ndarray, sky_nhwc: np.ndarray, radius: float = 20.0) -> np.ndarray:
     """Put the middle of one set of images in the surroundings of another, with a soft seam."""
-    y, x = np.indices(core_nhwb.shape[1:3])
-    centre = (core_nhwb.shape[1] - 1) / 2
+    y, x = np.indices(core_nhwc.shape[1:3])
+    centre = (core_nhwc.shape[1] - 1) / 2
     weight = 1 / (1 + np.exp((np.hypot(x - centre, y - centre) - radius) / (_SOFT / 2)))
-    return core_nhwb * weight[..., None] + sky_nhwb * (1 - weight[..., None])
+    return core_nhwc * weight[..., None] + sky_nhwc * (1 - weight[..., None])
 
 
-def with_power_of(images_nhwb: np.ndarray, real_nhwb: np.ndarray) -> np.ndarray:
+def with_power_of(images_nhwc: np.ndarray, real_nhwc: np.ndarray) -> np.ndarray:
     """Images filtered so that their mean power at each frequency is that of the real ones.
 
     One linear filter for all images, for brightness and for each of two colour differences; power
     is averaged over flips and turns. What is told apart after it is not second-order statistics of
     the whole set.
     """
-    both = [np.fft.fft2(x @ _CHANNELS.T, axes=(1, 2)) for x in (images_nhwb, real_nhwb)]
+    both = [np.fft.fft2(x @ _CHANNELS.T, axes=(1, 2)) for x in (images_nhwc, real_nhwc)]
     made, real = (_symmetric((np.abs(f) ** 2).mean(0)) for f in both)
     filtered = np.fft.ifft2(both[0] * np.sqrt(real / made), axes=(1, 2)).real
     return filtered @ np.linalg.inv(_CHANNELS).T
@@ -116,13 +116,13 @@ def _symmetric(power_hwc: np.ndarray) -> np.ndarray:
     return (both + both.transpose(1, 0, 2)) / 2
 
 
-def as_8bit(images_nhwb: np.ndarray) -> np.ndarray:
+def as_8bit(images_nhwc: np.ndarray) -> np.ndarray:
     """Whole grey levels within 0 to 255."""
-    return np.clip(np.round(images_nhwb), 0, 255).astype(np.uint8)
+    return np.clip(np.round(images_nhwc), 0, 255).astype(np.uint8)
 
 
-def _square(images_nhwb: np.ndarray, side: int) -> np.ndarray:
-    inside = np.zeros(images_nhwb.shape[1:3], bool)
+def _square(images_nhwc: np.ndarray, side: int) -> np.ndarray:
+    inside = np.zeros(images_nhwc.shape[1:3], bool)
     low = (len(inside) - side) // 2
     inside[low : low + side, low : low + side] = True
     return inside[..., None]

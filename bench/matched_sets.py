@@ -33,17 +33,17 @@ class Galaxies:
 
     Attributes
     ----------
-    images_nhwb : ndarray (N, H, W, B) uint8
+    images_nhwc : ndarray (N, H, W, B) uint8
         Grey levels of the display stretch, bluest band first.
     measured : dict of str to ndarray (N,)
         Columns of `galgen.measure`.
     """
 
-    images_nhwb: np.ndarray
+    images_nhwc: np.ndarray
     measured: dict[str, np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.images_nhwb)
+        return len(self.images_nhwc)
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ def to_8bit(display: np.ndarray) -> np.ndarray:
 
 
 def measure_images(
-    images_nhwb: np.ndarray, lupton: str | None, bands: Iterable[str]
+    images_nhwc: np.ndarray, lupton: str | None, bands: Iterable[str]
 ) -> dict[str, np.ndarray]:
     """Measured columns of 8-bit images of a known stretch, taken back to flux."""
     bands = tuple(bands)
-    display = torch.from_numpy(np.ascontiguousarray(images_nhwb)).float() / 255
-    flux_nhwb = lupton_preset(lupton, bands).to_flux(display)
-    return {name: column.numpy() for name, column in measure(flux_nhwb, bands).items()}
+    display = torch.from_numpy(np.ascontiguousarray(images_nhwc)).float() / 255
+    flux_nhwc = lupton_preset(lupton, bands).to_flux(display)
+    return {name: column.numpy() for name, column in measure(flux_nhwc, bands).items()}

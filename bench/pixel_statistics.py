@@ -17,13 +17,13 @@ FREQUENCIES = dict(zip(("low", "middle", "high", "top"), pairwise(_EDGES), stric
 
 
 def statistics(
-    images_nhwb: np.ndarray, measured: Mapping[str, np.ndarray], bands: tuple[str, ...]
+    images_nhwc: np.ndarray, measured: Mapping[str, np.ndarray], bands: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """All statistics of each image.
 
     Parameters
     ----------
-    images_nhwb : ndarray (N, H, W, B)
+    images_nhwc : ndarray (N, H, W, B)
         Grey levels 0 to 255.
     measured : mapping
         Columns of `galgen.measure`, for the ellipses of the rings.
@@ -36,7 +36,7 @@ def statistics(
         NaN where something cannot be had.
     """
     rows = []
-    for i, image in enumerate(np.asarray(images_nhwb, np.float64)):
+    for i, image in enumerate(np.asarray(images_nhwc, np.float64)):
         shape = {name: float(column[i]) for name, column in measured.items()}
         rows.append(
             _counts(image)

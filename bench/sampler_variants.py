@@ -95,7 +95,7 @@ def main(
         "gaussian": gaussian(),
         "group": group,
         "real": {"n": len(real)}
-        | pixels(statistics(real.images_nhwb, real.measured, stamps.bands)),
+        | pixels(statistics(real.images_nhwc, real.measured, stamps.bands)),
         "variants": [],
     }
     save(out, results)
@@ -104,7 +104,7 @@ def main(
         sigmas = draws.levels(**options)
         x = draws.cached_draw(cache, model, group, n, 0, sampler, sigmas, dtype)
         made = draws.galaxies(model, x)
-        numbers = statistics(made.images_nhwb, made.measured, stamps.bands)
+        numbers = statistics(made.images_nhwc, made.measured, stamps.bands)
         converged = x if converged is None else converged
         row = {"sampler": sampler, "dtype": dtype, **options, "n": n, **pixels(numbers)}
         row["rms_from_first_variant"] = round(float((x - converged).square().mean().sqrt()), 4)

@@ -57,17 +57,17 @@ def mean_ratio(found: dict[str, dict[str, float]]) -> float:
 
 
 def cached_features(
-    network: nn.Module, images_nhwb: np.ndarray, seed: int, cache: Path | None
+    network: nn.Module, images_nhwc: np.ndarray, seed: int, cache: Path | None
 ) -> dict[str, np.ndarray]:
     """Features of turned images, from the folder `cache` where they are known."""
     versions = sorted(embed.versions().items())
-    digest = hashlib.sha256(np.ascontiguousarray(images_nhwb))
+    digest = hashlib.sha256(np.ascontiguousarray(images_nhwc))
     digest.update(repr((versions, embed.EARLY_BLOCKS, seed)).encode())
     path = None if cache is None else cache / f"{digest.hexdigest()[:20]}.npz"
     if path is not None and path.is_file():
         with np.load(path) as known:
             return {name: known[name] for name in SPACES}
-    found = embed.features(network, embed.oriented(images_nhwb, seed))
+    found = embed.features(network, embed.oriented(images_nhwc, seed))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **found)
@@ -91,14 +91,14 @@ def category(
     first, second, rest = (
         matched_sets.real(stamps, rows) for rows in (sets.first, sets.second, sets.rest)
     )
-    quantised = matched_sets.measure_images(made.images_nhwb, stamps.lupton, stamps.bands)
-    made_f = embed.features(network, embed.oriented(made.images_nhwb, seed))
-    first_f = cached_features(network, first.images_nhwb, seed, cache)
-    second_f = cached_features(network, second.images_nhwb, seed, cache)
+    quantised = matched_sets.measure_images(made.images_nhwc, stamps.lupton, stamps.bands)
+    made_f = embed.features(network, embed.oriented(made.images_nhwc, seed))
+    first_f = cached_features(network, first.images_nhwc, seed, cache)
+    second_f = cached_features(network, second.images_nhwc, seed, cache)
     pairs = {"generated": (made_f, first_f), "real": (second_f, first_f)}
     columns = ratios(made, rest, stamps.bands, seed)
     real_columns = ratios(first, rest, stamps.bands, seed)
-    as_images = ratios(Galaxies(made.images_nhwb, quantised), rest, stamps.bands, seed)
+    as_images = ratios(Galaxies(made.images_nhwc, quantised), rest, stamps.bands, seed)
     return {
         "request": request,
         "n": len(sets.first),

@@ -34,9 +34,9 @@ SHOWN = 10  # galaxies of each row of the sheet
 MATCH = 0.1  # largest relative difference of the sky noise of a matched pair
 
 
-def told_apart(network: nn.Module, a_nhwb: np.ndarray, b_nhwb: np.ndarray) -> dict[str, Any]:
+def told_apart(network: nn.Module, a_nhwc: np.ndarray, b_nhwc: np.ndarray) -> dict[str, Any]:
     """AUC of two sets of images in both feature spaces."""
-    a, b = (embed.features(network, embed.oriented(as_8bit(x), 0)) for x in (a_nhwb, b_nhwb))
+    a, b = (embed.features(network, embed.oriented(as_8bit(x), 0)) for x in (a_nhwc, b_nhwc))
     return {space: separation(a[space], b[space], 0, REPEATS).to_json() for space in a}
 
 
@@ -106,7 +106,7 @@ def category(
     made = draws.galaxies(model, x)
     first, second = (matched_sets.real(stamps, rows) for rows in (sets.first, sets.second))
     numbers = {
-        name: statistics(g.images_nhwb, g.measured, stamps.bands)
+        name: statistics(g.images_nhwc, g.measured, stamps.bands)
         for name, g in (("first", first), ("second", second), ("made", made))
     }
     found: dict[str, Any] = {"request": request, "n": len(made), "n_changes": fewer}
@@ -137,7 +137,7 @@ def category(
     rows = matched(*noise)
     found["sky_noise_matched"] = {"pairs": len(rows[0])}
     if len(rows[0]) >= 20:
-        images = made.images_nhwb[rows[1]], first.images_nhwb[rows[0]]
+        images = made.images_nhwc[rows[1]], first.images_nhwc[rows[0]]
         found["sky_noise_matched"] |= told_apart(network, *images)
     yield found
 
@@ -154,7 +154,7 @@ def save_sheet(
     shown = {"real": stamps.pixels[sets.first[:SHOWN]]}
     for sampler in samplers:
         x = draws.cached_draw(cache, model, request, len(sets.first), 0, sampler, levels)
-        shown[sampler] = draws.galaxies(model, x[:SHOWN]).images_nhwb
+        shown[sampler] = draws.galaxies(model, x[:SHOWN]).images_nhwc
     rows = {}
     for name, images in shown.items():
         rows[name] = images / 255
@@ -163,7 +163,7 @@ def save_sheet(
 
 
 def _float(galaxies: Galaxies, n: int) -> np.ndarray:
-    return galaxies.images_nhwb[:n].astype(np.float64)
+    return galaxies.images_nhwc[:n].astype(np.float64)
 
 
 def main(

@@ -56,8 +56,8 @@ def test_numerics(tmp_path) -> None:
 def test_numerics_notice_what_is_not_written(tmp_path, monkeypatch) -> None:
     """A kernel that skips its last image: what torch hands out is poisoned."""
 
-    def forgetful(x_bhwc, *rest):
-        right = cases.norm_reference(x_bhwc, *rest)
+    def forgetful(x_nhwc, *rest):
+        right = cases.norm_reference(x_nhwc, *rest)
         out = [torch.empty_like(t) for t in right]
         for mine, theirs in zip(out, right, strict=True):
             mine[:-1] = theirs[:-1]

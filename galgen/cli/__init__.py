@@ -1,16 +1,32 @@
 """The ``galgen`` command: thin drivers that parse, call the library and print.
 
-Nothing heavy is imported before a command runs, so ``galgen --help`` answers at once.
+Each command has a file of its name. Nothing heavy is imported before one runs, so ``galgen --help``
+answers at once.
 """
 
 from __future__ import annotations
 
 import sys
 import warnings
+from typing import TextIO
 
 import typer
 
-from galgen.cli import catalog, export, files, info, mass, scene, train, unfinished
+from galgen.cli import (
+    cat,
+    compress,
+    evaluate,
+    export,
+    finish,
+    info,
+    mass,
+    preview,
+    resume,
+    scene,
+    schema,
+    train,
+    verify,
+)
 from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
@@ -19,14 +35,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-mass.register(app)
-unfinished.register(app)
-train.register(app)
-files.register(app)
-catalog.register(app)
-export.register(app)
-scene.register(app)
-info.register(app)
+for _command in (  # in the order of the help text
+    mass.mass,
+    resume.resume,
+    finish.finish,
+    train.train,
+    preview.preview,
+    evaluate.evaluate,
+    verify.verify,
+    schema.schema,
+    cat.cat,
+    compress.compress,
+    scene.scene,
+    info.info,
+):
+    app.command()(_command)
+app.add_typer(export.app, name="export")
 
 
 def main() -> None:
@@ -45,7 +69,14 @@ def main() -> None:
         sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)
 
 
-def _show(message: Warning, category: type[Warning], *where: object) -> None:
+def _show(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print galgen's warnings to stderr as its errors are."""
     text = message if issubclass(category, GalgenWarning) else f"{category.__name__}: {message}"
     typer.echo(f"galgen: warning: {text}", err=True)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import typer
 from typer import Argument, Option
 
-Catalog = Annotated[Path, Argument(help="Catalogue written by 'galgen mass'.", metavar="CATALOG")]
-Overwrite = Annotated[bool, Option("--overwrite", help="Replace what is there.")]
-Quiet = Annotated[bool, Option("--quiet", help="No progress, no summary.")]
+from galgen.cli.options import Catalog, Overwrite, Quiet
+from galgen.errors import InvalidValueError
 
-export_app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
+Result = TypeVar("Result")
 
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
-    app.add_typer(export_app, name="export")
+app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
 
 
-@export_app.command("imagefolder")
+@app.command("imagefolder")
 def imagefolder(
     catalog: Catalog,
     out: Annotated[Path, Argument(help="Folder, or .zip, to write.", metavar="OUT")],
@@ -38,7 +34,7 @@ def imagefolder(
         typer.echo(f"{out}: {count:,} images")
 
 
-@export_app.command("hdf5")
+@app.command("hdf5")
 def hdf5(
     catalog: Catalog,
     out: Annotated[Path, Argument(help="HDF5 file to write.", metavar="OUT")],
@@ -56,7 +52,7 @@ def hdf5(
         typer.echo(f"{out}: {count:,} galaxies")
 
 
-@export_app.command("meds")
+@app.command("meds")
 def meds(
     catalog: Catalog,
     out: Annotated[
@@ -75,7 +71,7 @@ def meds(
         typer.echo("\n".join(map(str, paths)))
 
 
-@export_app.command("realgalaxy")
+@app.command("realgalaxy")
 def realgalaxy(
     catalog: Catalog,
     out: Annotated[Path, Argument(help="FITS file to write.", metavar="OUT")],
@@ -94,16 +90,26 @@ def realgalaxy(
     """Write a subset as a RealGalaxyCatalog of GalSim: one image extension per galaxy."""
     from galgen.export.realgalaxy import export_realgalaxy
 
-    options = {"band": band, "category": category, "n": n, "pixel_scale": pixel_scale}
-    options |= {"psf_fwhm": psf_fwhm, "overwrite": overwrite}
     count = _with_progress(
-        catalog, quiet, lambda update: export_realgalaxy(catalog, out, **options, progress=update)
+        catalog,
+        quiet,
+        lambda update: export_realgalaxy(
+            catalog,
+            out,
+            band=band,
+            category=category,
+            n=n,
+            pixel_scale=pixel_scale,
+            psf_fwhm=psf_fwhm,
+            overwrite=overwrite,
+            progress=update,
+        ),
     )
     if not quiet:
         typer.echo(f"{out}: {count:,} galaxies")
 
 
-@export_app.command("hats")
+@app.command("hats")
 def hats(
     catalog: Catalog,
     out: Annotated[Path, Argument(help="Folder to write.", metavar="OUT")],
@@ -122,17 +128,18 @@ def hats(
     """
     from galgen.export.hats import export_hats
 
-    ranges = _range("ra", ra), _range("dec", dec)
+    ra_range, dec_range = _range("ra", ra), _range("dec", dec)
     count = _with_progress(
-        catalog, quiet, lambda update: export_hats(catalog, out, *ranges, rows, overwrite, update)
+        catalog,
+        quiet,
+        lambda update: export_hats(catalog, out, ra_range, dec_range, rows, overwrite, update),
     )
     if not quiet:
         typer.echo(f"{out}: {count:,} galaxies")
 
 
 def _range(name: str, text: str | None) -> tuple[float, float] | None:
-    from galgen.errors import InvalidValueError
-
+    """Bounds of 'lower:upper'."""
     if text is None:
         return None
     try:
@@ -143,8 +150,8 @@ def _range(name: str, text: str | None) -> tuple[float, float] | None:
 
 
 def _with_progress(
-    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Any]
-) -> Any:
+    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Result]
+) -> Result:
     """Run an export with a progress bar; return what it does."""
     from galgen.catalog import CatalogFile
     from galgen.cli.progress import ProgressLine

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Option
 
-from galgen.cli import survey
-from galgen.cli.drive import Job, NJobs, Route, Scheduler, Slurm, Workers, make_catalog
+from galgen.cli import mass_options
+from galgen.cli.options import (
+    Device,
+    Job,
+    NJobs,
+    OutFits,
+    Quiet,
+    Scheduler,
+    Slurm,
+    Steps,
+    Weights,
+    Workers,
+    given,
+)
+from galgen.cli.route import Route, make_catalog
 from galgen.errors import InvalidValueError
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(mass)
-
-
 def mass(
-    out: Annotated[Path, Option(help="FITS file to write.")],
+    out: OutFits,
     category: Annotated[
         str | None, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
     ] = None,
     n: Annotated[int | None, Option(help="How many galaxies; of a table, all rows.")] = None,
     seed: Annotated[int, Option(help="Galaxy i of a seed is always the same galaxy.")] = 0,
-    steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
+    steps: Steps = None,
     sampler: Annotated[
         str | None,
         Option(help="ddpm, ddim, heun, dpmpp-2m, sde-dpmpp-2m, unipc, ipndm or ipndm-v."),
@@ -40,11 +46,11 @@ def mass(
     population: Annotated[
         bool, Option(help="Draw the other properties from the training population.")
     ] = True,
-    weights: Annotated[Path | None, Option(help="Weights folder, if not the shipped one.")] = None,
+    weights: Weights = None,
     batch: Annotated[
         int | None, Option(help="Galaxies that go through the network together: 32, 512 on a GPU.")
     ] = None,
-    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
+    device: Device = None,
     dtype: Annotated[
         str | None, Option(help="float32, bfloat16 or float16: float32, bfloat16 on a GPU.")
     ] = None,
@@ -53,9 +59,7 @@ def mass(
     ] = False,
     date: Annotated[
         str | None,
-        Option(
-            help="DATE to write, ISO 8601; none by default: bytes do not depend on the time.",
-        ),
+        Option(help="DATE to write, ISO 8601; none by default: bytes do not depend on the time."),
     ] = None,
     max_file_size: Annotated[
         str | None, Option(help="Split into numbered files of at most this: 10GB, 500MB.")
@@ -77,16 +81,16 @@ def mass(
     slurm: Slurm = None,
     njobs: NJobs = None,
     job: Job = None,
-    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
-    like: survey.Like = None,
-    map: survey.Map = None,
-    drop: survey.Drop = None,
-    strict: survey.Strict = False,
-    flux_unit: survey.FluxUnit = None,
-    mag_zero: survey.MagZero = None,
-    pixscale: survey.Pixscale = None,
-    psf: survey.Psf = None,
-    noise: survey.Noise = None,
+    quiet: Quiet = False,
+    like: mass_options.Like = None,
+    map: mass_options.Map = None,
+    drop: mass_options.Drop = None,
+    strict: mass_options.Strict = False,
+    flux_unit: mass_options.FluxUnit = None,
+    mag_zero: mass_options.MagZero = None,
+    pixscale: mass_options.Pixscale = None,
+    psf: mass_options.Psf = None,
+    noise: mass_options.Noise = None,
 ) -> None:
     """Make galaxies of a category, or one like each row of a table, and write a FITS catalogue.
 
@@ -98,8 +102,7 @@ def mass(
 
     if no_stamps and stamps not in (None, "none"):
         raise InvalidValueError("--stamps", stamps, "none, or nothing, with --no-stamps")
-    given = {"sampler": sampler, "steps": steps, "micro_batch": batch, "dtype": dtype}
-    chosen = {name: value for name, value in given.items() if value is not None}
+    sampling = given(sampler=sampler, steps=steps, micro_batch=batch, dtype=dtype)
     recipe = Recipe(
         category,
         n,
@@ -108,8 +111,8 @@ def mass(
         population,
         weights=None if weights is None else str(weights),
         device=device,
-        sampling=chosen | {"guidance": guidance, "compile": compile},
-        observing=survey.observing(flux_unit, mag_zero, pixscale, psf, noise),
+        sampling=sampling | {"guidance": guidance, "compile": compile},
+        observing=mass_options.observing(flux_unit, mag_zero, pixscale, psf, noise),
         like=None if like is None else str(like),
         columns=tuple(map or ()),
         drop=tuple(drop or ()),

@@ -12,15 +12,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 LOG_SECONDS = 30.0
 
 
-def human_bytes(count: float) -> str:
-    """'1.5 GB', in powers of 1000 as disks are sold."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.2f} TB"
-
-
 class ProgressLine:
     """One task with a total, a rate and a free-text field.
 
@@ -70,7 +61,19 @@ class ProgressLine:
     def update(
         self, done: int, detail: str = "", rate: float | None = None, total: int | None = None
     ) -> None:
-        """Report `done` of the total; the rate is measured from the beginning if not given."""
+        """Report what is done.
+
+        Parameters
+        ----------
+        done : int
+            How much of the total.
+        detail : str
+            What is said beside it.
+        rate : float, optional
+            Units per second, if not measured from the beginning.
+        total : int, optional
+            The total from now on.
+        """
         now = time.monotonic()
         self.done = done
         if total is not None:

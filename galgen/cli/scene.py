@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 from typer import Option
 
 from galgen.categories.taxonomy import ROOT
+from galgen.cli.options import Device, OutFits, OverwriteFile, Quiet, Steps, Weights, given
 from galgen.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -22,13 +24,8 @@ _MEANINGLESS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(scene)
-
-
 def scene(
-    out: Annotated[Path, Option(help="FITS file to write.")],
+    out: OutFits,
     galaxies: Annotated[
         Path | None,
         Option(help="Catalogue of 'galgen mass' to take galaxies from, instead of making them."),
@@ -75,21 +72,21 @@ def scene(
         float, Option(help="AB magnitude of one flux unit: 22.5 nanomaggy, 31.4 nJy.")
     ] = 22.5,
     seed: Annotated[int, Option(help="Equal seeds and options make equal files.")] = 0,
-    steps: Annotated[int | None, Option(help="Steps of the sampler.")] = None,
+    steps: Steps = None,
     sampler: Annotated[str | None, Option(help="As for 'galgen mass'.")] = None,
-    weights: Annotated[Path | None, Option(help="Weights folder, if not the shipped one.")] = None,
+    weights: Weights = None,
     batch: Annotated[
         int | None, Option(help="Galaxies that go through the network together.")
     ] = None,
-    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace an existing file.")] = False,
-    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+    device: Device = None,
+    overwrite: OverwriteFile = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make an image of a field in every band, with WCS, PSF and noise, and a table of the truth.
 
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
-    from galgen.cli.progress import ProgressLine, human_bytes
+    from galgen.cli.progress import ProgressLine
     from galgen.request.table import InputTable, parse_map
     from galgen.scene import (
         CatalogGalaxies,
@@ -117,18 +114,32 @@ def scene(
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category, seed, steps, sampler, weights, batch, device)
-    given = {"band": mag_band, "seed": seed}
     if table:
-        margin = imaging.margin(source.bands, pixscale)
-        sources = read_sources(table, field, source.bands, margin=margin, tree=source.tree, **given)
+        sources = read_sources(
+            table,
+            field,
+            source.bands,
+            band=mag_band,
+            margin=imaging.margin(source.bands, pixscale),
+            seed=seed,
+            tree=source.tree,
+        )
     else:
-        sources = random_sources(field, source.bands, limits=limits, n=n, **given)
+        sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)
     with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
-        options = {"seed": seed, "overwrite": overwrite, "progress": line.update}
-        drawn = make_scene(out, source, sources, field, imaging, **options)
+        drawn = make_scene(
+            out,
+            source,
+            sources,
+            field,
+            imaging,
+            seed=seed,
+            overwrite=overwrite,
+            progress=line.update,
+        )
     if not quiet:
         left_out = f" ({len(sources) - drawn} left out)" if drawn < len(sources) else ""
-        typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {human_bytes(out.stat().st_size)}")
+        typer.echo(f"{out}: {drawn:,} galaxies{left_out}, {decimal(out.stat().st_size)}")
 
 
 def _generated(
@@ -140,6 +151,7 @@ def _generated(
     batch: int | None,
     device: str | None,
 ) -> Galaxies:
+    """Galaxies that the weights make as they are needed."""
     from galgen.categories import DEFAULT
     from galgen.generate import load_model
     from galgen.generate.sampling import Sampling
@@ -147,9 +159,8 @@ def _generated(
 
     model = load_model(weights, device)
     category = category or (MIXTURE if model.checkpoint.tree == DEFAULT else ROOT)
-    given = {"sampler": sampler, "steps": steps, "micro_batch": batch}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return GeneratedGalaxies(model, category, seed, Sampling.on(model.device, **chosen))
+    sampling = Sampling.on(model.device, **given(sampler=sampler, steps=steps, micro_batch=batch))
+    return GeneratedGalaxies(model, category, seed, sampling)
 
 
 def _alone(name: str, value: Path | None, *others: object) -> None:
@@ -158,23 +169,32 @@ def _alone(name: str, value: Path | None, *others: object) -> None:
         raise InvalidValueError(name, str(value), f"{_MEANINGLESS[name]} is given beside it")
 
 
-def _sides(text: str) -> list[int]:
+def _sides(text: str) -> tuple[int, int]:
+    """Sides of '1024' or '2048x1024', in pixels."""
     width, cross, height = text.partition("x")
-    return [_number("size", side, int) for side in (width, height if cross else width)]
+    return _whole_number("size", width), _whole_number("size", height if cross else width)
 
 
 def _limits(text: str) -> tuple[float, float]:
+    """Magnitudes of 'bright:faint'."""
     bright, _, faint = text.partition(":")
-    return _number("mag", bright, float), _number("mag", faint, float)
-
-
-def _number(name: str, text: str, kind: type) -> float:
-    try:
-        return kind(text)
-    except ValueError:
-        what = "a whole number" if kind is int else "a number"
-        raise InvalidValueError(name, text, what) from None
+    return _number("mag", bright), _number("mag", faint)
 
 
 def _numbers(name: str, text: str) -> tuple[float, ...]:
-    return tuple(_number(name, part, float) for part in text.split(","))
+    """One number, or one per band with commas."""
+    return tuple(_number(name, part) for part in text.split(","))
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidValueError(name, text, "a number") from None
+
+
+def _whole_number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InvalidValueError(name, text, "a whole number") from None

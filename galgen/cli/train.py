@@ -8,10 +8,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(train)
+from galgen.cli.options import Device, Quiet, given
 
 
 def train(
@@ -56,11 +53,11 @@ def train(
         Option(help="Your own: a tree in a YAML file, or 'folders' for the names in the data."),
     ] = None,
     seed: Annotated[int | None, Option(help="Seed of the run.")] = None,
-    device: Annotated[str | None, Option(help="cpu, cuda, cuda:1 ...")] = None,
+    device: Device = None,
     compile: Annotated[bool, Option(help="Compile the network (on a GPU).")] = False,
     name: Annotated[str | None, Option(help="Name of the weights, for the model card.")] = None,
     credit: Annotated[str | None, Option(help="Credit of the data, for the model card.")] = None,
-    quiet: Annotated[bool, Option("--quiet", help="No progress, no summary.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a model on labelled galaxies; safe to stop and to kill, resumable.
 
@@ -75,9 +72,8 @@ def train(
     from galgen.cli.values import parse_duration
     from galgen.training.presets import get_preset
 
-    chosen = get_preset(preset, fusion)
-    given = {"images": images, "batch": batch, "learning_rate": learning_rate, "seed": seed}
-    changes = {key: value for key, value in given.items() if value is not None}
+    chosen = get_preset(preset, **given(fusion=fusion))
+    changes = given(images=images, batch=batch, learning_rate=learning_rate, seed=seed)
     chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, **changes))
     seconds = parse_duration(max_time) if max_time else None
 

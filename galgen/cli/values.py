@@ -13,7 +13,7 @@ _BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in '90s', '9m', '1.5h', '1h30m' or a bare number of seconds.
+    """Read seconds from '90s', '9m', '1.5h', '1h30m' or a bare number of seconds.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes in '500MB', '1.5 GB' or a bare number of bytes; in powers of 1000.
+    """Read bytes from '500MB', '1.5 GB' or a bare number of bytes; in powers of 1000.
 
     Raises
     ------
@@ -46,13 +46,18 @@ def parse_bytes(text: str) -> int:
 
 
 def utc_date(text: str | None) -> str | None:
-    """A date and time as FITS has it, in UTC.
+    """Read a date and time; return it as FITS has it, in UTC.
 
     Parameters
     ----------
     text : str, optional
         ISO 8601, in UTC if it does not say. If left out, that of ``SOURCE_DATE_EPOCH``
         (https://reproducible-builds.org/specs/source-date-epoch), or None.
+
+    Returns
+    -------
+    str or None
+        Such as ``2026-01-31T12:00:00``.
 
     Raises
     ------

@@ -1,0 +1,1 @@
+"""Diffusion: noise levels, the denoiser, its loss, guidance and the solvers."""

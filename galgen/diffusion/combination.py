@@ -27,15 +27,15 @@ MAX_TENSORS, MAX_NOISES = 16, 1
 
 
 @dataclass(frozen=True, eq=False)
-class Stamps:
-    """Galaxies that are sampled together, and how sums over their stamps are computed.
+class StampSpace:
+    """The stamps of galaxies that are sampled together, and how sums of them are computed.
 
     Attributes
     ----------
     seed : int
-        Of the run.
+        Seed of the run.
     index_n : Tensor
-        Galaxy indices that key the noise, on the device of the stamps.
+        Galaxy indices (n,) that key the noise, on the device of the stamps.
     shape : tuple of int
         Height, width and bands.
     fused : bool
@@ -48,7 +48,7 @@ class Stamps:
     fused: bool = False
 
     def noise(self, stream: int) -> Combination:
-        """Standard normal noise of a `galgen.noise.Stream`."""
+        """Return standard normal noise of a `galgen.noise.Stream`, drawn when it is needed."""
         return Combination(self, {}, {stream: 1.0})
 
     def combine(
@@ -58,7 +58,26 @@ class Stamps:
         scale: float,
         scaled: torch.dtype | None,
     ) -> tuple[Tensor, Tensor | None]:
-        """One pass: sum of weight * tensor and of weight * noise, and scale times that sum."""
+        """Sum weight * tensor and weight * noise in one pass.
+
+        Parameters
+        ----------
+        weights : mapping of Tensor to float
+            Weight of each tensor (n, h, w, bands).
+        noises : mapping of int to float
+            Weight of each stream of noise.
+        scale : float
+            Factor of the second result.
+        scaled : torch.dtype or None
+            Its dtype, if it is wanted.
+
+        Returns
+        -------
+        Tensor
+            The sum, (n, h, w, bands), float32.
+        Tensor or None
+            `scale` times it.
+        """
         # The fewer orders of dtypes there are, the fewer kernels have to be compiled.
         tensors = sorted(weights, key=lambda tensor: tensor.dtype != torch.float32)
         factors = [weights[tensor] for tensor in tensors]
@@ -85,27 +104,43 @@ class Combination:
     """A sum of weight * tensor and of weight * noise that stands for the stamps it would give.
 
     It has the arithmetic that solvers and guidance use: sums of combinations, and products and
-    quotients with floats. Weights are float64; equal tensors are merged and zero weights dropped.
+    quotients with floats (`galgen.diffusion.samplers.State`). Weights are float64; equal tensors
+    are merged and zero weights dropped.
+
+    Parameters
+    ----------
+    space : StampSpace
+        The galaxies.
+    weights : mapping of Tensor to float
+        Weight of each tensor (n, h, w, bands).
+    noises : mapping of int to float
+        Weight of each stream of noise.
     """
 
     def __init__(
-        self, stamps: Stamps, weights: Mapping[Tensor, float], noises: Mapping[int, float]
+        self, space: StampSpace, weights: Mapping[Tensor, float], noises: Mapping[int, float]
     ) -> None:
-        self._stamps = stamps
+        self._space = space
         self._weights = {tensor: weight for tensor, weight in weights.items() if weight}
         self._noises = {stream: weight for stream, weight in noises.items() if weight}
 
     def tensor(self) -> Tensor:
-        """The stamps, float32; computed once."""
-        return self.scaled(1.0, None)[0]
+        """Return the stamps (n, h, w, bands), float32; they are computed once."""
+        return self._computed(1.0, None)[0]
 
-    def scaled(self, scale: float, dtype: torch.dtype | None) -> tuple[Tensor, Tensor | None]:
-        """The stamps, and scale times them in `dtype`, from the same pass."""
+    def scaled(self, scale: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Return the stamps, and scale times them in `dtype`, from the same pass."""
+        stamps, copy = self._computed(scale, dtype)
+        assert copy is not None  # as there is a dtype
+        return stamps, copy
+
+    def _computed(self, scale: float, dtype: torch.dtype | None) -> tuple[Tensor, Tensor | None]:
+        """Return the stamps, and scale times them if a dtype is given."""
         if len(self._weights) == 1 and not self._noises:
             ((stamps, weight),) = self._weights.items()
             if weight == 1 and stamps.dtype.itemsize >= 4:
                 return stamps, None if dtype is None else (stamps * scale).to(dtype)
-        stamps, copy = self._stamps.combine(self._weights, self._noises, scale, dtype)
+        stamps, copy = self._space.combine(self._weights, self._noises, scale, dtype)
         # From now on a sum of one: what it was made of is released, and is never summed again.
         self._weights, self._noises = {stamps: 1.0}, {}
         return stamps, copy
@@ -113,7 +148,7 @@ class Combination:
     def __add__(self, other: Combination) -> Combination:
         while True:
             total = Combination(
-                self._stamps,
+                self._space,
                 _merged(self._weights, other._weights),
                 _merged(self._noises, other._noises),
             )
@@ -124,7 +159,7 @@ class Combination:
     def __mul__(self, factor: float) -> Combination:
         weights = {tensor: factor * weight for tensor, weight in self._weights.items()}
         noises = {stream: factor * weight for stream, weight in self._noises.items()}
-        return Combination(self._stamps, weights, noises)
+        return Combination(self._space, weights, noises)
 
     __rmul__ = __mul__
 
@@ -139,36 +174,38 @@ class Combination:
 
 
 class LazyDenoiser:
-    """D(x; sigma, condition) as a combination of x and the network's output.
+    """The denoiser D(x; sigma, condition) as a combination of x and the network's output.
 
     Parameters
     ----------
     denoiser : Denoiser
         Its network must return new memory from each call, as it is read later than the next call.
-    stamps : Stamps
+    space : StampSpace
         The galaxies.
     dtype : torch.dtype
-        Of what the network is given.
+        Precision of what the network is given.
     """
 
-    def __init__(self, denoiser: Denoiser, stamps: Stamps, dtype: torch.dtype) -> None:
-        self._denoiser, self._stamps, self._dtype = denoiser, stamps, dtype
+    def __init__(self, denoiser: Denoiser, space: StampSpace, dtype: torch.dtype) -> None:
+        self._denoiser, self._space, self._dtype = denoiser, space, dtype
         self._given: tuple[Combination, float, Tensor, Tensor] | None = None
 
     def __call__(self, x: Combination, sigma: float, condition: Condition) -> Combination:
+        """Evaluate the network at a state of level sigma; the sums wait until they are needed."""
         # A sampler's levels are known on the host: there, in float64, the coefficients of a step
         # become one weight per tensor without waiting for an accelerator.
         levels = self._denoiser.preconditioning.coefficients(torch.tensor([sigma]).double())
         skip, out, scale, level = (c.item() for c in levels)
         # Guidance asks twice about the same state, one time after the other.
-        if self._given is None or self._given[:2] != (x, sigma):
+        if self._given is not None and self._given[:2] == (x, sigma):
+            _, _, x_nhwc, input_nhwc = self._given
+        else:
             self._given = None  # released before the next is made
-            x_bhwc, input_bhwc = x.scaled(scale, self._dtype)
-            self._given = x, sigma, x_bhwc, input_bhwc
-        _, _, x_bhwc, input_bhwc = self._given
-        level_b = torch.full((len(x_bhwc),), level, device=x_bhwc.device)
-        output_bhwc = self._denoiser.net(input_bhwc, level_b, condition).contiguous()
-        return Combination(self._stamps, {x_bhwc: skip, output_bhwc: out}, {})
+            x_nhwc, input_nhwc = x.scaled(scale, self._dtype)
+            self._given = x, sigma, x_nhwc, input_nhwc
+        level_n = torch.full((len(x_nhwc),), level, device=x_nhwc.device)
+        output_nhwc = self._denoiser.net(input_nhwc, level_n, condition).contiguous()
+        return Combination(self._space, {x_nhwc: skip, output_nhwc: out}, {})
 
 
 def _merged(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:

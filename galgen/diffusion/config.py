@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from galgen.settings import JsonConfig, require
 
-Preconditioning = Literal["edm", "vp"]
+PreconditioningName = Literal["edm", "vp"]
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,12 @@ class DiffusionConfig(JsonConfig):
     ``edm`` is Karras et al. 2022 (table 1, last column), whose skip connection may be made to close
     earlier and more steeply (`galgen.diffusion.preconditioning.EDM`); ``vp`` is epsilon prediction
     over the linear beta schedule of Ho et al. 2020 with `timesteps` steps, whose range of noise
-    takes the place of `sigma_min` and `sigma_max`.
+    takes the place of `sigma_min` and `sigma_max`. Values out of range raise `InvalidValueError`.
 
     Attributes
     ----------
+    preconditioning : {'edm', 'vp'}
+        What the network is asked for.
     sigma_data : float
         Standard deviation of the data in model space.
     sigma_skip : float or None
@@ -31,12 +33,14 @@ class DiffusionConfig(JsonConfig):
     sigma_min, sigma_max : float
         Lowest and highest level that samplers visit.
     log_sigma_mean, log_sigma_std : float
-        Of the log-normal distribution of the levels in training.
-    timesteps, beta_first, beta_last : int, float, float
-        Schedule of ``vp``.
+        Mean and standard deviation of the logarithm of the levels in training.
+    timesteps : int
+        Steps of the schedule of ``vp``.
+    beta_first, beta_last : float
+        Variances of its first and last step.
     """
 
-    preconditioning: Preconditioning = "edm"
+    preconditioning: PreconditioningName = "edm"
     sigma_data: float = 0.5
     sigma_skip: float | None = None
     skip_power: float = 2.0
@@ -49,7 +53,7 @@ class DiffusionConfig(JsonConfig):
     beta_last: float = 0.02
 
     def __post_init__(self) -> None:
-        allowed = ("edm", "vp")
+        allowed = get_args(PreconditioningName)
         require(
             self.preconditioning in allowed,
             "preconditioning",
@@ -77,6 +81,9 @@ class DiffusionConfig(JsonConfig):
         )
 
     def task(self) -> dict[str, Any]:
-        """What the network is asked for; the levels it is asked at may change while it learns."""
+        """Return what the network is asked for, as JSON has it.
+
+        The levels it is asked at are left out: they may change while it learns.
+        """
         levels = ("sigma_min", "sigma_max", "log_sigma_mean", "log_sigma_std")
         return {name: value for name, value in self.to_json().items() if name not in levels}

@@ -29,31 +29,35 @@ class Denoiser(nn.Module):
     Attributes
     ----------
     config : DiffusionConfig
-    preconditioning : EDM or VP
+        What the network is asked for.
+    preconditioning : Preconditioning
+        The coefficients c.
     net : UNet
-        F.
+        The network F.
     """
 
-    def __init__(self, model: ModelConfig, diffusion: DiffusionConfig, tree: Taxonomy = DEFAULT):
+    def __init__(
+        self, model: ModelConfig, diffusion: DiffusionConfig, tree: Taxonomy = DEFAULT
+    ) -> None:
         super().__init__()
         self.config = diffusion
         self.preconditioning = make_preconditioning(diffusion)
         self.net = UNet(model, tree)
 
     def cast(self, dtype: torch.dtype) -> Self:
-        """A copy whose network computes in `dtype`; see `UNet.cast`."""
+        """Return a copy whose network computes in `dtype`; see `UNet.cast`."""
         # With the cast network in place of its own: it is copied once, not twice.
         return copy.deepcopy(self, {id(self.net): self.net.cast(dtype)})
 
-    def forward(self, x_bhwc: Tensor, sigma_b: Tensor, condition: Condition) -> Tensor:
+    def forward(self, x_nhwc: Tensor, sigma_n: Tensor, condition: Condition) -> Tensor:
         """Denoise stamps.
 
         Parameters
         ----------
-        x_bhwc : Tensor
-            Noisy stamps in model space, (b, h, w, bands).
-        sigma_b : Tensor
-            Noise level of each stamp.
+        x_nhwc : Tensor
+            Noisy stamps in model space, (n, h, w, bands).
+        sigma_n : Tensor
+            Noise level of each stamp, (n,).
         condition : Condition
             What is asked of each galaxy.
 
@@ -62,6 +66,7 @@ class Denoiser(nn.Module):
         Tensor
             Expected clean stamps, float32, same shape.
         """
-        c = self.preconditioning.coefficients(sigma_b.float())
+        c = self.preconditioning.coefficients(sigma_n.float())
         skip, out, scale = (t[:, None, None, None] for t in (c.skip, c.out, c.scale))
-        return skip * x_bhwc + out * self.net(scale * x_bhwc, c.level, condition)
+        denoised_nhwc: Tensor = skip * x_nhwc + out * self.net(scale * x_nhwc, c.level, condition)
+        return denoised_nhwc

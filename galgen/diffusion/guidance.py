@@ -6,20 +6,19 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-from torch import Tensor
-
+from galgen.diffusion.samplers import Denoise, StateT
 from galgen.errors import InvalidValueError
 
 ConditionT = TypeVar("ConditionT")
 
 
 def guided(
-    denoise: Callable[[Tensor, float, ConditionT], Tensor],
+    denoise: Callable[[StateT, float, ConditionT], StateT],
     conditional: ConditionT,
     unconditional: ConditionT,
     scale: float,
-) -> Callable[[Tensor, float], Tensor]:
-    """Denoiser that leans towards a condition: D = D_u + scale (D_c - D_u).
+) -> Denoise[StateT]:
+    """Make a denoiser that leans towards a condition: D = D_u + scale (D_c - D_u).
 
     Ho & Salimans 2022, eq. 6, with w = scale - 1: D is linear in epsilon, so the same combination
     holds for it. The two evaluations are two calls and not one of a doubled batch: the result of a
@@ -30,7 +29,7 @@ def guided(
     denoise : callable
         (x, sigma, condition) -> D(x; sigma, condition).
     conditional, unconditional
-        What is asked for, and the condition that asks for nothing.
+        What is asked for, and the condition that asks for nothing, both as `denoise` takes them.
     scale : float
         1 follows the condition alone, at one evaluation; above 1 exaggerates it, 0 ignores it.
 
@@ -48,7 +47,7 @@ def guided(
         allowed = "a finite number, 0 or above"
         raise InvalidValueError("guidance scale", scale, allowed, "1 turns guidance off.")
 
-    def denoiser(x: Tensor, sigma: float) -> Tensor:
+    def denoiser(x: StateT, sigma: float) -> StateT:
         towards = denoise(x, sigma, conditional)
         if scale == 1:
             return towards

@@ -1,4 +1,4 @@
-"""Noise levels that a sampler visits: float64, falling from sigma_max, then 0; length n + 1."""
+"""Noise levels that a sampler visits: float64, falling, then 0; one more than steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from galgen.errors import InvalidValueError
 
 
 def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
-    """Levels evenly spaced in sigma^(1/rho) (Karras et al. 2022, eq. 5).
+    """Space levels evenly in sigma^(1/rho) (Karras et al. 2022, eq. 5).
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
     Returns
     -------
     Tensor
-        (n + 1,).
+        Levels, float64 (n + 1,).
 
     Raises
     ------
@@ -38,23 +38,24 @@ def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) 
 
 
 def uniform_logsnr_sigmas(n: int, sigma_min: float, sigma_max: float) -> Tensor:
-    """Levels evenly spaced in log sigma, the grid of DPM-Solver (Lu et al. 2022a).
+    """Space levels evenly in log sigma, the grid of DPM-Solver (Lu et al. 2022a).
 
     Parameters, result and errors are those of `karras_sigmas`, of which it is the limit of large
     rho.
     """
     _check(n, sigma_min, sigma_max)
-    edges = torch.tensor([sigma_max, sigma_min], dtype=torch.float64).log().tolist()
-    return _with_zero(torch.linspace(*edges, n, dtype=torch.float64).exp())
+    high, low = torch.tensor([sigma_max, sigma_min], dtype=torch.float64).log().tolist()
+    return _with_zero(torch.linspace(high, low, n, dtype=torch.float64).exp())
 
 
 def vp_sigmas(
     n: int, timesteps: int = 1000, beta_first: float = 1e-4, beta_last: float = 0.02
 ) -> Tensor:
-    """Levels of `n` evenly spaced steps of a linear-beta DDPM, all of them if n == timesteps.
+    """Take the levels of `n` evenly spaced steps of a linear-beta DDPM.
 
-    The variance-preserving state sqrt(abar) x0 + sqrt(1 - abar) eps of Ho et al. 2020, eq. 4,
-    divided by sqrt(abar), is x0 + sigma eps with sigma = sqrt((1 - abar) / abar).
+    They are all of its levels if n == timesteps. The variance-preserving state
+    sqrt(abar) x0 + sqrt(1 - abar) eps of Ho et al. 2020, eq. 4, divided by sqrt(abar), is
+    x0 + sigma eps with sigma = sqrt((1 - abar) / abar).
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def vp_sigmas(
     Returns
     -------
     Tensor
-        (n + 1,).
+        Levels, float64 (n + 1,).
 
     Raises
     ------
@@ -88,6 +89,7 @@ def vp_sigmas(
 
 
 def _check(n: int, sigma_min: float, sigma_max: float) -> None:
+    """Refuse what no schedule can be made of."""
     if n < 1:
         raise InvalidValueError("steps", n, "1 or more")
     if not 0 < sigma_min < sigma_max < float("inf"):
@@ -96,4 +98,5 @@ def _check(n: int, sigma_min: float, sigma_max: float) -> None:
 
 
 def _with_zero(sigmas: Tensor) -> Tensor:
+    """Append the level without noise, at which all samplers end."""
     return torch.cat([sigmas, sigmas.new_zeros(1)])

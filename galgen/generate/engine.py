@@ -62,8 +62,8 @@ class Engine:
         Tensor
             (n, height, width, bands), float32; on a GPU good until the next call.
         """
-        device = condition.category_b.device
-        inputs = condition.category_b, condition.properties_bp, index_n.to(device)
+        device = condition.category_n.device
+        inputs = condition.category_n, condition.properties_np, index_n.to(device)
         if device.type != "cuda":
             return self._sample(*inputs)
         with torch.cuda.device(device):
@@ -71,9 +71,9 @@ class Engine:
                 self._replay = capture(self._sample, *inputs)
             return self._replay(*inputs)
 
-    def _sample(self, category_b: Tensor, properties_bp: Tensor, index_n: Tensor) -> Tensor:
+    def _sample(self, category_n: Tensor, properties_np: Tensor, index_n: Tensor) -> Tensor:
         """Draw stamps of tensors alone, which a graph can be recorded of."""
-        condition = Condition(category_b, properties_bp)
+        condition = Condition(category_n, properties_np)
         return sample(self._denoiser, condition, index_n, self._seed, self._shape, self._sampling)
 
 

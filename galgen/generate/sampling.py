@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from galgen.diffusion.combination import Combination, LazyDenoiser, Stamps
+from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.samplers import get_sampler
@@ -142,8 +142,8 @@ def sample(
         (n, height, width, bands), float32.
     """
     sigmas = sampling.sigmas(denoiser)
-    device, dtype = condition.category_b.device, DTYPES[sampling.dtype]
-    stamps = Stamps(seed, index_n.to(device), shape, fused=runs_triton(device))
+    device, dtype = condition.category_n.device, DTYPES[sampling.dtype]
+    stamps = StampSpace(seed, index_n.to(device), shape, fused=runs_triton(device))
     denoise = LazyDenoiser(denoiser, stamps, dtype)
     denoise_asked = guided(denoise, condition, condition.unconditional(), sampling.guidance)
 

@@ -1,6 +1,6 @@
 """The Astro-RAB of GalCatDiff (arXiv:2506.16255): conv block, Attention Fusion Unit, skip, twice.
 
-Shape suffixes: b batch, h/w map height and width, c channels, e embedding, k heads, t cells of a
+Shape suffixes: n galaxies, h/w map height and width, c channels, e embedding, k heads, t cells of a
 map, d channels of a head.
 """
 
@@ -11,7 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from galgen.model.config import ModelConfig
-from galgen.model.layers import Conv3x3, GroupNorm, GroupNormSiLU, Linear
+from galgen.model.layers import (
+    Conv3x3,
+    GroupNorm,
+    GroupNormSiLU,
+    Linear,
+    ModulatedGroupNormSiLU,
+)
 from galgen_kernels import FusionWeights, attention_fusion, window_attention
 
 
@@ -20,9 +26,18 @@ class WindowAttention(nn.Module):
 
     Shifted windows wrap round the stamp's edge without a mask: galaxies are centred, so what meets
     there is sky from both sides. A map that fits into one window is not shifted.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        Side of the window and channels of a head.
+    shifted : bool
+        Shift the windows by half of their side.
     """
 
-    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):
+    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool) -> None:
         super().__init__()
         self.window, self.shifted = config.window, shifted
         self.qkv = Linear(channels, 3 * channels, bias=False)
@@ -30,9 +45,10 @@ class WindowAttention(nn.Module):
         span = 2 * config.window - 1
         self.position_bias = nn.Parameter(torch.zeros(channels // config.head_size, span * span))
 
-    def forward(self, u_bhwc: Tensor) -> Tensor:
+    def forward(self, u_nhwc: Tensor) -> Tensor:
+        """Attend within the windows of a map; the result is like the map."""
         return window_attention(
-            u_bhwc,
+            u_nhwc,
             self.qkv.weight,
             self.position_bias,
             self.projection.weight,
@@ -43,33 +59,65 @@ class WindowAttention(nn.Module):
 
 
 class GlobalAttention(nn.Module):
-    """Residual self-attention over the whole map, as in the DDPM U-Net (Ho et al. 2020, app. B)."""
+    """Residual self-attention over the whole map, as in the DDPM U-Net (Ho et al. 2020, app. B).
 
-    def __init__(self, channels: int, config: ModelConfig):
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        Channels of a head and of a normalisation group.
+    """
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
         super().__init__()
         self.heads = channels // config.head_size
         self.norm = GroupNorm(channels, config.group_size)
         self.qkv = Linear(channels, 3 * channels, bias=False)
         self.projection = Linear(channels, channels, zero=True)
 
-    def forward(self, x_bhwc: Tensor) -> Tensor:
-        b, h, w, c = x_bhwc.shape
-        qkv = self.qkv(self.norm(x_bhwc)).reshape(b, h * w, 3, self.heads, c // self.heads)
-        y_bktd = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4).unbind(0))
-        return x_bhwc + self.projection(y_bktd.transpose(1, 2).reshape(b, h, w, c))
+    def forward(self, x_nhwc: Tensor) -> Tensor:
+        """Add to a map what its cells take from each other."""
+        n, h, w, c = x_nhwc.shape
+        qkv = self.qkv(self.norm(x_nhwc)).reshape(n, h * w, 3, self.heads, c // self.heads)
+        y_nktd = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4).unbind(0))
+        out_nhwc: Tensor = x_nhwc + self.projection(y_nktd.transpose(1, 2).reshape(n, h, w, c))
+        return out_nhwc
 
 
 class AttentionFusionUnit(nn.Module):
-    """residual + gate * windowed attention + (1 - gate) * convolution.
+    """Residual + gate * windowed attention + (1 - gate) * convolution.
 
-    The gate, one per image and channel, looks at the pooled *input* of the unit and at the
+    The gate, one per galaxy and channel, looks at the pooled *input* of the unit and at the
     embedding, never at the branches' outputs, so that gate and residual can live in the epilogue of
-    one fused kernel.
+    one fused kernel. For an ablation there is no gate and one branch only.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        What is fused, the window and the width of the embedding.
+    shifted : bool
+        Shift the windows.
+
+    Attributes
+    ----------
+    convolution : Conv3x3
+        Unless the fusion is ``attention``.
+    attention : WindowAttention
+        If it is ``gated`` or ``attention``.
+    gate : Linear
+        If it is ``gated``.
     """
 
-    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):
+    convolution: Conv3x3
+    attention: WindowAttention
+    gate: Linear
+
+    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool) -> None:
         super().__init__()
-        self.convolution = self.attention = self.gate = None
+        self.fusion = config.fusion
         if config.fusion != "attention":
             self.convolution = Conv3x3(channels, channels, zero=True)
         if config.fusion in ("gated", "attention"):
@@ -78,13 +126,31 @@ class AttentionFusionUnit(nn.Module):
             self.gate = Linear(channels + config.embedding, channels, zero=True)
 
     def forward(
-        self, u_bhwc: Tensor, residual_bhwc: Tensor, pooled_bc: Tensor, embedding_be: Tensor
+        self, u_nhwc: Tensor, residual_nhwc: Tensor, pooled_nc: Tensor, embedding_ne: Tensor
     ) -> Tensor:
-        if self.attention is None:
-            return residual_bhwc + self.convolution(u_bhwc)
-        if self.convolution is None:
-            return residual_bhwc + self.attention(u_bhwc)
-        gate_bc = torch.sigmoid(self.gate(torch.cat([pooled_bc, embedding_be], dim=1)))
+        """Fuse what the branches make of a map.
+
+        Parameters
+        ----------
+        u_nhwc : Tensor
+            Input of the branches.
+        residual_nhwc : Tensor
+            What their sum is added to.
+        pooled_nc : Tensor
+            Mean of the input before modulation, (n, c).
+        embedding_ne : Tensor
+            What steers the network, (n, e).
+
+        Returns
+        -------
+        Tensor
+            Like `residual_nhwc`.
+        """
+        if self.fusion != "gated":
+            branch = self.attention if self.fusion == "attention" else self.convolution
+            fused_nhwc: Tensor = residual_nhwc + branch(u_nhwc)
+            return fused_nhwc
+        gate_nc = torch.sigmoid(self.gate(torch.cat([pooled_nc, embedding_ne], dim=1)))
         weights = FusionWeights(
             self.attention.qkv.weight,
             self.attention.position_bias,
@@ -94,9 +160,9 @@ class AttentionFusionUnit(nn.Module):
             self.convolution.bias,
         )
         return attention_fusion(
-            u_bhwc,
-            residual_bhwc,
-            gate_bc,
+            u_nhwc,
+            residual_nhwc,
+            gate_nc,
             weights,
             self.attention.window,
             shifted=self.attention.shifted,
@@ -104,27 +170,49 @@ class AttentionFusionUnit(nn.Module):
 
 
 class HalfBlock(nn.Module):
-    """Convolution block, Attention Fusion Unit and skip connection: half of an Astro-RAB."""
+    """Convolution block, Attention Fusion Unit and skip connection: half of an Astro-RAB.
 
-    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool):
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        Shape of the network.
+    shifted : bool
+        Shift the windows of its attention.
+    """
+
+    def __init__(self, channels: int, config: ModelConfig, *, shifted: bool) -> None:
         super().__init__()
         self.norm_in = GroupNormSiLU(channels, config.group_size)
         self.convolution = Conv3x3(channels, channels)
-        self.norm_unit = GroupNormSiLU(channels, config.group_size)
+        self.norm_unit = ModulatedGroupNormSiLU(channels, config.group_size)
         self.modulation = Linear(config.embedding, 2 * channels)
         self.unit = AttentionFusionUnit(channels, config, shifted=shifted)
 
-    def forward(self, x_bhwc: Tensor, embedding_be: Tensor) -> Tensor:
-        h_bhwc, _ = self.norm_in(x_bhwc)
-        h_bhwc = self.convolution(h_bhwc)
-        u_bhwc, pooled_bc = self.norm_unit(h_bhwc, self.modulation(embedding_be))
-        return self.unit(u_bhwc, x_bhwc, pooled_bc, embedding_be)
+    def forward(self, x_nhwc: Tensor, embedding_ne: Tensor) -> Tensor:
+        """Return a map like `x_nhwc`, steered by an embedding (n, e)."""
+        h_nhwc = self.convolution(self.norm_in(x_nhwc))
+        u_nhwc, pooled_nc = self.norm_unit(h_nhwc, self.modulation(embedding_ne))
+        out_nhwc: Tensor = self.unit(u_nhwc, x_nhwc, pooled_nc, embedding_ne)
+        return out_nhwc
 
 
 class AstroRAB(nn.Module):
-    """Two half-blocks, the second with shifted windows."""
+    """Two half-blocks, the second with shifted windows.
 
-    def __init__(self, channels: int, config: ModelConfig, *, coarsest: bool = False):
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        Shape of the network.
+    coarsest : bool
+        Whether it is in the middle of the network, where the ``plain`` fusion attends to the whole
+        map.
+    """
+
+    def __init__(self, channels: int, config: ModelConfig, *, coarsest: bool = False) -> None:
         super().__init__()
         self.halves = nn.ModuleList(
             HalfBlock(channels, config, shifted=shifted) for shifted in (False, True)
@@ -133,7 +221,8 @@ class AstroRAB(nn.Module):
             GlobalAttention(channels, config) if config.fusion == "plain" and coarsest else None
         )
 
-    def forward(self, x_bhwc: Tensor, embedding_be: Tensor) -> Tensor:
+    def forward(self, x_nhwc: Tensor, embedding_ne: Tensor) -> Tensor:
+        """Return a map like `x_nhwc`, steered by an embedding (n, e)."""
         for half in self.halves:
-            x_bhwc = half(x_bhwc, embedding_be)
-        return x_bhwc if self.global_attention is None else self.global_attention(x_bhwc)
+            x_nhwc = half(x_nhwc, embedding_ne)
+        return x_nhwc if self.global_attention is None else self.global_attention(x_nhwc)

@@ -12,7 +12,7 @@ Fusion = Literal["gated", "conv", "attention", "plain"]
 
 @dataclass(frozen=True)
 class ModelConfig(JsonConfig):
-    """Shape of the U-Net.
+    """Shape of the U-Net; values out of range raise `InvalidValueError`.
 
     Attributes
     ----------
@@ -75,7 +75,18 @@ class ModelConfig(JsonConfig):
         require(self.fusion in allowed, "fusion", self.fusion, ", ".join(allowed))
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise `InvalidValueError` unless a ``height x width`` stamp divides into windows."""
+        """Refuse a stamp that does not divide into windows.
+
+        Parameters
+        ----------
+        height, width : int
+            Sides of the stamp, in pixels.
+
+        Raises
+        ------
+        InvalidValueError
+            If a stage would have windows that are not whole.
+        """
         for side in (height, width):
             require(
                 side > 0 and side % (4 * self.patch) == 0,

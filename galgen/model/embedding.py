@@ -1,6 +1,6 @@
 """What steers the network: noise level, category path and physical properties as one vector.
 
-Shape suffixes: b batch, e embedding, p properties.
+Shape suffixes: n galaxies, e embedding, p properties.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ class Condition:
 
     Attributes
     ----------
-    category_b : Tensor
-        Category codes, int64; the root's code is "no label".
-    properties_bp : Tensor
-        Standardised properties in the order of ``ModelConfig.properties``; NaN leaves one free.
+    category_n : Tensor
+        Category codes (n,), int64; the root's code is "no label".
+    properties_np : Tensor
+        Standardised properties (n, p) in the order of ``ModelConfig.properties``; NaN leaves one
+        free.
     """
 
-    category_b: Tensor
-    properties_bp: Tensor
+    category_n: Tensor
+    properties_np: Tensor
 
     def unconditional(self) -> Condition:
-        """The same batch with nothing asked, for classifier-free guidance."""
+        """Return the same batch with nothing asked, for classifier-free guidance."""
         return Condition(
-            torch.zeros_like(self.category_b), torch.full_like(self.properties_bp, torch.nan)
+            torch.zeros_like(self.category_n), torch.full_like(self.properties_np, torch.nan)
         )
 
 
@@ -43,9 +44,18 @@ class ConditionEmbedding(nn.Module):
 
     The category embedding is the sum over the path from the root, so a galaxy labelled only
     "spiral" teaches what barred and tight spirals have in common.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        Width of the embedding, and the properties.
+    tree : Taxonomy
+        The categories.
     """
 
-    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT):
+    paths: Tensor
+
+    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT) -> None:
         super().__init__()
         e, p = config.embedding, len(config.properties)
         self.fourier = FourierFeatures(e)
@@ -55,13 +65,27 @@ class ConditionEmbedding(nn.Module):
         self.category = nn.Parameter(torch.randn(len(paths), e) * 0.5)
         self.properties = nn.Sequential(Linear(2 * p, e), nn.SiLU(), Linear(e, e)) if p else None
 
-    def forward(self, noise_level_b: Tensor, condition: Condition) -> Tensor:
-        embedding_be = self.time(self.fourier(noise_level_b))
-        embedding_be = embedding_be + self.paths[condition.category_b] @ self.category
+    def forward(self, noise_level_n: Tensor, condition: Condition) -> Tensor:
+        """Embed what each galaxy is asked for at its noise level.
+
+        Parameters
+        ----------
+        noise_level_n : Tensor
+            Noise level (n,) as the preconditioning presents it.
+        condition : Condition
+            What is asked of each galaxy.
+
+        Returns
+        -------
+        Tensor
+            (n, e), float32.
+        """
+        embedding_ne: Tensor = self.time(self.fourier(noise_level_n))
+        embedding_ne = embedding_ne + self.paths[condition.category_n] @ self.category
         if self.properties is not None:
-            given_bp = ~torch.isnan(condition.properties_bp)
-            value_bp = torch.nan_to_num(condition.properties_bp)
-            embedding_be = embedding_be + self.properties(
-                torch.cat([value_bp, given_bp.to(value_bp.dtype)], dim=1)
+            given_np = ~torch.isnan(condition.properties_np)
+            value_np = torch.nan_to_num(condition.properties_np)
+            embedding_ne = embedding_ne + self.properties(
+                torch.cat([value_np, given_np.to(value_np.dtype)], dim=1)
             )
-        return F.silu(embedding_be)
+        return F.silu(embedding_ne)

@@ -1,6 +1,6 @@
 """The light head at full resolution, for detail that a stage of coarse cells cannot carry.
 
-Shape suffixes: b batch, h/w height and width in cells or pixels, c channels.
+Shape suffixes: n galaxies, h/w height and width in cells or pixels, c channels.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ class DetailHead(nn.Module):
         Its `detail_features` and `detail_width` are above 0.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.patch, features = config.patch, config.detail_features
         self.unpack = Linear(config.widths[0], features * config.patch**2)
         self.mix = Conv3x3(features + 2 * config.bands, config.detail_width)
         self.out = Conv3x3(config.detail_width, config.bands, zero=True)
 
-    def forward(self, cells_bhwc: Tensor, input_bhwc: Tensor, output_bhwc: Tensor) -> Tensor:
+    def forward(self, cells_nhwc: Tensor, input_nhwc: Tensor, output_nhwc: Tensor) -> Tensor:
         """Correct an output.
 
         Parameters
         ----------
-        cells_bhwc : Tensor
-            Activated map of the last stage, (b, height / patch, width / patch, widths[0]).
-        input_bhwc, output_bhwc : Tensor
-            What the network was given and what it would return, (b, height, width, bands).
+        cells_nhwc : Tensor
+            Activated map of the last stage, (n, height / patch, width / patch, widths[0]).
+        input_nhwc, output_nhwc : Tensor
+            What the network was given and what it would return, (n, height, width, bands).
 
         Returns
         -------
         Tensor
-            Like `output_bhwc`.
+            Like `output_nhwc`.
         """
-        features = depth_to_space(self.unpack(cells_bhwc), self.patch)
-        mixed = self.mix(torch.cat([features, input_bhwc, output_bhwc], dim=-1))
-        return output_bhwc + self.out(F.silu(mixed))
+        features = depth_to_space(self.unpack(cells_nhwc), self.patch)
+        mixed = self.mix(torch.cat([features, input_nhwc, output_nhwc], dim=-1))
+        corrected_nhwc: Tensor = output_nhwc + self.out(F.silu(mixed))
+        return corrected_nhwc

@@ -1,6 +1,6 @@
 """The enhanced U-Net of GalCatDiff: conv stem, two down- and two up-sampling stages, skips.
 
-Shape suffixes: b batch, h/w map height and width, c channels, e embedding.
+Shape suffixes: n galaxies, h/w map height and width, c channels, e embedding.
 """
 
 from __future__ import annotations
@@ -27,21 +27,32 @@ from galgen.model.layers import (
 
 
 class Stage(nn.ModuleList):
-    """Astro-RABs at one resolution."""
+    """Astro-RABs at one resolution.
 
-    def __init__(self, channels: int, config: ModelConfig, *, coarsest: bool = False):
+    Parameters
+    ----------
+    channels : int
+        Channels of the map.
+    config : ModelConfig
+        How many blocks, and what is in them.
+    coarsest : bool
+        Whether it is the middle of the network.
+    """
+
+    def __init__(self, channels: int, config: ModelConfig, *, coarsest: bool = False) -> None:
         super().__init__(
             AstroRAB(channels, config, coarsest=coarsest) for _ in range(config.blocks)
         )
 
-    def forward(self, x_bhwc: Tensor, embedding_be: Tensor) -> Tensor:
+    def forward(self, x_nhwc: Tensor, embedding_ne: Tensor) -> Tensor:
+        """Apply the blocks to a map one after the other, each given the embedding."""
         for block in self:
-            x_bhwc = block(x_bhwc, embedding_be)
-        return x_bhwc
+            x_nhwc = block(x_nhwc, embedding_ne)
+        return x_nhwc
 
 
 class UNet(nn.Module):
-    """Network F(x; noise level, condition) between stamps of the same shape, NHWC.
+    """Network F(x; noise level, condition) between stamps (n, h, w, bands) of the same shape.
 
     Parameters
     ----------
@@ -51,7 +62,7 @@ class UNet(nn.Module):
         The categories it can be asked for.
     """
 
-    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT):
+    def __init__(self, config: ModelConfig, tree: Taxonomy = DEFAULT) -> None:
         super().__init__()
         self.config = config
         c0, c1, c2 = config.widths
@@ -69,7 +80,7 @@ class UNet(nn.Module):
         self.detail = DetailHead(config) if config.detail_width else None
 
     def cast(self, dtype: torch.dtype) -> Self:
-        """A copy whose maps and weights are of `dtype`, for inference.
+        """Return a copy whose maps and weights are of `dtype`, for inference.
 
         The embedding stays in float32: it is small, and its phases need the precision.
         """
@@ -79,42 +90,47 @@ class UNet(nn.Module):
                 part.to(dtype)
         return net
 
-    def forward(self, x_bhwc: Tensor, noise_level_b: Tensor, condition: Condition) -> Tensor:
+    def forward(self, x_nhwc: Tensor, noise_level_n: Tensor, condition: Condition) -> Tensor:
         """Evaluate the network.
 
         Parameters
         ----------
-        x_bhwc : Tensor
-            Noisy stamps, already scaled by the preconditioning.
-        noise_level_b : Tensor
-            Noise level as the preconditioning presents it.
+        x_nhwc : Tensor
+            Noisy stamps (n, h, w, bands), already scaled by the preconditioning.
+        noise_level_n : Tensor
+            Noise level (n,) as the preconditioning presents it.
         condition : Condition
             What is asked of each galaxy.
 
         Returns
         -------
         Tensor
-            (b, h, w, bands), float32.
+            (n, h, w, bands), float32.
+
+        Raises
+        ------
+        InvalidValueError
+            If the stamps' sides do not divide into windows; see `ModelConfig.check_size`.
         """
-        b, height, width, _ = x_bhwc.shape
+        n, height, width, _ = x_nhwc.shape
         self.config.check_size(height, width)
         dtype = self.stem.weight.dtype
-        embedding_be = self.embedding(noise_level_b, condition).to(dtype)
-        x_bhwc = x_bhwc.to(dtype)
-        cells = space_to_depth(x_bhwc, self.config.patch)
-        where = centre_coordinates(cells.shape[1], cells.shape[2], x_bhwc.device)
-        x = self.stem(torch.cat([cells, where.to(cells.dtype).expand(b, -1, -1, -1)], dim=-1))
+        embedding_ne = self.embedding(noise_level_n, condition).to(dtype)
+        x_nhwc = x_nhwc.to(dtype)
+        cells = space_to_depth(x_nhwc, self.config.patch)
+        where = centre_coordinates(cells.shape[1], cells.shape[2], x_nhwc.device)
+        x = self.stem(torch.cat([cells, where.to(cells.dtype).expand(n, -1, -1, -1)], dim=-1))
         skips = []
         for stage, reduce in zip(self.down, self.reduce, strict=True):
-            x = stage(x, embedding_be)
+            x = stage(x, embedding_ne)
             skips.append(x)
             x = reduce(space_to_depth(x, 2))
-        x = self.middle(x, embedding_be)
+        x = self.middle(x, embedding_ne)
         for expand, merge, stage in zip(self.expand, self.merge, self.up, strict=True):
             x = merge(torch.cat([depth_to_space(expand(x), 2), skips.pop()], dim=-1))
-            x = stage(x, embedding_be)
-        x, _ = self.norm_out(x)
-        output_bhwc = depth_to_space(self.head(x), self.config.patch)
+            x = stage(x, embedding_ne)
+        x = self.norm_out(x)
+        output_nhwc = depth_to_space(self.head(x), self.config.patch)
         if self.detail is not None:
-            output_bhwc = self.detail(x, x_bhwc, output_bhwc)
-        return output_bhwc.float()
+            output_nhwc = self.detail(x, x_nhwc, output_nhwc)
+        return output_nhwc.float()

@@ -16,28 +16,33 @@ _TINY = 1e-30
 
 
 def shown(n_bands: int) -> list[int]:
-    """Positions of the bands in a colour image: all up to three, else three evenly spaced."""
-    return np.linspace(0, n_bands - 1, min(n_bands, 3)).round().astype(int).tolist()
+    """Return the positions of the bands in a colour image.
+
+    These are all of up to three bands, else three evenly spaced ones, bluest first.
+    """
+    positions: list[int] = np.linspace(0, n_bands - 1, min(n_bands, 3)).round().astype(int).tolist()
+    return positions
 
 
 def display_stretch(info: RunInfo, sample_nbhw: np.ndarray) -> LuptonStretch:
-    """Stretch from the flux of a catalogue to display values in [0, 1].
+    """Make the stretch from the flux of a catalogue to display values in [0, 1].
 
-    That of the images which the model was trained on, where they were colour images. Linear flux
-    has none: it gets an asinh stretch that keeps colours, in which a typical peak of each band is
-    just white, so a galaxy of typical colour is grey whatever the unit.
+    It is that of the images which the model was trained on, where they were colour images. Linear
+    flux has none: it gets an asinh stretch that keeps colours (Lupton et al. 2004), in which a
+    typical peak of each band is just white, so a galaxy of typical colour is grey whatever the
+    unit.
 
     Parameters
     ----------
     info : RunInfo
-        Of the catalogue.
-    sample_nbhw : ndarray (n, B, H, W)
-        Flux of some of its galaxies, to set the levels by where there is no stretch.
+        What the catalogue says of its run.
+    sample_nbhw : ndarray (n, b, h, w)
+        Flux per pixel of some of its galaxies, to set the levels by where there is no stretch.
 
     Returns
     -------
     LuptonStretch
-        Of the bands `shown`.
+        The stretch of the bands `shown`.
     """
     if info.lupton is not None:
         return lupton_preset(info.lupton, info.bands).at_pixel_scale(info.pixel_scale)
@@ -55,18 +60,18 @@ def display_stretch(info: RunInfo, sample_nbhw: np.ndarray) -> LuptonStretch:
 
 
 def to_display(flux_nbhw: np.ndarray, stretch: LuptonStretch) -> np.ndarray:
-    """Display values of a catalogue's stamps.
+    """Stretch a catalogue's stamps to display values.
 
     Parameters
     ----------
-    flux_nbhw : ndarray (n, B, H, W)
+    flux_nbhw : ndarray (n, b, h, w)
         Flux per pixel, all bands.
     stretch : LuptonStretch
-        From `display_stretch`.
+        What `display_stretch` has made.
 
     Returns
     -------
-    ndarray (n, H, W, bands shown) float32
+    ndarray (n, h, w, bands shown) float32
         In [0, 1], bluest band first.
 
     Raises
@@ -74,7 +79,10 @@ def to_display(flux_nbhw: np.ndarray, stretch: LuptonStretch) -> np.ndarray:
     CatalogError
         If a pixel is not finite.
     """
-    flux_nhwb = flux_nbhw[:, shown(flux_nbhw.shape[1])].transpose(0, 2, 3, 1)
-    if not np.isfinite(flux_nhwb).all():
+    flux_nhwc = flux_nbhw[:, shown(flux_nbhw.shape[1])].transpose(0, 2, 3, 1)
+    if not np.isfinite(flux_nhwc).all():
         raise CatalogError("a stamp has pixels that are not finite: 'galgen verify' names it.")
-    return stretch.to_display(torch.from_numpy(np.ascontiguousarray(flux_nhwb))).numpy()
+    display_nhwc: np.ndarray = stretch.to_display(
+        torch.from_numpy(np.ascontiguousarray(flux_nhwc))
+    ).numpy()
+    return display_nhwc

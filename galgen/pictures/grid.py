@@ -10,34 +10,49 @@ from PIL import Image, ImageDraw, ImageFont
 
 from galgen.system.files import written_aside
 
-LABEL_HEIGHT = 14
+LABEL_HEIGHT = 14  # pixels above each row
 
 
-def rgb(display_nhwb: np.ndarray) -> np.ndarray:
-    """8-bit RGB of display values in [0, 1], reddest band in R; bands beyond three are left out.
+def rgb(display_nhwc: np.ndarray) -> np.ndarray:
+    """Put display values as 8-bit RGB, with the reddest band in R.
 
-    One band gives grey, two give the mean of both in the middle.
+    Parameters
+    ----------
+    display_nhwc : ndarray (n, h, w, bands)
+        Values in [0, 1], bluest band first. One band gives grey, of two the mean becomes the third,
+        and bands beyond three are left out.
+
+    Returns
+    -------
+    ndarray (n, h, w, 3) uint8
+        Red, green, blue.
     """
-    bands = display_nhwb.shape[-1]
+    bands = display_nhwc.shape[-1]
     if bands == 2:
-        middle = display_nhwb.mean(axis=-1, keepdims=True)
-        ordered = np.concatenate([display_nhwb[..., 1:], middle, display_nhwb[..., :1]], axis=-1)
+        middle = display_nhwc.mean(axis=-1, keepdims=True)
+        ordered = np.concatenate([display_nhwc[..., 1:], middle, display_nhwc[..., :1]], axis=-1)
     else:
-        ordered = display_nhwb[..., [2, 1, 0] if bands >= 3 else [0, 0, 0]]
-    return np.round(255 * np.clip(ordered, 0, 1)).astype(np.uint8)
+        ordered = display_nhwc[..., [2, 1, 0] if bands >= 3 else [0, 0, 0]]
+    rgb_nhwc: np.ndarray = np.round(255 * np.clip(ordered, 0, 1)).astype(np.uint8)
+    return rgb_nhwc
 
 
-def grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> Image.Image:
+def draw_grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> Image.Image:
     """Draw up to `columns` stamps of each category under the category's name.
 
     Parameters
     ----------
-    rows : mapping of str to ndarray (n, H, W, B)
-        Display values in [0, 1], bluest band first.
+    rows : mapping of str to ndarray (n, h, w, bands)
+        Display values in [0, 1] by label, bluest band first.
     columns : int
         Stamps per row; the sheet is wider than them where a label is.
     scale : int
-        Whole enlargement factor.
+        Screen pixels per pixel.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The sheet, one row per category that has stamps.
     """
     rows = {label: stamps for label, stamps in rows.items() if len(stamps)}
     height, width = next(iter(rows.values())).shape[1:3]
@@ -57,7 +72,7 @@ def grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> Im
 
 
 def save_grid(path: Path, rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> None:
-    """Write `grid` as PNG, whole or not at all."""
-    sheet = grid(rows, columns, scale)
+    """Write what `draw_grid` draws as PNG, whole or not at all."""
+    sheet = draw_grid(rows, columns, scale)
     with written_aside(path) as aside:
         sheet.save(aside, format="PNG")

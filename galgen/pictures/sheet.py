@@ -8,7 +8,7 @@ import numpy as np
 
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError, OutputError
-from galgen.pictures import grid as render
+from galgen.pictures import grid
 from galgen.pictures.display import display_stretch, to_display
 from galgen.system.files import check_output
 
@@ -31,7 +31,7 @@ def preview(
     Parameters
     ----------
     catalog_path : str or Path
-        Catalogue.
+        Catalogue written by ``galgen mass`` or `galgen.write_catalog`.
     out : str or Path
         PNG file to write, in a folder that exists.
     per_category : int
@@ -44,7 +44,7 @@ def preview(
     Returns
     -------
     Path
-        `out`.
+        The file, `out`.
 
     Raises
     ------
@@ -74,14 +74,14 @@ def preview(
     with CatalogFile(catalog_path) as catalog:
         rows = _rows(catalog, per_category)
     try:
-        render.save_grid(out, rows, max(map(len, rows.values())), scale)
+        grid.save_grid(out, rows, max(map(len, rows.values())), scale)
     except OSError as error:
         raise OutputError(f"{out}: cannot be written: {error.strerror}.") from error
     return out
 
 
 def _rows(catalog: CatalogFile, per_category: int) -> dict[str, np.ndarray]:
-    """Display values of the first stamps of each category, by label, in code order."""
+    """Read the first stamps of each category as display values, by label, in code order."""
     category_n = catalog.column("CATEGORY")
     codes, counts = np.unique(category_n, return_counts=True)
     tree = catalog.info.tree

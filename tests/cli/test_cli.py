@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from galgen.cli.progress import human_bytes
 from galgen.cli.values import parse_duration
 from galgen.data import open_stamps
 from galgen.errors import InvalidValueError
@@ -209,13 +208,6 @@ def test_durations(text, seconds):
 def test_bad_durations(text):
     with pytest.raises(InvalidValueError, match="duration"):
         parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (3.2e12, "3.20 TB")]
-)
-def test_human_bytes(count, text):
-    assert human_bytes(count) == text
 
 
 def test_kernels_that_cannot_run_here(mass, monkeypatch) -> None:

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from galgen import noise
-from galgen.diffusion.combination import MAX_NOISES, MAX_TENSORS, Combination, LazyDenoiser, Stamps
+from galgen.diffusion.combination import (
+    MAX_NOISES,
+    MAX_TENSORS,
+    Combination,
+    LazyDenoiser,
+    StampSpace,
+)
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
@@ -28,8 +34,8 @@ UNIT = 2.0**-24  # of rounding in float32
 
 
 @dataclass(frozen=True, eq=False)
-class Recorder(Stamps):
-    """Stamps that note how many terms each pass sums, and the sum of their sizes."""
+class Recorder(StampSpace):
+    """StampSpace that note how many terms each pass sums, and the sum of their sizes."""
 
     passes: list[tuple[int, int]] = field(default_factory=list)
     sizes: list[float] = field(default_factory=list)
@@ -75,11 +81,11 @@ class Network:
         self.preconditioning = make_preconditioning(config)
         self.inputs: list[Tensor] = []
 
-    def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
-        assert level_b.shape == (len(x_bhwc),)
-        self.inputs.append(x_bhwc)
-        level = level_b[:, None, None, None]
-        return 0.7 * x_bhwc + 0.3 * torch.sin(2 * x_bhwc + level) + condition
+    def net(self, x_nhwc: Tensor, level_n: Tensor, condition: float) -> Tensor:
+        assert level_n.shape == (len(x_nhwc),)
+        self.inputs.append(x_nhwc)
+        level = level_n[:, None, None, None]
+        return 0.7 * x_nhwc + 0.3 * torch.sin(2 * x_nhwc + level) + condition
 
 
 def coefficients(network: Network, sigma: float) -> tuple[float, ...]:
@@ -96,21 +102,21 @@ def draw(stream: int) -> Tensor:
 def sample_eagerly(network: Network, sampler: str, sigmas: Tensor, guidance: float) -> Tensor:
     """In float64, by the formula of the denoiser."""
 
-    def denoise(x_bhwc: Tensor, sigma: float, condition: float) -> Tensor:
+    def denoise(x_nhwc: Tensor, sigma: float, condition: float) -> Tensor:
         skip, out, scale, level = coefficients(network, sigma)
-        level_b = torch.full((len(x_bhwc),), level)
-        return skip * x_bhwc + out * network.net(scale * x_bhwc, level_b, condition)
+        level_n = torch.full((len(x_nhwc),), level)
+        return skip * x_nhwc + out * network.net(scale * x_nhwc, level_n, condition)
 
     def step_noise(step: int) -> Tensor:
         return draw(Stream.SAMPLER_STEP.at(step)).double()
 
-    x_bhwc = draw(Stream.INITIAL_NOISE).double() * float(sigmas[0])
+    x_nhwc = draw(Stream.INITIAL_NOISE).double() * float(sigmas[0])
     denoiser = guided(denoise, 0.3, 0.0, guidance)
-    return SAMPLERS[sampler](denoiser, x_bhwc, sigmas, noise=step_noise)
+    return SAMPLERS[sampler](denoiser, x_nhwc, sigmas, noise=step_noise)
 
 
 def sample(
-    stamps: Stamps,
+    stamps: StampSpace,
     network: Network,
     sampler: str,
     sigmas: Tensor,
@@ -170,7 +176,7 @@ def test_one_pass_for_each_evaluation(sampler: str, guidance: float, steps: int)
 
 def test_guidance_shares_the_input() -> None:
     network = Network(CONFIGS[0])
-    sample(Stamps(SEED, INDEX_N, SHAPE), network, "heun", karras_sigmas(3, 0.02, 2.0), 2.5)
+    sample(StampSpace(SEED, INDEX_N, SHAPE), network, "heun", karras_sigmas(3, 0.02, 2.0), 2.5)
     assert all(network.inputs[i] is network.inputs[i + 1] for i in range(0, 10, 2))
 
 
@@ -185,14 +191,16 @@ def test_memory_is_the_history(sampler: str, remembered: int) -> None:
     most = 0
 
     class Watched(Network):
-        def net(self, x_bhwc: Tensor, level_b: Tensor, condition: float) -> Tensor:
+        def net(self, x_nhwc: Tensor, level_n: Tensor, condition: float) -> Tensor:
             nonlocal most
             most = max(most, sum(output() is not None for output in alive))
-            output = super().net(x_bhwc, level_b, condition)
+            output = super().net(x_nhwc, level_n, condition)
             alive.append(weakref.ref(output))
             return output
 
-    sample(Stamps(SEED, INDEX_N, SHAPE), Watched(CONFIGS[0]), sampler, karras_sigmas(9, 0.02, 2.0))
+    sample(
+        StampSpace(SEED, INDEX_N, SHAPE), Watched(CONFIGS[0]), sampler, karras_sigmas(9, 0.02, 2.0)
+    )
     assert len(alive) == evaluations(sampler, 9)
     assert most == remembered
 
@@ -200,11 +208,11 @@ def test_memory_is_the_history(sampler: str, remembered: int) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_input_of_the_network(dtype: torch.dtype) -> None:
     network = Network(CONFIGS[0])
-    denoiser = LazyDenoiser(network, Stamps(SEED, INDEX_N, SHAPE), dtype)
-    x_bhwc = 3 * draw(0)
-    denoised = denoiser(3 * Stamps(SEED, INDEX_N, SHAPE).noise(0), 2.0, 0.3)
+    denoiser = LazyDenoiser(network, StampSpace(SEED, INDEX_N, SHAPE), dtype)
+    x_nhwc = 3 * draw(0)
+    denoised = denoiser(3 * StampSpace(SEED, INDEX_N, SHAPE).noise(0), 2.0, 0.3)
     scale = coefficients(network, 2.0)[2]
-    assert torch.equal(network.inputs[0], (x_bhwc * scale).to(dtype))
+    assert torch.equal(network.inputs[0], (x_nhwc * scale).to(dtype))
     assert denoised.tensor().dtype == torch.float32
 
 
@@ -215,12 +223,12 @@ def test_preconditioning_is_that_of_the_denoiser(config: DiffusionConfig, sigma:
     given: list[tuple[Tensor, Tensor]] = []
 
     class Given(nn.Module):
-        def forward(self, x_bhwc: Tensor, level_b: Tensor, condition: Condition) -> Tensor:
-            given.append((x_bhwc, level_b))
-            return torch.cos(5 * x_bhwc)
+        def forward(self, x_nhwc: Tensor, level_n: Tensor, condition: Condition) -> Tensor:
+            given.append((x_nhwc, level_n))
+            return torch.cos(5 * x_nhwc)
 
     model = ModelConfig(bands=3, widths=(32, 32, 32), blocks=1, embedding=32)
-    denoiser, stamps = Denoiser(model, config), Stamps(SEED, INDEX_N, SHAPE)
+    denoiser, stamps = Denoiser(model, config), StampSpace(SEED, INDEX_N, SHAPE)
     denoiser.net = Given()
     condition = Condition(torch.zeros(2, dtype=torch.int64), torch.empty(2, 0))
     eager = denoiser(sigma * draw(0), torch.full((2,), sigma), condition)
@@ -233,12 +241,12 @@ def test_preconditioning_is_that_of_the_denoiser(config: DiffusionConfig, sigma:
 def test_arithmetic() -> None:
     """Equal tensors and streams merge, what cancels is gone, two noises take two passes."""
     stamps = Recorder(SEED, INDEX_N, SHAPE)
-    a_bhwc, b_bhwc = (torch.full((2, *SHAPE), value) for value in (1.0, 2.0))  # differ by identity
-    a, b = (Combination(stamps, {tensor: 1.0}, {}) for tensor in (a_bhwc, b_bhwc))
-    assert a.tensor() is a_bhwc
+    a_nhwc, b_nhwc = (torch.full((2, *SHAPE), value) for value in (1.0, 2.0))  # differ by identity
+    a, b = (Combination(stamps, {tensor: 1.0}, {}) for tensor in (a_nhwc, b_nhwc))
+    assert a.tensor() is a_nhwc
     assert not stamps.passes
     x = (3 * a + b * 2 - (a - -b) / 2) - 0.5 * (stamps.noise(7) - stamps.noise(7)) + (b - b)
-    assert torch.equal(x.tensor(), 2.5 * a_bhwc + 1.5 * b_bhwc)
+    assert torch.equal(x.tensor(), 2.5 * a_nhwc + 1.5 * b_nhwc)
     assert stamps.passes == [(2, 0)]
     two = stamps.noise(7) + 2 * stamps.noise(8) + a
     assert torch.equal(two.tensor(), draw(7) + 1 + 2 * draw(8))

@@ -26,9 +26,9 @@ class Recorder(nn.Module):
         super().__init__()
         self.answer = answer
 
-    def forward(self, x_bhwc: Tensor, noise_level_b: Tensor, condition: Condition) -> Tensor:
-        self.x_bhwc, self.noise_level_b, self.condition = x_bhwc, noise_level_b, condition
-        return torch.as_tensor(self.answer).expand_as(x_bhwc)
+    def forward(self, x_nhwc: Tensor, noise_level_n: Tensor, condition: Condition) -> Tensor:
+        self.x_nhwc, self.noise_level_n, self.condition = x_nhwc, noise_level_n, condition
+        return torch.as_tensor(self.answer).expand_as(x_nhwc)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -60,15 +60,15 @@ def test_edm_keeps_variances_at_one(sigma: float, sigma_data: float, skip: tuple
     """
     n = 200
     config = DiffusionConfig(sigma_data=sigma_data, sigma_skip=skip[0], skip_power=skip[1])
-    x_bhwc, noise_bhwc = sigma_data * normal(n, *SHAPE), normal(n, *SHAPE, seed=1)
-    noisy = x_bhwc + sigma * noise_bhwc
+    x_nhwc, noise_nhwc = sigma_data * normal(n, *SHAPE), normal(n, *SHAPE, seed=1)
+    noisy = x_nhwc + sigma * noise_nhwc
     silent, recorder = recording(config, 0.0)
     skip = silent(noisy, levels(sigma, n), condition(n))
     one, _ = recording(config, 1.0)
     out = one(noisy, levels(sigma, n), condition(n)) - skip  # c_out
-    target = (x_bhwc - skip) / out
-    tolerance = 6 / math.sqrt(2 * x_bhwc.numel())  # 6 sigma of a sample standard deviation
-    assert recorder.x_bhwc.std().item() == pytest.approx(1, rel=tolerance)
+    target = (x_nhwc - skip) / out
+    tolerance = 6 / math.sqrt(2 * x_nhwc.numel())  # 6 sigma of a sample standard deviation
+    assert recorder.x_nhwc.std().item() == pytest.approx(1, rel=tolerance)
     # Beside the sampling error float32 loses digits in the difference that forms the target.
     assert target.std().item() == pytest.approx(1, rel=tolerance + 1e-4)
 
@@ -77,32 +77,32 @@ def test_edm_keeps_variances_at_one(sigma: float, sigma_data: float, skip: tuple
 def test_edm_coefficients(sigma: float) -> None:
     """Karras et al. 2022, table 1, last column."""
     s, data = sigma, 0.5
-    x_bhwc, answer = normal(2, *SHAPE), normal(2, *SHAPE, seed=1)
+    x_nhwc, answer = normal(2, *SHAPE), normal(2, *SHAPE, seed=1)
     denoiser, recorder = recording(DiffusionConfig(), answer)
-    got = denoiser(x_bhwc, levels(sigma, 2), condition(2))
+    got = denoiser(x_nhwc, levels(sigma, 2), condition(2))
     c_skip = data**2 / (s**2 + data**2)
     c_out = s * data / math.sqrt(s**2 + data**2)
-    torch.testing.assert_close(got, c_skip * x_bhwc + c_out * answer, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(recorder.x_bhwc, x_bhwc / math.sqrt(s**2 + data**2))
-    torch.testing.assert_close(recorder.noise_level_b, levels(math.log(s) / 4, 2))
+    torch.testing.assert_close(got, c_skip * x_nhwc + c_out * answer, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(recorder.x_nhwc, x_nhwc / math.sqrt(s**2 + data**2))
+    torch.testing.assert_close(recorder.noise_level_n, levels(math.log(s) / 4, 2))
 
 
 @pytest.mark.parametrize(("sigma_skip", "power"), [(0.25, 4.0), (0.1, 2.0), (0.5, 2.0)])
 def test_skip_laws(sigma_skip: float, power: float) -> None:
     """Half of the noisy stamp passes at sigma_skip, all of it far below, none far above."""
     config = DiffusionConfig(sigma_skip=sigma_skip, skip_power=power)
-    sigma_b = sigma_skip * torch.tensor([1e-3, 1.0, 10.0, 1e3], dtype=torch.float64)
-    skip_b = make_preconditioning(config).coefficients(sigma_b).skip
+    sigma_n = sigma_skip * torch.tensor([1e-3, 1.0, 10.0, 1e3], dtype=torch.float64)
+    skip_n = make_preconditioning(config).coefficients(sigma_n).skip
     expected = [1 / (1 + 1e-3**power), 0.5, 1 / (1 + 10**power), 1 / (1 + 1e3**power)]
-    assert skip_b.tolist() == pytest.approx(expected, rel=1e-12)
+    assert skip_n.tolist() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("power", [1.0, 8.0])
 def test_coefficients_are_finite_everywhere(power: float) -> None:
     """In float32, over any range of noise that makes sense."""
     config = DiffusionConfig(sigma_skip=0.25, skip_power=power)
-    sigma_b = torch.tensor([1e-4, 0.002, 0.25, 80.0, 2000.0])
-    c = make_preconditioning(config).coefficients(sigma_b)
+    sigma_n = torch.tensor([1e-4, 0.002, 0.25, 80.0, 2000.0])
+    c = make_preconditioning(config).coefficients(sigma_n)
     assert all(bool(t.isfinite().all()) for t in c)
     assert bool((c.out > 0).all())
 
@@ -130,8 +130,8 @@ def test_vp_is_epsilon_prediction(t: int) -> None:
     got = denoiser(x0 + sigma * eps, levels(sigma, 2), condition(2))
     expected = (state - math.sqrt(1 - alpha_bar) * answer) / math.sqrt(alpha_bar)
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4 * max(1.0, sigma))
-    torch.testing.assert_close(recorder.x_bhwc, state, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(recorder.noise_level_b, levels(t / 999, 2), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(recorder.x_nhwc, state, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(recorder.noise_level_n, levels(t / 999, 2), rtol=1e-5, atol=1e-6)
 
 
 def test_vp_timesteps_between_and_beyond_training() -> None:
@@ -144,16 +144,16 @@ def test_vp_timesteps_between_and_beyond_training() -> None:
     denoiser, recorder = recording(config)
     denoiser(normal(5, *SHAPE), asked, condition(5))
     expected = torch.tensor([0.35, 0, 0, 1, 1])
-    torch.testing.assert_close(recorder.noise_level_b, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(recorder.noise_level_n, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("preconditioning", ["edm", "vp"])
 def test_each_galaxy_has_its_own_level(preconditioning: str) -> None:
     denoiser, _ = recording(DiffusionConfig(preconditioning=preconditioning), 0.7)
-    x_bhwc, sigma_b = normal(3, *SHAPE), torch.tensor([0.1, 1.0, 10.0])
-    together = denoiser(x_bhwc, sigma_b, condition(3))
+    x_nhwc, sigma_n = normal(3, *SHAPE), torch.tensor([0.1, 1.0, 10.0])
+    together = denoiser(x_nhwc, sigma_n, condition(3))
     for i in range(3):
-        alone = denoiser(x_bhwc[i : i + 1], sigma_b[i : i + 1], condition(1))
+        alone = denoiser(x_nhwc[i : i + 1], sigma_n[i : i + 1], condition(1))
         torch.testing.assert_close(together[i : i + 1], alone)
 
 
@@ -161,9 +161,9 @@ def test_each_galaxy_has_its_own_level(preconditioning: str) -> None:
 def test_without_noise_nothing_changes(preconditioning: str) -> None:
     """At the smallest levels D is nearly the identity, whatever the network says."""
     denoiser, _ = recording(DiffusionConfig(preconditioning=preconditioning), 1.0)
-    x_bhwc = normal(2, *SHAPE)
-    got = denoiser(x_bhwc, levels(1e-4, 2), condition(2))
-    torch.testing.assert_close(got, x_bhwc, rtol=0, atol=3e-4)
+    x_nhwc = normal(2, *SHAPE)
+    got = denoiser(x_nhwc, levels(1e-4, 2), condition(2))
+    torch.testing.assert_close(got, x_nhwc, rtol=0, atol=3e-4)
 
 
 @pytest.mark.parametrize("preconditioning", ["edm", "vp"])

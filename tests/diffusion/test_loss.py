@@ -28,8 +28,8 @@ class Constant(nn.Module):
         super().__init__()
         self.answer = answer
 
-    def forward(self, x_bhwc: Tensor, *_: object) -> Tensor:
-        return self.answer.expand_as(x_bhwc)
+    def forward(self, x_nhwc: Tensor, *_: object) -> Tensor:
+        return self.answer.expand_as(x_nhwc)
 
 
 def draw_sigmas(config: DiffusionConfig, n: int, generator: torch.Generator) -> Tensor:
@@ -82,39 +82,39 @@ def test_levels_are_shuffled_and_seeded(config: DiffusionConfig) -> None:
 
 
 def terms(
-    config: DiffusionConfig, answer: Tensor, sigma_b: Tensor
+    config: DiffusionConfig, answer: Tensor, sigma_n: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss per galaxy, clean stamps and noise."""
-    x_bhwc, noise_bhwc = (torch.randn(3, 16, 16, 2, generator=seeded(seed)) for seed in (1, 2))
+    x_nhwc, noise_nhwc = (torch.randn(3, 16, 16, 2, generator=seeded(seed)) for seed in (1, 2))
     denoiser = Denoiser(TINY, config)
     denoiser.net = Constant(answer)
     condition = Condition(torch.zeros(3, dtype=torch.int64), torch.empty(3, 0))
-    loss_b = denoising_loss(denoiser, 0.5 * x_bhwc, sigma_b, noise_bhwc, condition)
-    return loss_b, 0.5 * x_bhwc, noise_bhwc
+    loss_n = denoising_loss(denoiser, 0.5 * x_nhwc, sigma_n, noise_nhwc, condition)
+    return loss_n, 0.5 * x_nhwc, noise_nhwc
 
 
 def test_vp_loss_is_the_error_of_epsilon() -> None:
     """Ho et al. 2020, eq. 14, per galaxy."""
     answer = torch.randn(3, 16, 16, 2, generator=seeded())
-    sigma_b = make_preconditioning(VP).training_sigmas.float()[[0, 20, 39]]
-    loss_b, _, noise_bhwc = terms(VP, answer, sigma_b)
-    expected = (noise_bhwc - answer).square().mean((1, 2, 3))
-    torch.testing.assert_close(loss_b, expected, rtol=1e-4, atol=1e-4)
+    sigma_n = make_preconditioning(VP).training_sigmas.float()[[0, 20, 39]]
+    loss_n, _, noise_nhwc = terms(VP, answer, sigma_n)
+    expected = (noise_nhwc - answer).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss_n, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_edm_loss_is_the_error_of_the_network() -> None:
     """Karras et al. 2022, eq. 8: lambda c_out^2 = 1, so it is |F - (x0 - c_skip x) / c_out|^2."""
     answer = torch.randn(3, 16, 16, 2, generator=seeded())
-    sigma_b = torch.tensor([0.05, 0.5, 20.0])
-    loss_b, x_bhwc, noise_bhwc = terms(DiffusionConfig(), answer, sigma_b)
-    s = sigma_b.double()[:, None, None, None]
-    noisy = x_bhwc + s * noise_bhwc
+    sigma_n = torch.tensor([0.05, 0.5, 20.0])
+    loss_n, x_nhwc, noise_nhwc = terms(DiffusionConfig(), answer, sigma_n)
+    s = sigma_n.double()[:, None, None, None]
+    noisy = x_nhwc + s * noise_nhwc
     skip, out = 0.25 / (s**2 + 0.25), 0.5 * s / (s**2 + 0.25).sqrt()
-    expected = (answer - (x_bhwc - skip * noisy) / out).square().mean((1, 2, 3))
-    torch.testing.assert_close(loss_b.double(), expected, rtol=1e-4, atol=1e-4)
+    expected = (answer - (x_nhwc - skip * noisy) / out).square().mean((1, 2, 3))
+    torch.testing.assert_close(loss_n.double(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_edm_loss_of_a_silent_network_is_one() -> None:
     """Unit-variance target: every noise level starts with the same say (Karras et al. 2022)."""
-    loss_b, _, _ = terms(DiffusionConfig(), torch.zeros(()), torch.tensor([0.01, 0.5, 50.0]))
-    torch.testing.assert_close(loss_b, torch.ones(3), rtol=0.2, atol=0)
+    loss_n, _, _ = terms(DiffusionConfig(), torch.zeros(()), torch.tensor([0.01, 0.5, 50.0]))
+    torch.testing.assert_close(loss_n, torch.ones(3), rtol=0.2, atol=0)

@@ -67,12 +67,12 @@ def test_bytes_are_reproducible(catalog, tmp_path, monkeypatch):
 
 def test_calibrated_flux_of_one_band(tmp_path):
     stamps = fixture_stamps().select(slice(3))
-    flux_nhwb = stamps.flux()[..., :1].numpy()
-    one = replace(stamps, pixels=flux_nhwb, native="flux", bands=("Y",), unit="nJy", lupton=None)
+    flux_nhwc = stamps.flux()[..., :1].numpy()
+    one = replace(stamps, pixels=flux_nhwc, native="flux", bands=("Y",), unit="nJy", lupton=None)
     info = replace(run_info(one), zero_point=31.4)
     export_hdf5(write_real(tmp_path / "a.fits", one, info=info), tmp_path / "a.h5")
     found = open_stamps(tmp_path / "a.h5")
-    np.testing.assert_array_equal(found.pixels, flux_nhwb)
+    np.testing.assert_array_equal(found.pixels, flux_nhwc)
     assert (found.bands, found.unit, found.lupton) == (("Y",), "nJy", None)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file.attrs["zero_point"] == 31.4

@@ -174,10 +174,10 @@ def test_what_the_network_is_asked(model: GalaxyModel) -> None:
     sampling = Sampling(steps=1, micro_batch=4)
     list(model.generate("spiral", 4, properties={"axis_ratio": 0.5}, sampling=sampling))
     handle.remove()
-    z_np = asked[0].properties_bp
+    z_np = asked[0].properties_np
     assert (z_np[:, column] == np.float32(population.standardise("axis_ratio", 0.5))).all()
     assert z_np.isfinite().double().mean() > 0.7
-    assert (asked[0].category_b == categories.get("spiral").code).all()
+    assert (asked[0].category_n == categories.get("spiral").code).all()
 
 
 def test_measured_columns_are_those_of_the_stamps(model: GalaxyModel) -> None:
@@ -195,7 +195,7 @@ def test_nan_stops_and_says_where() -> None:
     merging = categories.get("merging").code
 
     def break_down(_: object, args: tuple, out: torch.Tensor) -> torch.Tensor:
-        return out.masked_fill((args[2].category_b == merging)[:, None, None, None], torch.nan)
+        return out.masked_fill((args[2].category_n == merging)[:, None, None, None], torch.nan)
 
     loaded.denoiser.net.register_forward_hook(break_down)
     mixture, seed = parse_mixture("spiral:12,merging:1"), 5

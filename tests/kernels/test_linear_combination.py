@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from galgen import noise
-from galgen.diffusion.combination import MAX_TENSORS, LazyDenoiser, Stamps
+from galgen.diffusion.combination import MAX_TENSORS, LazyDenoiser, StampSpace
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.preconditioning import EDM
@@ -130,7 +130,7 @@ def test_whole_sampler(device, sampler: str, guidance: float) -> None:
             return torch.sin(x_nhwc + level_b[:, None, None, None]) + condition
 
     def sample(*, fused: bool) -> Tensor:
-        stamps = Stamps(SEED, galaxies(2, device), (5, 7, 3), fused)
+        stamps = StampSpace(SEED, galaxies(2, device), (5, 7, 3), fused)
         denoiser = guided(LazyDenoiser(Network(), stamps, torch.float32), 0.3, 0.0, guidance)
         x, sigmas = 80.0 * stamps.noise(Stream.INITIAL_NOISE), karras_sigmas(4, 0.002, 80.0)
         step_noise = lambda step: stamps.noise(Stream.SAMPLER_STEP.at(step))  # noqa: E731

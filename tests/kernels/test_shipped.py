@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import galgen_kernels
-from galgen.diffusion.combination import Stamps
+from galgen.diffusion.combination import StampSpace
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.preconditioning import EDM
@@ -81,16 +81,16 @@ def test_network(monkeypatch, names, preset) -> None:
 )
 def test_solver(monkeypatch, names, settings) -> None:
     launched: set[str] = set()
-    combine = Stamps.combine
+    combine = StampSpace.combine
 
-    def record(self: Stamps, weights: Any, noises: Any, scale: float, scaled: Any) -> Any:
+    def record(self: StampSpace, weights: Any, noises: Any, scale: float, scaled: Any) -> Any:
         dtypes = [tensor.dtype for tensor in weights]
         segments = SEGMENTS if noises else 0
         form = linear_combination.variant(dtypes, 64 * 64 * 3, segments=segments, scaled=scaled)
         launched.add(form.name)
         return combine(self, weights, noises, scale, scaled)
 
-    monkeypatch.setattr(Stamps, "combine", record)
+    monkeypatch.setattr(StampSpace, "combine", record)
     network = SimpleNamespace(
         preconditioning=EDM(DiffusionConfig()),
         net=lambda x_nhwc, *_: torch.zeros_like(x_nhwc, dtype=torch.float32),

@@ -29,9 +29,9 @@ def kernels(monkeypatch):
 def asked(device) -> tuple[Condition, torch.Tensor]:
     """Two galaxies, the second one with properties."""
     index_n = torch.tensor([4, 2**33], device=device)
-    properties_bp = torch.full((2, 5), torch.nan, device=device)
-    properties_bp[1] = 0.5
-    return Condition(torch.tensor([2, 6], device=device), properties_bp), index_n
+    properties_np = torch.full((2, 5), torch.nan, device=device)
+    properties_np[1] = 0.5
+    return Condition(torch.tensor([2, 6], device=device), properties_np), index_n
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -40,7 +40,7 @@ def test_network(device, dtype, request) -> None:
     condition, _ = asked(device)
     x_nhwc = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)).to(device)
     level_b = torch.tensor([0.3, -0.5], device=device)
-    exact = Condition(condition.category_b, condition.properties_bp.double())
+    exact = Condition(condition.category_n, condition.properties_np.double())
     expected = net.double()(x_nhwc.double(), level_b.double(), exact)
     net = net.float().cast(dtype)
     plain = net(x_nhwc, level_b, condition)

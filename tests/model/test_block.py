@@ -90,28 +90,28 @@ def windows_reference(module: WindowAttention, u_hwc: np.ndarray) -> np.ndarray:
 )
 def test_window_attention(shape: tuple[int, int], shifted: bool) -> None:
     module = ready(WindowAttention(C, config(), shifted=shifted))
-    u_bhwc = normal(2, *shape, C)
-    got = module(u_bhwc).detach().numpy()
+    u_nhwc = normal(2, *shape, C)
+    got = module(u_nhwc).detach().numpy()
     for i in range(2):
-        expected = windows_reference(module, u_bhwc[i].numpy())
+        expected = windows_reference(module, u_nhwc[i].numpy())
         np.testing.assert_allclose(got[i], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_odd_window() -> None:
     """Half of five cells is rounded down."""
     module = ready(WindowAttention(C, config(window=5), shifted=True))
-    u_bhwc = normal(1, 5, 10, C)
-    expected = windows_reference(module, u_bhwc[0].numpy())
-    np.testing.assert_allclose(module(u_bhwc)[0].detach().numpy(), expected, rtol=1e-9, atol=1e-9)
+    u_nhwc = normal(1, 5, 10, C)
+    expected = windows_reference(module, u_nhwc[0].numpy())
+    np.testing.assert_allclose(module(u_nhwc)[0].detach().numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("shifted", [False, True])
 def test_what_a_cell_sees(shifted: bool) -> None:
     """Its own window and nothing else; a shifted window at the border joins opposite edges."""
     module = ready(WindowAttention(C, config(), shifted=shifted))
-    u_bhwc = normal(1, 8, 8, C).requires_grad_()
-    module(u_bhwc)[0, 0, 0].sum().backward()
-    seen = u_bhwc.grad[0].abs().sum(-1) > 0
+    u_nhwc = normal(1, 8, 8, C).requires_grad_()
+    module(u_nhwc)[0, 0, 0].sum().backward()
+    seen = u_nhwc.grad[0].abs().sum(-1) > 0
     near = torch.tensor([0, 1, 6, 7] if shifted else [0, 1, 2, 3])
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[near[:, None], near] = True
@@ -120,17 +120,17 @@ def test_what_a_cell_sees(shifted: bool) -> None:
 
 def test_global_attention() -> None:
     module = ready(GlobalAttention(C, config("plain")))
-    x_bhwc = normal(2, 3, 5, C)
-    group = F.group_norm(x_bhwc.permute(0, 3, 1, 2), C // 16).permute(0, 2, 3, 1)
+    x_nhwc = normal(2, 3, 5, C)
+    group = F.group_norm(x_nhwc.permute(0, 3, 1, 2), C // 16).permute(0, 2, 3, 1)
     qkv = (group @ module.qkv.weight.T).detach().numpy().reshape(2, 15, 3, 2, 16)
     out = np.empty((2, 15, 2, 16))
     for i, k, t in itertools.product(range(2), range(2), range(15)):
         score = qkv[i, :, 1, k] @ qkv[i, t, 0, k] / 4
         out[i, t, k] = softmax(score) @ qkv[i, :, 2, k]
     projected = torch.from_numpy(out.reshape(2, 3, 5, C)) @ module.projection.weight.T
-    expected = x_bhwc + projected + module.projection.bias
+    expected = x_nhwc + projected + module.projection.bias
     # The normalisation, float32 inside, limits the agreement.
-    torch.testing.assert_close(module(x_bhwc), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(module(x_nhwc), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_gate_by_hand() -> None:
@@ -142,16 +142,16 @@ def test_gate_by_hand() -> None:
         unit.gate.weight[:, :C] = 2 * torch.eye(C)
         unit.gate.weight[:, C] = 1
         unit.gate.bias.copy_(bias)
-    u_bhwc, pooled_bc, embedding_be = normal(2, 8, 4, C), normal(2, C, seed=1), normal(2, E, seed=2)
-    convolution, attention = unit.convolution(u_bhwc), unit.attention(u_bhwc)
-    gate_bc = 1 / (1 + torch.exp(-(2 * pooled_bc + embedding_be[:, :1] + bias)))
-    residual_bhwc = normal(2, 8, 4, C, seed=3)
-    expected = residual_bhwc.clone()
+    u_nhwc, pooled_nc, embedding_ne = normal(2, 8, 4, C), normal(2, C, seed=1), normal(2, E, seed=2)
+    convolution, attention = unit.convolution(u_nhwc), unit.attention(u_nhwc)
+    gate_nc = 1 / (1 + torch.exp(-(2 * pooled_nc + embedding_ne[:, :1] + bias)))
+    residual_nhwc = normal(2, 8, 4, C, seed=3)
+    expected = residual_nhwc.clone()
     for i, c in itertools.product(range(2), range(C)):
-        gate = gate_bc[i, c].item()
+        gate = gate_nc[i, c].item()
         expected[i, ..., c] += gate * attention[i, ..., c] + (1 - gate) * convolution[i, ..., c]
     torch.testing.assert_close(
-        unit(u_bhwc, residual_bhwc, pooled_bc, embedding_be), expected, rtol=1e-10, atol=1e-10
+        unit(u_nhwc, residual_nhwc, pooled_nc, embedding_ne), expected, rtol=1e-10, atol=1e-10
     )
 
 
@@ -160,9 +160,9 @@ def test_gate_starts_half_open() -> None:
     with torch.no_grad():
         unit.gate.weight.zero_()
         unit.gate.bias.zero_()
-    u_bhwc = normal(1, 4, 4, C)
-    expected = 1 + (unit.attention(u_bhwc) + unit.convolution(u_bhwc)) / 2
-    got = unit(u_bhwc, torch.ones_like(u_bhwc), normal(1, C), normal(1, E))
+    u_nhwc = normal(1, 4, 4, C)
+    expected = 1 + (unit.attention(u_nhwc) + unit.convolution(u_nhwc)) / 2
+    got = unit(u_nhwc, torch.ones_like(u_nhwc), normal(1, C), normal(1, E))
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -179,10 +179,10 @@ def test_branches_of_a_fusion(fusion: str, branches: set[str]) -> None:
     """An ablation is built without the parts it does not use, and is that branch alone."""
     unit = ready(AttentionFusionUnit(C, config(fusion), shifted=False))
     assert {name for name, _ in unit.named_children()} == branches
-    u_bhwc = normal(2, 4, 4, C)
+    u_nhwc = normal(2, 4, 4, C)
     if len(branches) == 1:
         (branch,) = unit.children()
-        assert torch.equal(unit(u_bhwc, 0 * u_bhwc, normal(2, C), normal(2, E)), branch(u_bhwc))
+        assert torch.equal(unit(u_nhwc, 0 * u_nhwc, normal(2, C), normal(2, E)), branch(u_nhwc))
 
 
 def test_global_attention_is_only_in_the_coarsest_plain_stage() -> None:
@@ -194,27 +194,27 @@ def test_global_attention_is_only_in_the_coarsest_plain_stage() -> None:
 
 def test_half_block() -> None:
     half = ready(HalfBlock(C, config(), shifted=True))
-    x_bhwc, embedding_be = normal(2, 8, 8, C), normal(2, E, seed=1)
+    x_nhwc, embedding_ne = normal(2, 8, 8, C), normal(2, E, seed=1)
 
-    def norm(x_bchw: Tensor) -> Tensor:
-        return F.group_norm(x_bchw, C // 16)
+    def norm(x_nchw: Tensor) -> Tensor:
+        return F.group_norm(x_nchw, C // 16)
 
-    x_bchw = x_bhwc.permute(0, 3, 1, 2)
+    x_nchw = x_nhwc.permute(0, 3, 1, 2)
     kernel = half.convolution.weight.view(C, 3, 3, C).permute(0, 3, 1, 2)
-    h_bchw = norm(F.conv2d(F.silu(norm(x_bchw)), kernel, half.convolution.bias, padding=1))
-    modulation = embedding_be @ half.modulation.weight.T + half.modulation.bias
+    h_nchw = norm(F.conv2d(F.silu(norm(x_nchw)), kernel, half.convolution.bias, padding=1))
+    modulation = embedding_ne @ half.modulation.weight.T + half.modulation.bias
     scale, shift = modulation[:, :C, None, None], modulation[:, C:, None, None]
-    u_bhwc = F.silu(h_bchw * (1 + scale) + shift).permute(0, 2, 3, 1)
-    expected = half.unit(u_bhwc, x_bhwc, h_bchw.mean((2, 3)), embedding_be)
+    u_nhwc = F.silu(h_nchw * (1 + scale) + shift).permute(0, 2, 3, 1)
+    expected = half.unit(u_nhwc, x_nhwc, h_nchw.mean((2, 3)), embedding_ne)
     # The normalisation, float32 inside, limits the agreement.
-    torch.testing.assert_close(half(x_bhwc, embedding_be), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(half(x_nhwc, embedding_ne), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_a_new_block_is_the_identity(fusion: str) -> None:
     block = AstroRAB(C, config(fusion), coarsest=True)
-    x_bhwc = normal(2, 8, 8, C).float()
-    assert torch.equal(block(x_bhwc, normal(2, E).float()), x_bhwc)
+    x_nhwc = normal(2, 8, 8, C).float()
+    assert torch.equal(block(x_nhwc, normal(2, E).float()), x_nhwc)
 
 
 def test_second_half_is_shifted() -> None:

@@ -22,9 +22,9 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def evaluate(net: UNet, x_bhwc: Tensor) -> Tensor:
+def evaluate(net: UNet, x_nhwc: Tensor) -> Tensor:
     with torch.no_grad():
-        return net(x_bhwc, torch.tensor([0.1, -0.3]), NOTHING)
+        return net(x_nhwc, torch.tensor([0.1, -0.3]), NOTHING)
 
 
 def test_silent_at_first() -> None:
@@ -34,8 +34,8 @@ def test_silent_at_first() -> None:
     missing, unexpected = detailed.load_state_dict(plain.state_dict(), strict=False)
     assert unexpected == []
     assert {name.split(".")[0] for name in missing} == {"detail"}
-    x_bhwc = normal(2, 16, 32, 2)
-    assert torch.equal(evaluate(detailed, x_bhwc), evaluate(plain, x_bhwc))
+    x_nhwc = normal(2, 16, 32, 2)
+    assert torch.equal(evaluate(detailed, x_nhwc), evaluate(plain, x_nhwc))
 
 
 def test_older_networks_have_no_such_parameters() -> None:
@@ -64,9 +64,9 @@ def test_tells_the_pixels_of_a_cell_apart() -> None:
 def test_every_patch_and_precision(patch: int, dtype: torch.dtype) -> None:
     net = UNet(dataclasses.replace(DETAIL, patch=patch, window=2))
     randomise(net)
-    x_bhwc = normal(2, 16, 16, 2)
-    whole = evaluate(net, x_bhwc)
-    cast = evaluate(net.cast(dtype), x_bhwc)
+    x_nhwc = normal(2, 16, 16, 2)
+    whole = evaluate(net, x_nhwc)
+    cast = evaluate(net.cast(dtype), x_nhwc)
     assert cast.dtype == torch.float32
-    assert cast.shape == x_bhwc.shape
+    assert cast.shape == x_nhwc.shape
     torch.testing.assert_close(cast, whole, rtol=0.1, atol=0.1 * whole.std().item())

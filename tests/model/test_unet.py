@@ -68,10 +68,10 @@ def asking(codes: list[int], *values: float) -> Condition:
 )
 def test_shapes(fusion: str, patch: int, shape: tuple[int, int], bands: int) -> None:
     net = network(fusion=fusion, patch=patch, bands=bands)
-    x_bhwc = normal(2, *shape, bands)
+    x_nhwc = normal(2, *shape, bands)
     with torch.no_grad():
-        out = net(x_bhwc, torch.tensor([-0.5, 0.5]), asking([SPIRAL, 0]))
-    assert out.shape == x_bhwc.shape
+        out = net(x_nhwc, torch.tensor([-0.5, 0.5]), asking([SPIRAL, 0]))
+    assert out.shape == x_nhwc.shape
     assert out.dtype == torch.float32
     assert out.isfinite().all()
     assert out.std() > 0.1
@@ -89,37 +89,37 @@ def test_plumbing() -> None:
     net = UNet(config(patch=2, bands=2))
     for part in (net.stem, net.reduce, net.expand, net.merge, net.head):
         randomise(part, seed=1)  # the Astro-RABs stay as made: identities
-    x_bhwc = normal(2, 16, 32, 2)
+    x_nhwc = normal(2, 16, 32, 2)
 
-    def linear(x_bchw: Tensor, layer: torch.nn.Linear) -> Tensor:
-        return F.conv2d(x_bchw, layer.weight[:, :, None, None], layer.bias)
+    def linear(x_nchw: Tensor, layer: torch.nn.Linear) -> Tensor:
+        return F.conv2d(x_nchw, layer.weight[:, :, None, None], layer.bias)
 
-    def conv(x_bchw: Tensor, layer: torch.nn.Module) -> Tensor:
+    def conv(x_nchw: Tensor, layer: torch.nn.Module) -> Tensor:
         kernel = layer.weight.view(-1, 3, 3, layer.weight.shape[1] // 9).permute(0, 3, 1, 2)
-        return F.conv2d(x_bchw, kernel, layer.bias, padding=1)
+        return F.conv2d(x_nchw, kernel, layer.bias, padding=1)
 
-    def unshuffle(x_bchw: Tensor) -> Tensor:
+    def unshuffle(x_nchw: Tensor) -> Tensor:
         """Pixels of a cell row by row, the channels of each together."""
-        parts = [x_bchw[:, :, y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        parts = [x_nchw[:, :, y::2, x::2] for y in (0, 1) for x in (0, 1)]
         return torch.cat(parts, 1)
 
-    def shuffle(x_bchw: Tensor) -> Tensor:
-        b, c, h, w = x_bchw.shape
-        out = torch.empty(b, c // 4, 2 * h, 2 * w)
-        for i, part in enumerate(x_bchw.chunk(4, 1)):
+    def shuffle(x_nchw: Tensor) -> Tensor:
+        n, c, h, w = x_nchw.shape
+        out = torch.empty(n, c // 4, 2 * h, 2 * w)
+        for i, part in enumerate(x_nchw.chunk(4, 1)):
             out[:, :, i // 2 :: 2, i % 2 :: 2] = part
         return out
 
     y, x = (torch.linspace(-1 + 1 / n, 1 - 1 / n, n) for n in (8, 16))
     where = torch.stack([x.expand(8, 16), y[:, None].expand(8, 16), x**2 + y[:, None] ** 2])
-    cells = unshuffle(x_bhwc.permute(0, 3, 1, 2))
+    cells = unshuffle(x_nhwc.permute(0, 3, 1, 2))
     full = conv(torch.cat([cells, where.expand(2, -1, -1, -1)], 1), net.stem)
     half = linear(unshuffle(full), net.reduce[0])
     quarter = linear(unshuffle(half), net.reduce[1])
     up = linear(torch.cat([shuffle(linear(quarter, net.expand[0])), half], 1), net.merge[0])
     up = linear(torch.cat([shuffle(linear(up, net.expand[1])), full], 1), net.merge[1])
     expected = shuffle(conv(F.silu(F.group_norm(up, 32 // 16)), net.head)).permute(0, 2, 3, 1)
-    got = net(x_bhwc, torch.zeros(2), asking([0, 0]))
+    got = net(x_nhwc, torch.zeros(2), asking([0, 0]))
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -132,7 +132,7 @@ def test_a_new_network_returns_zero() -> None:
 def test_everything_asked_for_has_an_effect(fusion: str) -> None:
     """Noise level, category, each property, and whether a property is given at all."""
     net = network(fusion=fusion)
-    x_bhwc = normal(1, 16, 16, 3)
+    x_nhwc = normal(1, 16, 16, 3)
     asked = [
         (0.0, asking([SPIRAL], 1.0, 0.5)),
         (0.3, asking([SPIRAL], 1.0, 0.5)),
@@ -143,7 +143,7 @@ def test_everything_asked_for_has_an_effect(fusion: str) -> None:
         (0.0, asking([SPIRAL], 1.0, torch.nan)),  # free, which is not the same as average
     ]
     with torch.no_grad():
-        outs = [net(x_bhwc, torch.tensor([level]), condition) for level, condition in asked]
+        outs = [net(x_nhwc, torch.tensor([level]), condition) for level, condition in asked]
     for i, out in enumerate(outs):
         for other in outs[:i]:
             assert (out - other).abs().max() > 1e-3
@@ -152,23 +152,23 @@ def test_everything_asked_for_has_an_effect(fusion: str) -> None:
 def test_galaxies_do_not_mix() -> None:
     """Each output depends on its own stamp, noise level and condition only."""
     net = network()
-    x_bhwc, level_b = normal(3, 32, 16, 3), torch.tensor([-1.0, 0.0, 1.0])
-    codes, z_bp = torch.tensor([SPIRAL, SMOOTH, 0]), normal(3, 2, seed=1)
+    x_nhwc, level_n = normal(3, 32, 16, 3), torch.tensor([-1.0, 0.0, 1.0])
+    codes, z_np = torch.tensor([SPIRAL, SMOOTH, 0]), normal(3, 2, seed=1)
     with torch.no_grad():
-        together = net(x_bhwc, level_b, Condition(codes, z_bp))
+        together = net(x_nhwc, level_n, Condition(codes, z_np))
         for i in range(3):
             one = slice(i, i + 1)
-            alone = net(x_bhwc[one], level_b[one], Condition(codes[one], z_bp[one]))
+            alone = net(x_nhwc[one], level_n[one], Condition(codes[one], z_np[one]))
             torch.testing.assert_close(together[one], alone, rtol=1e-4, atol=1e-4)
 
 
 def test_category_embedding_is_the_sum_over_the_path() -> None:
     embedding = ConditionEmbedding(config())
     nodes = categories.CATEGORIES
-    level_b = torch.full((len(nodes),), 0.3)
+    level_n = torch.full((len(nodes),), 0.3)
     free = asking([node.code for node in nodes])
-    got = embedding(level_b, free)
-    without_category = embedding.time(embedding.fourier(level_b)) + embedding.properties(
+    got = embedding(level_n, free)
+    without_category = embedding.time(embedding.fourier(level_n)) + embedding.properties(
         torch.zeros(len(nodes), 4)  # two values that do not count, two times "not given"
     )
     for node in nodes:
@@ -195,9 +195,9 @@ def test_free_properties_leave_no_nan_behind() -> None:
 def test_unconditional_asks_for_nothing() -> None:
     asked = asking([SPIRAL, SMOOTH], 1.0, 0.5)
     nothing = asked.unconditional()
-    assert nothing.category_b.tolist() == [0, 0]
-    assert nothing.properties_bp.isnan().all()
-    assert asked.category_b.tolist() == [SPIRAL, SMOOTH]  # a new condition, not this one changed
+    assert nothing.category_n.tolist() == [0, 0]
+    assert nothing.properties_np.isnan().all()
+    assert asked.category_n.tolist() == [SPIRAL, SMOOTH]  # a new condition, not this one changed
 
 
 def test_a_model_without_properties() -> None:
@@ -211,11 +211,11 @@ def test_gradient_reaches_every_parameter(fusion: str) -> None:
     """From the third step: first the head, then the silent residuals, then what is behind them."""
     net = UNet(config(fusion=fusion))
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    x_bhwc, condition = normal(4, 64, 32, 3), asking([SPIRAL, SMOOTH, BARRED, 0], 0.5, -0.5)
-    target = normal(*x_bhwc.shape, seed=1)
+    x_nhwc, condition = normal(4, 64, 32, 3), asking([SPIRAL, SMOOTH, BARRED, 0], 0.5, -0.5)
+    target = normal(*x_nhwc.shape, seed=1)
     for _ in range(3):
         optimizer.zero_grad()
-        loss = (net(x_bhwc, torch.linspace(-1, 1, 4), condition) - target).square().mean()
+        loss = (net(x_nhwc, torch.linspace(-1, 1, 4), condition) - target).square().mean()
         loss.backward()
         optimizer.step()
     silent = [name for name, p in net.named_parameters() if not p.grad.abs().max() > 0]
@@ -224,11 +224,11 @@ def test_gradient_reaches_every_parameter(fusion: str) -> None:
 
 def test_mixed_precision_stays_close() -> None:
     net = network()
-    x_bhwc, condition = normal(2, 32, 32, 3), asking([SPIRAL, 0])
+    x_nhwc, condition = normal(2, 32, 32, 3), asking([SPIRAL, 0])
     with torch.no_grad():
-        full = net(x_bhwc, torch.zeros(2), condition)
+        full = net(x_nhwc, torch.zeros(2), condition)
         with torch.autocast("cpu", torch.bfloat16):
-            mixed = net(x_bhwc, torch.zeros(2), condition)
+            mixed = net(x_nhwc, torch.zeros(2), condition)
     assert mixed.dtype == torch.float32
     assert (mixed - full).square().mean().sqrt() < 0.05 * full.std()
 

@@ -1,3 +1,5 @@
+"""How flux is shown in colour."""
+
 from __future__ import annotations
 
 from dataclasses import replace

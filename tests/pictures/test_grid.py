@@ -1,10 +1,12 @@
+"""Grids of stamps under their labels, pixel by pixel."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from galgen.pictures.grid import LABEL_HEIGHT, grid, rgb, save_grid
+from galgen.pictures.grid import LABEL_HEIGHT, draw_grid, rgb, save_grid
 
 
 def test_reddest_band_is_red():
@@ -44,7 +46,7 @@ def test_stamps_lie_in_rows_under_their_label(scale):
         "none": rng.random((0, 20, 40, 3), np.float32),
         "few": rng.random((1, 20, 40, 3), np.float32),
     }
-    sheet = grid(rows, columns=4, scale=scale)
+    sheet = draw_grid(rows, columns=4, scale=scale)
     assert sheet.size == (4 * 40 * scale, 2 * (20 * scale + LABEL_HEIGHT))
     for row, label in enumerate(("many", "few")):
         for column, stamp in enumerate(rgb(rows[label])[:4]):
@@ -57,7 +59,10 @@ def test_stamps_lie_in_rows_under_their_label(scale):
 
 def test_long_labels_fit():
     stamps = np.zeros((1, 16, 16, 3), np.float32)
-    short, long = grid({"a": stamps}, 1), grid({"edge-on-no-bulge (1,000,000)": stamps}, 1)
+    short, long = (
+        draw_grid({"a": stamps}, 1),
+        draw_grid({"edge-on-no-bulge (1,000,000)": stamps}, 1),
+    )
     assert short.width == 16
     label = np.asarray(long.convert("L"))[:LABEL_HEIGHT]
     assert (label[:, -3:] == label[0, -1]).all()  # it ends before the edge

@@ -1,3 +1,5 @@
+"""Previews of catalogues: what is drawn, and what is refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -75,5 +75,5 @@ def conditions(model: GalaxyModel, run: Run) -> tuple[np.ndarray, np.ndarray]:
         torch.set_num_threads(threads)
         handle.remove()
     asked = asked[:: len(asked) // -(-len(run) // QUICK.micro_batch)]  # once per micro-batch
-    code_n = torch.cat([one.category_b for one in asked])[: len(run)]
-    return code_n.numpy(), torch.cat([one.properties_bp for one in asked])[: len(run)].numpy()
+    code_n = torch.cat([one.category_n for one in asked])[: len(run)]
+    return code_n.numpy(), torch.cat([one.properties_np for one in asked])[: len(run)].numpy()

@@ -52,11 +52,11 @@ def test_round_trip(tiny_weights: Path) -> None:
     assert not loaded.denoiser.training
     assert not any(p.requires_grad for p in loaded.denoiser.parameters())
     assert (tiny_weights / "README.md").read_text() == "# tiny\n"
-    x_bhwc = torch.randn(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    x_nhwc = torch.randn(2, 32, 32, 3, generator=torch.Generator().manual_seed(0))
     condition = Condition(torch.tensor([1, 6]), torch.full((2, 5), torch.nan))
     sigma_b = torch.tensor([0.1, 2.0])
     with torch.no_grad():
-        a, b = (c.denoiser(x_bhwc, sigma_b, condition) for c in (saved, loaded))
+        a, b = (c.denoiser(x_nhwc, sigma_b, condition) for c in (saved, loaded))
     torch.testing.assert_close(a, b, rtol=0.01, atol=0.01)
 
 

@@ -62,10 +62,10 @@ def test_the_tree_travels_with_the_weights(tmp_path: Path, tree: Taxonomy):
     embedding = loaded.denoiser.net.embedding
     assert embedding.category.shape[0] == len(tree)
     np.testing.assert_array_equal(embedding.paths, tree.path_matrix())
-    x_bhwc = torch.randn(1, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0))
+    x_nhwc = torch.randn(1, SIZE, SIZE, 3, generator=torch.Generator().manual_seed(0))
     condition = Condition(torch.tensor([len(tree) - 1]), torch.full((1, 5), torch.nan))
     with torch.no_grad():
-        a, b = (c.denoiser(x_bhwc, torch.ones(1), condition) for c in (made, loaded))
+        a, b = (c.denoiser(x_nhwc, torch.ones(1), condition) for c in (made, loaded))
     torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
 
 

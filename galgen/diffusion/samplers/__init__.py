@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from galgen.diffusion.samplers.common import Denoise, Sampler, StepNoise
+from galgen.diffusion.samplers.common import Denoise, Sampler, State, StateT, StepNoise
 from galgen.diffusion.samplers.ddim import ddim
 from galgen.diffusion.samplers.ddpm import ddpm
 from galgen.diffusion.samplers.dpmpp_2m import dpmpp_2m
@@ -25,11 +25,20 @@ SAMPLERS: dict[str, Sampler] = {
     "ipndm-v": ipndm_v,
 }
 
-__all__ = ["SAMPLERS", "Denoise", "Sampler", "StepNoise", "evaluations", "get_sampler"]
+__all__ = [
+    "SAMPLERS",
+    "Denoise",
+    "Sampler",
+    "State",
+    "StateT",
+    "StepNoise",
+    "evaluations",
+    "get_sampler",
+]
 
 
 def get_sampler(name: str) -> Sampler:
-    """The solver called `name` on the command line.
+    """Look up a solver by its name, as in ``dpmpp-2m``.
 
     Raises
     ------
@@ -44,7 +53,19 @@ def get_sampler(name: str) -> Sampler:
 
 
 def evaluations(name: str, steps: int) -> int:
-    """Evaluations of the denoiser in `steps` steps, the last of which ends at sigma = 0.
+    """Count evaluations of the denoiser in `steps` steps, the last of which ends at sigma = 0.
+
+    Parameters
+    ----------
+    name : str
+        Name of the solver.
+    steps : int
+        How many steps it takes.
+
+    Returns
+    -------
+    int
+        How often it asks the denoiser.
 
     Raises
     ------

@@ -4,36 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, Self, TypeVar
 
 from torch import Tensor
 
 from galgen.errors import InvalidValueError
 
-Denoise = Callable[[Tensor, float], Tensor]
-"""(x, sigma) -> D(x; sigma), the expected clean x0, same shape as x."""
 
-StepNoise = Callable[[int], Tensor]
-"""Step number -> fresh standard normal noise, same shape as x."""
+class State(Protocol):
+    """What a solver needs of a state: sums of states, and products and quotients with floats.
+
+    Tensors of any shape have this arithmetic, and so do sums that are computed later
+    (`galgen.diffusion.combination.Combination`).
+    """
+
+    def __add__(self, other: Self, /) -> Self: ...
+
+    def __sub__(self, other: Self, /) -> Self: ...
+
+    def __mul__(self, factor: float, /) -> Self: ...
+
+    def __rmul__(self, factor: float, /) -> Self: ...
+
+    def __truediv__(self, divisor: float, /) -> Self: ...
+
+
+StateT = TypeVar("StateT", bound=State)
+"""The kind of state that a solver is given, works with and returns."""
+
+Denoise = Callable[[StateT, float], StateT]
+"""A function (x, sigma) -> D(x; sigma), the expected clean x0, of the kind and shape of x."""
+
+StepNoise = Callable[[int], StateT]
+"""A function from the number of a step to fresh standard normal noise, of the kind of x."""
 
 
 class Sampler(Protocol):
     """A solver of the probability-flow equation, or of its stochastic counterpart.
 
-    The state keeps the dtype of `x`; coefficients are Python floats. Gradients are recorded unless
-    the caller is in ``torch.no_grad()`` or ``torch.inference_mode()``.
+    It works with any `State`; coefficients are Python floats. Tensors keep the dtype of `x`, and
+    gradients are recorded unless the caller is in ``torch.no_grad()`` or
+    ``torch.inference_mode()``.
     """
 
     def __call__(
-        self, denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-    ) -> Tensor:
+        self,
+        denoiser: Denoise[StateT],
+        x: StateT,
+        sigmas: Tensor,
+        *,
+        noise: StepNoise[StateT] | None = None,
+    ) -> StateT:
         """March `x` along the levels.
 
         Parameters
         ----------
         denoiser : callable
             (x, sigma) -> D(x; sigma), sigma a float.
-        x : Tensor
+        x : State
             sigmas[0] times standard normal noise, any shape.
         sigmas : Tensor
             Strictly falling noise levels, (steps + 1,), any device. If the last is 0 the result is
@@ -43,7 +71,7 @@ class Sampler(Protocol):
 
         Returns
         -------
-        Tensor
+        State
             The sample at sigmas[-1], like `x`.
 
         Raises
@@ -54,11 +82,12 @@ class Sampler(Protocol):
 
 
 def order_limit(levels: Sequence[float], step: int) -> int:
-    """Highest order allowed in `step`: 1 in the last step before the jump to 0, then 2, and so on.
+    """Return the highest order allowed in `step`.
 
-    There steps are longest in log sigma and high-order extrapolation overshoots: with fewer than
-    ten steps this cuts the error of `unipc` several times (``lower_order_final`` in the code of Lu
-    et al. 2022b). Levels that do not end at 0 are not limited.
+    It is 1 in the last step before the jump to 0, 2 in the one before, and so on. There steps are
+    longest in log sigma and high-order extrapolation overshoots: with fewer than ten steps this
+    cuts the error of `unipc` several times (``lower_order_final`` in the code of Lu et al. 2022b).
+    Levels that do not end at 0 are not limited.
     """
     return len(levels) - 2 - step if levels[-1] == 0 else len(levels)
 

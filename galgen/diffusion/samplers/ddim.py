@@ -6,14 +6,20 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels
 
 
-def ddim(denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None) -> Tensor:
-    """Deterministic DDIM (Song et al. 2021, eq. 13), first order; 1 evaluation per step.
+def ddim(
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Take the steps of deterministic DDIM, of first order; 1 evaluation per step.
 
-    In the variance-exploding form it is Euler's method for dx / dsigma = (x - D) / sigma
-    (Karras et al. 2022, eq. 1 and 3).
+    Song et al. 2021 ("Denoising diffusion implicit models"), eq. 13. In the variance-exploding form
+    it is Euler's method for dx / dsigma = (x - D) / sigma (Karras et al. 2022, eq. 1 and 3).
     """
     for sigma, sigma_next in pairwise(noise_levels(sigmas)):
         denoised = denoiser(x, sigma)

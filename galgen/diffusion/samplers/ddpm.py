@@ -7,11 +7,17 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels
 from galgen.errors import InvalidValueError
 
 
-def ddpm(denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None) -> Tensor:
+def ddpm(
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
     r"""Sample the exact posterior step by step (Ho et al. 2020, eq. 6-7); 1 evaluation per step.
 
     With alpha, beta and abar of the step from s to s', the posterior q(x_{t-1} | x_t, x0) of Ho et

@@ -7,18 +7,23 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels, order_limit
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels, order_limit
 
 
 def dpmpp_2m(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    """Two-step exponential integrator in lambda = -log sigma, second order; 1 evaluation per step.
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Integrate exponentially in lambda = -log sigma, two steps at a time; 1 evaluation per step.
 
     Lu et al. 2022b ("DPM-Solver++"), algorithm 2, with alpha = 1: the linear part of
-    dx / dlambda = D - x is solved exactly and D is extrapolated to the middle of the step.
+    dx / dlambda = D - x is solved exactly and D is extrapolated to the middle of the step, which
+    makes the method of second order.
     """
-    previous: tuple[float, Tensor] | None = None  # length of the last step and its D
+    previous: tuple[float, StateT] | None = None  # length of the last step and its D
     levels = noise_levels(sigmas)
     for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised = denoiser(x, sigma)

@@ -6,13 +6,19 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels
 
 
-def heun(denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None) -> Tensor:
-    """Deterministic sampler of Karras et al. 2022, algorithm 1, second order.
+def heun(
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Take Heun's steps, of second order; 2 evaluations per step, 1 in one that ends at 0.
 
-    2 evaluations per step, 1 in a step that ends at 0.
+    This is the deterministic sampler of Karras et al. 2022, algorithm 1.
     """
     for sigma, sigma_next in pairwise(noise_levels(sigmas)):
         denoised = denoiser(x, sigma)

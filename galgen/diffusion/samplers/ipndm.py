@@ -8,15 +8,19 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels
 
 ORDER = 4
 
 
 def ipndm(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    """iPNDM-4 (Zhang & Chen 2023, after Liu et al. 2022); 1 evaluation per step.
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Take the steps of iPNDM-4 (Zhang & Chen 2023, after Liu et al. 2022); 1 evaluation per step.
 
     The slopes of the last four levels are combined with the coefficients (55, -59, 37, -9) / 24
     for *equal* steps whatever the levels, with fewer slopes in the first three steps. On a
@@ -27,25 +31,30 @@ def ipndm(
 
 
 def ipndm_v(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    """iPNDM-4 with the coefficients for the actual levels; 1 evaluation per step.
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Take the steps of iPNDM-4 with coefficients for the actual levels; 1 evaluation per step.
 
-    Of fourth order once four slopes are known; the Euler step at the start limits the whole to
+    These are the Adams-Bashforth methods for unequal steps (Hairer et al. 1993, sec. III.5). They
+    are of fourth order once four slopes are known; the Euler step at the start limits the whole to
     second order, with a small constant where, as at high noise, the slope barely changes.
     """
     return _adams_bashforth(denoiser, x, sigmas, lambda levels: levels)
 
 
 def _adams_bashforth(
-    denoiser: Denoise,
-    x: Tensor,
+    denoiser: Denoise[StateT],
+    x: StateT,
     sigmas: Tensor,
     grid: Callable[[Sequence[float]], Sequence[float]],
-) -> Tensor:
+) -> StateT:
     """March dx / dsigma = (x - D) / sigma; `grid` places the levels for the coefficients."""
     levels = noise_levels(sigmas)
-    slopes: list[Tensor] = []  # newest first
+    slopes: list[StateT] = []  # newest first
     for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised = denoiser(x, sigma)
         if sigma_next == 0:
@@ -58,7 +67,7 @@ def _adams_bashforth(
 
 
 def adams_bashforth_weights(nodes: Sequence[float]) -> list[float]:
-    """Mean over the step nodes[1] .. nodes[0] of the polynomial through values at nodes[1:].
+    """Average over the step nodes[1] .. nodes[0] the polynomial through values at nodes[1:].
 
     Parameters
     ----------
@@ -73,4 +82,5 @@ def adams_bashforth_weights(nodes: Sequence[float]) -> list[float]:
     end, start = nodes[:2]
     t = (np.asarray(nodes[1:], dtype=np.float64) - start) / (end - start)
     moments = 1 / np.arange(1, len(t) + 1)  # of t^0, t^1, ... over [0, 1]
-    return np.linalg.solve(np.vander(t, increasing=True).T, moments).tolist()
+    weights: list[float] = np.linalg.solve(np.vander(t, increasing=True).T, moments).tolist()
+    return weights

@@ -7,14 +7,18 @@ from itertools import pairwise
 
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels, order_limit
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels, order_limit
 from galgen.errors import InvalidValueError
 
 
 def sde_dpmpp_2m(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    r"""Ancestral sampling of second order; 1 evaluation per step.
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    r"""Sample step by step with fresh noise, to second order; 1 evaluation per step.
 
     Lu et al. 2022b ("DPM-Solver++"), eq. 19 (SDE-DPM-Solver++(2M)) with alpha = 1 and
     h = log(s / s'): with D extrapolated to the middle of the step,
@@ -27,7 +31,7 @@ def sde_dpmpp_2m(
     if noise is None:
         allowed = "a function of the step"
         raise InvalidValueError("noise", noise, allowed, "sde-dpmpp-2m is stochastic.")
-    previous: tuple[float, Tensor] | None = None  # length of the last step and its D
+    previous: tuple[float, StateT] | None = None  # length of the last step and its D
     levels = noise_levels(sigmas)
     for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
         denoised = denoiser(x, sigma)

@@ -9,25 +9,30 @@ from itertools import pairwise
 import numpy as np
 from torch import Tensor
 
-from galgen.diffusion.samplers.common import Denoise, StepNoise, noise_levels, order_limit
+from galgen.diffusion.samplers.common import Denoise, StateT, StepNoise, noise_levels, order_limit
 
 ORDER = 3
 
-Point = tuple[float, Tensor]
+Point = tuple[float, StateT]
 """A noise level and D there."""
 
 
 def unipc(
-    denoiser: Denoise, x: Tensor, sigmas: Tensor, *, noise: StepNoise | None = None
-) -> Tensor:
-    """UniPC-3 with data prediction and B_2(h) (Zhao et al. 2023); 1 evaluation per step.
+    denoiser: Denoise[StateT],
+    x: StateT,
+    sigmas: Tensor,
+    *,
+    noise: StepNoise[StateT] | None = None,
+) -> StateT:
+    """Take the steps of UniPC-3 with data prediction and B_2(h); 1 evaluation per step.
 
-    The evaluation at a predicted state first corrects the step that led there (UniC) and then
-    serves the next prediction (UniP). The corrector makes the method of fourth order once three
-    evaluations are known; the start limits the whole to third order.
+    Zhao et al. 2023 ("UniPC"), theorem 3.1 (UniC) and corollary 3.2 (UniP): the evaluation at a
+    predicted state first corrects the step that led there and then serves the next prediction. The
+    corrector makes the method of fourth order once three evaluations are known; the start limits
+    the whole to third order.
     """
     levels = noise_levels(sigmas)
-    history: list[Point] = []  # newest first, as many as the order of the step
+    history: list[Point[StateT]] = []  # newest first, as many as the order of the step
     x_start = x
     for step, (sigma, sigma_next) in enumerate(pairwise(levels)):
         point = sigma, denoiser(x, sigma)
@@ -41,7 +46,9 @@ def unipc(
     return x
 
 
-def _step(x: Tensor, start: Point, others: Sequence[Point], sigma_next: float) -> Tensor:
+def _step(
+    x: StateT, start: Point[StateT], others: Sequence[Point[StateT]], sigma_next: float
+) -> StateT:
     """Solve dx / dlambda = D - x from `start` to sigma_next, with D interpolated."""
     sigma, denoised = start
     h = math.log(sigma / sigma_next)
@@ -53,7 +60,7 @@ def _step(x: Tensor, start: Point, others: Sequence[Point], sigma_next: float) -
 
 
 def _weights(ratios: Sequence[float], h: float) -> list[float]:
-    """The a_p of Zhao et al. 2023, theorem 3.1: R_p(h) a_p B(h) = phi_p(h)."""
+    """Solve R_p(h) a_p B(h) = phi_p(h) for the a_p of Zhao et al. 2023, theorem 3.1."""
     if len(ratios) == 1:
         return [0.5]  # their choice where a single weight has to meet the condition
     phi, right_hand_side = math.expm1(-h), []
@@ -61,4 +68,5 @@ def _weights(ratios: Sequence[float], h: float) -> list[float]:
         phi = phi / -h - 1 / math.factorial(k)
         right_hand_side.append(phi * math.factorial(k) / math.expm1(-h))
     matrix = np.vander(ratios, increasing=True).T
-    return np.linalg.solve(matrix, right_hand_side).tolist()
+    weights: list[float] = np.linalg.solve(matrix, right_hand_side).tolist()
+    return weights

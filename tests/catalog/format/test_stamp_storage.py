@@ -116,12 +116,12 @@ def test_other_readers_find_flux_within_half_a_step(tmp_path: Path, info: RunInf
 def test_bytes_do_not_depend_on_batches_or_memory_layout(tmp_path: Path):
     info = int16(70, ("g", "r"), height=64, width=64)
     whole = make_batch(info)
-    nhwb = np.ascontiguousarray(whole.stamps_nbhw.transpose(0, 2, 3, 1))
+    nhwc = np.ascontiguousarray(whole.stamps_nbhw.transpose(0, 2, 3, 1))
     big = np.ascontiguousarray(whole.stamps_nbhw.swapaxes(0, 1)).astype(">f4").swapaxes(0, 1)
     runs = {
         "whole": [whole],
         "pieces": [whole.part(33, 70), whole.part(0, 1), whole.part(1, 33)],
-        "bands last": [replace(whole, stamps_nbhw=nhwb.transpose(0, 3, 1, 2))],
+        "bands last": [replace(whole, stamps_nbhw=nhwc.transpose(0, 3, 1, 2))],
         "big-endian": [replace(whole, stamps_nbhw=whole.stamps_nbhw.astype(">f4"))],
         "of a GPU": [
             # The sums are those of float32: nothing to use here.

@@ -75,19 +75,19 @@ def big_endian(batch: GalaxyBatch, sums: bool = True) -> GalaxyBatch:
 def test_bytes_do_not_depend_on_order_batches_or_memory_layout(tmp_path: Path):
     info = run_info(70, ("g", "r"), 64, 64)
     whole = make_batch(info)
-    nhwb = np.ascontiguousarray(whole.stamps_nbhw.transpose(0, 2, 3, 1))
+    nhwc = np.ascontiguousarray(whole.stamps_nbhw.transpose(0, 2, 3, 1))
     runs = {
         "whole": [whole],
         "forward": pieces(info, 1, 33, 64),
         "backward": pieces(info, 1, 33, 64)[::-1],
         "shuffled": [pieces(info, *range(7, 70, 7))[i] for i in (3, 9, 0, 5, 1, 8, 2, 7, 4, 6)],
-        "bands last": [replace(whole, stamps_nbhw=nhwb.transpose(0, 3, 1, 2))],
+        "bands last": [replace(whole, stamps_nbhw=nhwc.transpose(0, 3, 1, 2))],
         "big-endian": [replace(whole, stamps_nbhw=whole.stamps_nbhw.astype(">f4"))],
         "big-endian bands": [big_endian(whole, sums=False)],
         "with sums": [big_endian(whole)],
         "with sums, in pieces": [big_endian(piece) for piece in pieces(info, 1, 33)],
         "with sums, bands last": [
-            replace(big_endian(whole), stamps_nbhw=nhwb.astype(">f4").transpose(0, 3, 1, 2))
+            replace(big_endian(whole), stamps_nbhw=nhwc.astype(">f4").transpose(0, 3, 1, 2))
         ],
         "with an empty batch": [make_batch(info, 0, 0), whole],
     }

@@ -7,47 +7,37 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
-from typer import Option
+from rich.filesize import decimal
 
 from galgen.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from galgen.produce.recipe import Recipe
 
-_PANEL = "Who makes the galaxies"
-Workers = Annotated[
-    int | None,
-    Option(help="Processes of this machine; by default one per GPU.", rich_help_panel=_PANEL),
-]
-Scheduler = Annotated[
-    str | None,
-    Option(help="Address of a Dask scheduler: tcp://node1:8786.", rich_help_panel=_PANEL),
-]
-Slurm = Annotated[
-    int | None,
-    Option(help="Start Dask workers in so many Slurm jobs.", rich_help_panel=_PANEL),
-]
-NJobs = Annotated[
-    int | None,
-    Option(
-        help="Make one part of so many, as a job of an array; then 'galgen finish'.",
-        rich_help_panel=_PANEL,
-    ),
-]
-Job = Annotated[
-    int | None,
-    Option(
-        help="Which part, from 0; by default that of SLURM_ARRAY_TASK_ID.", rich_help_panel=_PANEL
-    ),
-]
-
 
 @dataclass(frozen=True)
 class Route:
-    """Who makes the galaxies: options of the same names; one route at most."""
+    """Who makes the galaxies, from the options of the same names; one route at most.
+
+    Attributes
+    ----------
+    workers : int or None
+        Processes of this machine.
+    scheduler : str or None
+        Address of a Dask scheduler.
+    slurm : int or None
+        Slurm jobs to start Dask workers in.
+    njobs, job : int or None
+        How many parts there are, and which to make; left out, Slurm says which.
+
+    Raises
+    ------
+    InvalidValueError
+        If several routes are given, or a job without their number.
+    """
 
     workers: int | None = None
     scheduler: str | None = None
@@ -64,8 +54,8 @@ class Route:
         if self.job is not None and self.njobs is None:
             raise InvalidValueError("job", self.job, "a part of --njobs", "Give both.")
 
-    def array_job(self) -> int:
-        """Which part of `njobs`.
+    def array_job(self, njobs: int) -> int:
+        """Return which part this job of an array makes, 0 to `njobs` - 1.
 
         Raises
         ------
@@ -79,7 +69,7 @@ class Route:
             first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", 0))
             return int(os.environ["SLURM_ARRAY_TASK_ID"]) - first
         except (KeyError, ValueError):
-            allowed = f"0..{self.njobs - 1}"
+            allowed = f"0..{njobs - 1}"
             hint = "There is no SLURM_ARRAY_TASK_ID: give --job."
             raise InvalidValueError("job", None, allowed, hint) from None
 
@@ -93,8 +83,31 @@ def make_catalog(
     resume: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Make a catalogue, or a part of one, and say what there is."""
-    from galgen.cli.progress import ProgressLine, human_bytes
+    """Make a catalogue, or a part of one, and say what there is.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to make.
+    out : Path
+        FITS file of the catalogue.
+    route : Route
+        Who makes it, and which part.
+    overwrite : bool
+        Replace an existing file.
+    resume : bool
+        Go on with what an interrupted run has recorded.
+    quiet : bool
+        Show no progress and print no summary.
+
+    Raises
+    ------
+    InvalidValueError
+        If a part of an array is to overwrite what others may have made.
+    GalgenError
+        As `galgen.produce.run.produce` and its relatives raise it.
+    """
+    from galgen.cli.progress import ProgressLine
     from galgen.system.signals import StopRequest
 
     if route.njobs is not None and overwrite:
@@ -109,16 +122,16 @@ def make_catalog(
                 line.begin(done)
             line.update(done, total=total)
 
-        watch = {"stop": lambda: stop.requested, "progress": progress}
-        start = {"overwrite": overwrite, "resume": resume}
+        watch: dict[str, Any] = {"stop": lambda: stop.requested, "progress": progress}
         if route.njobs is None:
-            _make(recipe, out, route, stack, start | watch)
+            _produce(recipe, out, route, stack, watch | {"overwrite": overwrite, "resume": resume})
             size = sum(path.stat().st_size for path in catalog_files(out))
-            said = f"{out}: {line.done:,} galaxies, {human_bytes(size)}"
+            said = f"{out}: {line.done:,} galaxies, {decimal(size)}"
         else:
             from galgen.produce.run import produce_job
 
-            first, last = produce_job(recipe, out, route.array_job(), route.njobs, **watch)
+            job = route.array_job(route.njobs)
+            first, last = produce_job(recipe, out, job, route.njobs, **watch)
             made = f"galaxies {first} to {last - 1}" if first < last else "no galaxies"
             name = shlex.quote(str(out))
             said = f"{out}: {made} of this job. After the last job: galgen finish {name}"
@@ -126,7 +139,10 @@ def make_catalog(
         typer.echo(said)
 
 
-def _make(recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: dict) -> None:
+def _produce(
+    recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: dict[str, Any]
+) -> None:
+    """Have a whole catalogue made by this process, by a pool of them, or by Dask."""
     if route.scheduler is not None or route.slurm is not None:
         from galgen.produce.dask import dask_workers
         from galgen.produce.shards import produce_on
@@ -151,7 +167,7 @@ def _make(recipe: Recipe, out: Path, route: Route, stack: ExitStack, options: di
 
 
 def catalog_files(path: Path) -> list[Path]:
-    """All files of a catalogue: itself, or its index and what that lists."""
+    """List all files of a catalogue: itself, or its index and what that lists."""
     from galgen.catalog.format.index import read_index
 
     return [path, *(read_index(path) or [])]

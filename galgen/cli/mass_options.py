@@ -1,4 +1,4 @@
-"""Options of ``galgen mass`` that take it to a survey: an input table, flux unit, PSF, noise."""
+"""Options of ``galgen mass`` that take it to a survey: an input table, flux unit, PSF and noise."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def observing(
     psf: str | None,
     noise: str | None,
 ) -> dict[str, object]:
-    """The settings of a flux unit and the sky, as `galgen.generate.observe.Observing` has them.
+    """Gather the options of flux and sky under the names of `galgen.generate.observe.Observing`.
 
     Raises
     ------
     InvalidValueError
-        If a number is none.
+        If a PSF or noise is not made of numbers.
     """
     return {
         "flux_unit": flux_unit,
@@ -82,6 +82,7 @@ def observing(
 
 
 def _numbers(name: str, text: str | None) -> tuple[float, ...]:
+    """One number, or one per band with commas; nothing gives none."""
     try:
         return tuple(float(part) for part in text.split(",")) if text is not None else ()
     except ValueError:

@@ -1,0 +1,36 @@
+"""``galgen resume``: go on with a catalogue that is not finished."""
+
+from __future__ import annotations
+
+import typer
+
+from galgen.cli.options import Job, NJobs, Quiet, Scheduler, Slurm, Unfinished, Workers
+from galgen.cli.route import Route, catalog_files, make_catalog
+
+
+def resume(
+    catalog: Unfinished,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    njobs: NJobs = None,
+    job: Job = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the missing galaxies of an interrupted run.
+
+    The finished file has the same bytes as if the run had never been interrupted, whoever makes the
+    rest. A catalogue that is finished stays as it is.
+    """
+    from galgen.catalog import CatalogFile
+    from galgen.catalog.write.ledger import Ledger, part_folder
+    from galgen.produce.recipe import Recipe
+
+    if not part_folder(catalog).exists() and catalog.exists():
+        CatalogFile(catalog_files(catalog)[-1]).close()  # unless it is none of ours
+        if not quiet:
+            typer.echo(f"{catalog}: is finished.")
+        return
+    recipe = Recipe.from_json(Ledger(catalog).recipe)
+    route = Route(workers, scheduler, slurm, njobs, job)
+    make_catalog(recipe, catalog, route, resume=True, quiet=quiet)
