@@ -27,6 +27,7 @@ from galgen.cli import (
     train,
     verify,
 )
+from galgen.cli.hints import in_options
 from galgen.errors import GalgenError, GalgenWarning
 
 app = typer.Typer(
@@ -65,7 +66,7 @@ def main() -> None:
         app()
     except (GalgenError, OSError) as error:
         for text in (str(error), *getattr(error, "__notes__", ())):
-            typer.echo(f"galgen: {text}", err=True)
+            typer.echo(f"galgen: {in_options(text)}", err=True)
         sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)
 
 
@@ -79,4 +80,4 @@ def _show(
 ) -> None:
     """Print galgen's warnings to stderr as its errors are."""
     text = message if issubclass(category, GalgenWarning) else f"{category.__name__}: {message}"
-    typer.echo(f"galgen: warning: {text}", err=True)
+    typer.echo(f"galgen: warning: {in_options(str(text))}", err=True)
