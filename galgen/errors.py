@@ -1,7 +1,8 @@
 """Every error galgen raises on purpose.
 
 Each type is also a subclass of the closest builtin, so ``except ValueError`` keeps working; each
-message names the offending value, what is allowed and what to do next.
+message names the offending value, what is allowed and what to do next. Parameters are named as
+Python has them, between backticks; `galgen.cli.hints` knows the options that they are.
 """
 
 from __future__ import annotations

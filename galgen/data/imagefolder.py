@@ -153,7 +153,7 @@ def _read_pixels(
         if stamp.shape != pixels.shape[1:]:
             raise DataError(
                 f"{folder.path}: {name} is {stamp.shape[1]} x {stamp.shape[0]} pixels, "
-                f"but {images[0]} is {pixels.shape[2]} x {pixels.shape[1]}. Give a size (--size) "
+                f"but {images[0]} is {pixels.shape[2]} x {pixels.shape[1]}. Give a size (`size`) "
                 "to have images of several sizes binned and cut to it."
             )
         pixels[row] = stamp[..., ::-1]
@@ -166,7 +166,7 @@ def _to_size(folder: Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np.
         raise DataError(
             f"{folder.path}: {name} is {rgb.shape[1]} x {rgb.shape[0]} pixels, less than the size "
             f"of {size} asked for, and images are not enlarged. Leave it out, or give a smaller "
-            "size (--size)."
+            "size (`size`)."
         )
     stamps, factor = bin_to_size(rgb[None], size)
     return stamps[0], factor

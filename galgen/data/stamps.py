@@ -202,7 +202,7 @@ def category_code(tree: Taxonomy, value: str | int, where: str) -> int:
         return tree.get(value).code
     except UnknownCategoryError as error:
         hint = (
-            "To train on categories of your own: galgen train --categories folders, or the name "
+            "To train on categories of your own: `train(categories='folders')`, or the name "
             "of a YAML file with their tree."
         )
         raise DataError(f"{where}: {error}\n{hint}") from None

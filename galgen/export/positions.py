@@ -50,7 +50,7 @@ class Positions:
                 "positions",
                 "given twice" if has else None,
                 "columns RA and DEC of the catalogue, or ranges that random ones are drawn from",
-                "" if has else "Give for example --ra 150:152 --dec 1:3, in degrees.",
+                "" if has else "Give for example `ra=(150, 152), dec=(1, 3)`, in degrees.",
             )
         if self.drawn:
             self._ra = _range("ra", ra, -360, 360, widest=360)

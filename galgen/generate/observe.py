@@ -114,7 +114,7 @@ class Observation:
         pixel_scale = space.pixel_scale if asked.pixel_scale is None else asked.pixel_scale
         psf_b, noise_b = (_each(getattr(asked, k), space.bands, k) for k in ("psf", "noise"))
         if psf_b and pixel_scale is None:
-            hint = "The PSF is in arcsec: give --pixscale."
+            hint = "The PSF is in arcsec: give `pixel_scale`."
             raise InvalidValueError("pixel scale", None, "arcsec per pixel", hint)
         return cls(scale, pixel_scale, psf_b, noise_b, asked.hook)
 

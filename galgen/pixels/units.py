@@ -124,8 +124,8 @@ def flux_scale(
     if mag_zero is None:
         if flux_unit is not None:
             hint = (
-                f"Give it with --mag-zero (AB magnitude of one {native}), or give fluxes or "
-                "magnitudes with --like."
+                f"Give it with `mag_zero` (AB magnitude of one {native}), or give fluxes or "
+                "magnitudes with `like`."
             )
             allowed = "none, as the weights are not calibrated: nothing says how bright they are"
             raise InvalidValueError("flux unit", flux_unit, allowed, hint)
@@ -141,7 +141,7 @@ def _calibrated(
     """Return unit and zero point where weights or input say how bright galaxies are."""
     if flux_unit == "counts":
         if mag_zero is None:
-            hint = "Give the AB magnitude of one count with --mag-zero."
+            hint = "Give the AB magnitude of one count with `mag_zero`."
             raise InvalidValueError("magnitude of the zero point", None, "a number", hint)
         return COUNTS, mag_zero
     if mag_zero is not None:

@@ -85,10 +85,10 @@ class Recipe(JsonConfig):
         """
         if self.like is None:
             self._category_and_n()
-            only_with_table = {"map": self.columns, "drop": self.drop, "strict": self.strict}
+            only_with_table = {"columns": self.columns, "drop": self.drop, "strict": self.strict}
             for name, value in only_with_table.items():
                 if value:
-                    raise InvalidValueError(f"--{name}", value, "with a table only (--like)")
+                    raise InvalidValueError(f"`{name}`", value, "with a table only (`like`)")
         else:
             self._table(self.like)
         check_name(self.stamps)
@@ -141,11 +141,11 @@ class Recipe(JsonConfig):
 
     def _category_and_n(self) -> tuple[str, int]:
         """Return the two without which there is no run, unless a table gives them."""
-        allowed = "one, unless a table gives it (--like)"
+        allowed = "one, unless a table gives it (`like`)"
         if self.category is None:
-            raise InvalidValueError("--category", None, allowed)
+            raise InvalidValueError("`category`", None, allowed)
         if self.n is None:
-            raise InvalidValueError("--n", None, allowed)
+            raise InvalidValueError("`n`", None, allowed)
         return self.category, self.n
 
     def _table(self, path: str) -> InputTable:
@@ -172,5 +172,5 @@ class Recipe(JsonConfig):
         except (InvalidValueError, TypeError) as error:
             raise LedgerError(
                 f"how to make this run again is not known to this galgen ({error}). Give the same "
-                "command again with --resume, or keep what there is: galgen finish --partial"
+                "command again with `resume=True`, or keep what there is: galgen finish --partial"
             ) from None

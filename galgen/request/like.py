@@ -190,7 +190,8 @@ class Like:
             row = start + int((given.code_n == MISSING).argmax())
             raise DataError(
                 f"{self.table.path}: row {row} has no category. Give those that have none a "
-                "category or a mixture (--category), or name the column (--map category=COLUMN)."
+                "category or a mixture (`category`), or name the column "
+                "(`renamed={'category': COLUMN}`)."
             )
 
     def _check_fluxes(self, start: int, given: Given) -> None:
@@ -215,7 +216,7 @@ class Like:
             row = int(wrong_n.argmax())
             raise DataError(
                 f"{self.table.path}: row {start + row}: {name} is {value_n[row]:.4g}; the model "
-                f"knows {lower:.4g} to {upper:.4g}. Leave such rows out, or do without --strict."
+                f"knows {lower:.4g} to {upper:.4g}. Leave such rows out, or do without `strict`."
             )
         return int(wrong_n.sum())
 
@@ -263,6 +264,6 @@ def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[Column, ...]:
     if refused:
         raise DataError(
             f"{table.path}: columns that cannot be carried over, as their length varies or is over "
-            f"{MAX_COLUMN_BYTES} bytes: {', '.join(refused)}. Leave them out with --drop."
+            f"{MAX_COLUMN_BYTES} bytes: {', '.join(refused)}. Leave them out with `drop`."
         )
     return tuple(kept)

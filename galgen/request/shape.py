@@ -79,7 +79,7 @@ class Shapes:
                 "pixel scale",
                 None,
                 "arcsec per pixel",
-                f"Sizes in {table.path} ({name}) are on the sky: give --pixscale, or name a "
+                f"Sizes in {table.path} ({name}) are on the sky: give `pixel_scale`, or name a "
                 "column of pixels as half_light_radius_pix.",
             )
         return table.numbers_in("half_light_radius", unit="arcsec"), pixel_scale

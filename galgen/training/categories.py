@@ -61,7 +61,7 @@ def folder_tree(data: Sequence[Path]) -> Taxonomy:
         if not path.is_dir() and path.suffix.lower() != ".zip":
             raise DataError(
                 f"{path}: only images sorted into folders name their categories. Give the tree as "
-                "a file: --categories tree.yaml."
+                "a file: `categories='tree.yaml'`."
             )
         for text in sorted(category_names(path)):
             name = "-".join(text.split())
@@ -74,5 +74,5 @@ def folder_tree(data: Sequence[Path]) -> Taxonomy:
     try:
         return Taxonomy(((ROOT, None, (UNLABELLED,)), *((name, ROOT, ()) for name in names)))
     except InvalidValueError as error:
-        hint = "Rename the folder, or give a tree as a file (--categories tree.yaml)."
+        hint = "Rename the folder, or give a tree as a file (`categories='tree.yaml'`)."
         raise DataError(f"{sources}: {error} {hint}") from error

@@ -106,5 +106,6 @@ class Processes:
 def _lost(error: RuntimeError) -> WorkerLostError:
     """Say that a process has ended, and what to do."""
     return WorkerLostError(
-        f"A training process has ended ({error}); go on from the last checkpoint with --resume."
+        f"A training process has ended ({error}); go on from the last "
+        "checkpoint with `resume=True`."
     )

@@ -132,7 +132,7 @@ def train(
     started = time.monotonic()
     checkpoint = out / "checkpoint.safetensors"
     if checkpoint.exists() and not resume:
-        raise OutputError(f"{out}: holds a run already; add --resume or name another folder.")
+        raise OutputError(f"{out}: holds a run already; add `resume=True` or name another folder.")
     chosen = pick_device(device)
 
     def out_of_time() -> bool:

@@ -74,7 +74,7 @@ def load_state(
         if theirs != ours:
             raise WeightsError(
                 f"{path}: its {name} is {theirs}, this run's is {ours}; use the preset it was "
-                "started with or another --out."
+                "started with or another `out`."
             )
     try:
         denoiser.load_state_dict(_part(tensors, "trained."))
@@ -82,7 +82,7 @@ def load_state(
     except RuntimeError as error:
         raise WeightsError(
             f"{path}: checkpoint of another network; use the preset it was started with "
-            f"or another --out ({error})."
+            f"or another `out` ({error})."
         ) from error
     for i, optimizer in enumerate(optimizers):
         state: dict[int, dict[str, Tensor]] = {}

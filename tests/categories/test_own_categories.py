@@ -139,7 +139,7 @@ def test_export_imagefolder_is_training_data_again(made, galgen, tmp_path):
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {*names}
     found = open_stamps(tmp_path / "out", tree=tree)
     assert [tree.names[code] for code in found.category] == names
-    with pytest.raises(DataError, match="--categories"):
+    with pytest.raises(DataError, match="categories='folders'"):
         open_stamps(tmp_path / "out")
 
 

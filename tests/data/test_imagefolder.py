@@ -137,7 +137,7 @@ def test_same_file_names_in_two_folders_stay_apart(folder):
 
 def test_image_of_another_size_is_named(folder):
     save(folder / "round" / "z.png", np.zeros((8, 9, 3), np.uint8))
-    with pytest.raises(DataError, match=r"galaxies: round/z\.png is 9 x 8 .* is 8 x 8.*--size"):
+    with pytest.raises(DataError, match=r"galaxies: round/z\.png is 9 x 8 .* is 8 x 8.*`size`"):
         open_stamps(folder)
 
 

@@ -188,7 +188,7 @@ def test_columns_that_cannot_be_carried_over(model: GalaxyModel, tmp_path: Path)
             fits.Column("PDF", "300D", array=np.zeros((2, 300))),
         ]
     ).writeto(tmp_path / "a.fits")
-    with pytest.raises(DataError, match=r"HISTORY \(PD.*PDF \(300D\)\. Leave them out with --drop"):
+    with pytest.raises(DataError, match=r"HISTORY \(PD.*PDF \(300D\)\. Leave them out with `drop`"):
         like(model, tmp_path / "a.fits")
     run = like(model, tmp_path / "a.fits", drop=["history", "PDF"])
     assert [column.name for column in run.info.carried] == ["IN_CATEGORY"]

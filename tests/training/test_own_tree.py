@@ -101,7 +101,7 @@ def test_an_unknown_folder_is_refused_and_told_what_to_do(tmp_path: Path, tree: 
     with pytest.raises(DataError, match=r"peculiar/b\.png") as caught:
         open_stamps(root, tree=tree)
     assert tree.render_tree() in str(caught.value)
-    assert "galgen train --categories folders" in str(caught.value)
+    assert "train(categories='folders')" in str(caught.value)
 
 
 def flux_file(path: Path, labels: list[str] | list[int]) -> Path:
@@ -117,7 +117,7 @@ def test_flux_is_labelled_by_names_and_codes_of_the_tree(tmp_path: Path):
     names = open_stamps(flux_file(tmp_path / "a.h5", ["S0", "E", "Early/ell"]), tree=tree)
     codes = open_stamps(flux_file(tmp_path / "b.h5", [4, 2, 2]), tree=tree)
     assert names.category.tolist() == codes.category.tolist() == [4, 2, 2]
-    with pytest.raises(DataError, match=r"--categories"):
+    with pytest.raises(DataError, match="categories='folders'"):
         open_stamps(flux_file(tmp_path / "c.h5", [5]), tree=tree)
 
 

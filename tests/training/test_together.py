@@ -80,7 +80,7 @@ def test_a_lost_process_ends_the_run() -> None:
             for _ in range(2):
                 group.add(torch.ones(1))
 
-    with pytest.raises(WorkerLostError, match="--resume"):
+    with pytest.raises(WorkerLostError, match="resume=True"):
         go_on()
 
 

@@ -190,7 +190,7 @@ def _check_distinct(parts: Sequence[Part]) -> None:
                     "catalogues",
                     f"galaxies {b.first_id} to {stop - 1} of seed {a.info.seed} twice",
                     "different galaxies",
-                    "Give each catalogue once, or make one with another --seed.",
+                    "Give each catalogue once, or make one with another `seed`.",
                 )
 
 

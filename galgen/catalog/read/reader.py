@@ -223,7 +223,7 @@ class CatalogFile:
     def check_stamps(self) -> None:
         """Raise InvalidValueError if the catalogue was written without stamps."""
         if self.info.stamps == "none":
-            hint = "It was written with --no-stamps and has its table only."
+            hint = "It was written with `stamps='none'` and has its table only."
             allowed = "a catalogue that has them"
             raise InvalidValueError(f"stamps of {self.path}", "none", allowed, hint)
 

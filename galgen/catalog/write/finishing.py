@@ -77,7 +77,9 @@ def finish_ledger(ledger: Ledger, partial: bool = False) -> int:
             own = [r for r in records if layout.first <= r.start < layout.first + layout.n]
             ready.append((_finished_file(ledger, number, layout, own), name))
         elif not _is_whole(name, layout):
-            raise LedgerError(f"{ledger.data(number)} is missing. Start afresh with --overwrite.")
+            raise LedgerError(
+                f"{ledger.data(number)} is missing. Start afresh with `overwrite=True`."
+            )
     for source, name in ready:
         source.replace(name)
     if info.per_file is not None:

@@ -77,7 +77,7 @@ class Ledger:
         self.catalog, self.folder = catalog, part_folder(catalog)
         self._run = -1
         path = self.folder / _RUN
-        again = "Remove its folder, or start afresh with --overwrite."
+        again = "Remove its folder, or start afresh with `overwrite=True`."
         try:
             body = _read_json(path)
         except FileNotFoundError:

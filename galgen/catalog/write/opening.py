@@ -38,7 +38,7 @@ def open_ledger(
             _refuse_if_alive(path)
             raise OutputError(
                 f"{path}: there is an unfinished run of it ({part_folder(path)}). Continue it with "
-                "--resume or 'galgen resume', or start afresh with --overwrite."
+                "`resume=True` or 'galgen resume', or start afresh with `overwrite=True`."
             )
         discard(path)
     if not part_folder(path).exists():
@@ -94,7 +94,7 @@ def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None
     if there != layout.total_bytes and any(a < stop and layout.first < b for a, b in done.ranges):
         raise LedgerError(
             f"{data} is missing or of another size, though galaxies are recorded in it. Start "
-            "afresh with --overwrite."
+            "afresh with `overwrite=True`."
         )
     os.close(open_allocated(data, layout.total_bytes))
 
@@ -158,5 +158,5 @@ def refuse_other(ledger: Ledger, info: RunInfo) -> None:
             f"unfinished run of {ledger.catalog}",
             "; ".join(differences),
             "the same settings",
-            "Give the same ones, choose another name, or start afresh with --overwrite.",
+            "Give the same ones, choose another name, or start afresh with `overwrite=True`.",
         )

@@ -49,7 +49,7 @@ def test_another_run_is_refused_with_the_differences(interrupted):
     other = run_info(200, seed=1, sampler="heun", weights_sha256="f" * 64)
     with pytest.raises(InvalidValueError) as caught:
         CatalogWriter(path, other, resume=True)
-    for word in ("seed", "'dpmpp-2m', now 'heun'", "weights_sha256", "--overwrite"):
+    for word in ("seed", "'dpmpp-2m', now 'heun'", "weights_sha256", "`overwrite=True`"):
         assert word in str(caught.value)
     assert "steps" not in str(caught.value)
     assert resume(path, run_info(200)) == MISSING  # and is as it was
@@ -84,7 +84,7 @@ def test_damaged_settings_are_refused(interrupted):
     body["info"]["seed"] += 1
     settings.write_text(json.dumps(body))
     for use in (lambda: finish(path), lambda: resume(path, info)):
-        with pytest.raises(LedgerError, match=r"run\.json.*digest.*--overwrite"):
+        with pytest.raises(LedgerError, match=r"run\.json.*digest.*`overwrite=True`"):
             use()
     assert settings.exists()
     write_catalog(path, [make_batch(info)], info, overwrite=True)
