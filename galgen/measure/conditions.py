@@ -39,11 +39,11 @@ def properties(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to Tensor (N,), float32
-        In the order of :func:`property_names`: ``half_light_radius`` (pix), ``axis_ratio``, one
+        In the order of `property_names`: ``half_light_radius`` (pix), ``axis_ratio``, one
         ``color_<b1>_<b2>`` (mag) per adjacent pair, ``surface_brightness`` (mag/pix^2),
         ``concentration`` and ``asymmetry``, to the bit the columns of
-        :func:`galgen.measure.measure`; then ``sky_noise``, ``neighbour_light`` and
-        ``arm_strength`` of :func:`galgen.measure.surroundings`. NaN where not measured.
+        `galgen.measure.measure`; then ``sky_noise``, ``neighbour_light`` and
+        ``arm_strength`` of `galgen.measure.surroundings`. NaN where not measured.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def measure(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
 
     1. Sky: clipped mean of each band's border frame. The detection image is the mean of the bands.
     2. Segment: the pixels above 2 sigma connected to the central peak, without its neighbours
-       (:func:`galgen.measure.detect.segment`). Neighbours are replaced by the opposite side of the
+       (`galgen.measure.detect.segment`). Neighbours are replaced by the opposite side of the
        galaxy.
     3. Shape: flux-weighted second moments in the segment; windowed centroid.
     4. Aperture: the ellipse of 1.5 Petrosian radii, common to all bands; radii, concentration and
@@ -37,7 +37,7 @@ def measure(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
     Returns
     -------
     dict of str to Tensor (N,), float32
-        The columns of :func:`galgen.measure.measured_columns`, on the device of the input.
+        The columns of `galgen.measure.measured_columns`, on the device of the input.
         Position angles turn from +x to +y, counter-clockwise with y up. ``SURFACE_BRIGHTNESS`` is
         22.5 - 2.5 log10(0.5 F / (pi r50^2)) with F the flux of the detection image. ``SNR`` is a
         lower limit where the sky noise is less than 1/1000 of the peak. Every column is NaN where
@@ -59,7 +59,7 @@ def measure(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
 
 
 def columns_of(cutouts: Cutouts, bands: Sequence[str]) -> dict[str, Tensor]:
-    """Return the columns (N,) of :func:`measure` for galaxies that have been cut out."""
+    """Return the columns (N,) of `measure` for galaxies that have been cut out."""
     flux, image, ellipse = cutouts.alone.flux_nbhw, cutouts.image_nhw, cutouts.ellipse
     h, w = image.shape[-2:]
     radius = shape.Radius(ellipse, h, w)

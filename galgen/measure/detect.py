@@ -108,7 +108,7 @@ def pack(mask_nhw: Tensor) -> Tensor:
 
 
 def unpack(packed_khw: Tensor) -> Tensor:
-    """Inverse of :func:`pack`."""
+    """Inverse of `pack`."""
     return torch.cat([(packed_khw >> i) & 1 for i in range(PACK)]).bool()
 
 
@@ -152,7 +152,7 @@ def segment(smoothed_nhw: Tensor, sigma_n: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     smoothed_nhw : Tensor (N, H, W)
-        Smoothed, sky-subtracted detection image; N a multiple of 8, see :func:`pack`.
+        Smoothed, sky-subtracted detection image; N a multiple of 8, see `pack`.
     sigma_n : Tensor (N,)
         Sky noise of that image.
 

@@ -62,7 +62,7 @@ def surroundings(flux_nhwc: Tensor, bands: Sequence[str]) -> dict[str, Tensor]:
 
 
 def surroundings_of(cutouts: Cutouts) -> dict[str, Tensor]:
-    """Return the columns of :func:`surroundings` for galaxies that have been cut out."""
+    """Return the columns of `surroundings` for galaxies that have been cut out."""
     alone, image = cutouts.alone, cutouts.image_nhw
     own = (image * alone.galaxy_nhw).sum((1, 2))
     # Of the border without the neighbours; where that is all but noiseless, the floor of the other.

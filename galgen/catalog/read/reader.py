@@ -139,12 +139,12 @@ class CatalogFile:
 
     @property
     def compressed(self) -> bool:
-        """Whether stamps are compressed: they are read as if they were not."""
+        """Whether stamps are compressed; they are read as if they were not."""
         return any(isinstance(hdu, fits.CompImageHDU) for hdu in self.hdus)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """The runs that the galaxies are from: one, unless catalogues were put together."""
+        """The runs that the galaxies are from, one unless catalogues were put together."""
         try:
             return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
         except (CatalogError, *_DAMAGE) as error:
@@ -152,7 +152,7 @@ class CatalogFile:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """The table as it is in the file: structured, big-endian, memory-mapped."""
+        """The table as it is in the file, structured, big-endian and memory-mapped."""
         rows: np.ndarray = self.hdus[headers.CATALOG].data.view(np.ndarray)
         return rows
 
