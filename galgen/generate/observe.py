@@ -154,9 +154,7 @@ class Observation:
             If the hook returns something else than flux of the same shape.
         """
         if self.psf_b:
-            assert self.pixel_scale is not None, (
-                "a PSF in arcsec has a pixel scale, see Observation.of"
-            )
+            assert self.pixel_scale is not None, "see Observation.of"
             sigma_b = [fwhm / FWHM / self.pixel_scale for fwhm in self.psf_b]
             flux_nhwc = convolve(flux_nhwc, sigma_b)
         if self.hook is not None:
