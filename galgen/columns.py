@@ -90,7 +90,7 @@ class Column:
         Returns
         -------
         ndarray float64
-            Of the same shape: scaled by TSCAL and TZERO, NaN where the number is TNULL.
+            Numbers of the same shape: scaled by TSCAL and TZERO, NaN where raw ones are TNULL.
 
         Raises
         ------

@@ -46,7 +46,7 @@ def partition_pixels(counts: np.ndarray, rows: int) -> tuple[list[Partition], np
     Returns
     -------
     partitions : list of Partition
-        In the order of their area on the nested curve.
+        Pixels in the order of their area on the nested curve.
     owner : ndarray (12 * 4^order,) int32
         Number of the partition that each pixel belongs to; -1 for empty ones.
 

@@ -21,7 +21,7 @@ class Positions:
     Parameters
     ----------
     catalog : CatalogFile
-        With columns RA and DEC (any case, degrees), unless ranges are given.
+        It has columns RA and DEC (any case, degrees), unless ranges are given.
     ra, dec : tuple of float, optional
         Degrees, lower and upper. Galaxies get positions that are uniform on this part of the sky;
         each depends only on its SEED and GALAXY_ID (and its part, where catalogues were put

@@ -124,6 +124,7 @@ class _Galaxy(NamedTuple):
 
 
 def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator[_Galaxy]:
+    """Yield the galaxies of a category that can be seen, each cut out of its stamp."""
     code_n = catalog.column("CATEGORY")
     row_n = np.flatnonzero(catalog.info.tree.are_below(code_n, category or ROOT))
     index = catalog.bands.index(band)

@@ -28,7 +28,7 @@ def verify(path: str | Path) -> Report:
     Returns
     -------
     Report
-        With what is wrong, if anything is, in all its files together.
+        What is in all its files together, and what is wrong.
 
     Raises
     ------

@@ -86,7 +86,7 @@ def verify_file(path: str | Path) -> Report:
     Returns
     -------
     Report
-        With what is wrong, if anything is.
+        What is in it, and what is wrong.
 
     Raises
     ------

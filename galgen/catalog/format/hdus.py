@@ -142,9 +142,9 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file : binary file
         At a multiple of 2,880 bytes.
     header : Header
-        With cards ``CHECKSUM`` and ``DATASUM``, of any value.
+        Complete but for the values of ``CHECKSUM`` and ``DATASUM``.
     data : iterator of bytes
-        In pieces of any length.
+        Pieces of any length.
 
     Returns
     -------

@@ -92,6 +92,7 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
     Parameters
     ----------
     info : RunInfo
+        The run.
     first, n : int
         The first galaxy of the file, and how many are in it.
     stopped : str, optional
@@ -155,7 +156,7 @@ def table_header(
     Parameters
     ----------
     columns : sequence of Column
-        In the order of the file.
+        Columns in the order of the file.
     n : int
         Rows.
     name : str

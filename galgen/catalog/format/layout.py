@@ -66,6 +66,7 @@ class Layout:
     Attributes
     ----------
     info : RunInfo
+        The run.
     first, n : int
         The first galaxy of the file, and how many are in it.
     row : dtype
@@ -102,6 +103,7 @@ def plan(info: RunInfo, first: int = 0, n: int | None = None, stopped: str | Non
     Parameters
     ----------
     info : RunInfo
+        The run.
     first : int
         The first galaxy of the file.
     n : int, optional

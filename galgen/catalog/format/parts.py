@@ -63,7 +63,7 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
     hdus : HDUList
         The catalogue.
     first_id : int
-        Its first GALAXY_ID.
+        GALAXY_ID of its first galaxy.
 
     Raises
     ------

@@ -74,6 +74,7 @@ def pack_rows(batch: GalaxyBatch, dtype: np.dtype[Any], tree: Taxonomy = DEFAULT
     Parameters
     ----------
     batch : GalaxyBatch
+        The galaxies.
     dtype : dtype
         Structured type of a row, see `row_dtype`.
     tree : Taxonomy

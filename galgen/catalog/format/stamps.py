@@ -62,7 +62,7 @@ def scaling(low: float, high: float) -> tuple[float, float]:
     Returns
     -------
     scale, zero : float
-        In the same unit: flux is ``zero + scale * code``.
+        Numbers in the same unit: flux is ``zero + scale * code``.
     """
     step = (high - low) / _STEPS
     if not step > 0:
@@ -79,7 +79,7 @@ def encode(flux: np.ndarray, scale: float, zero: float) -> np.ndarray:
     flux : ndarray of float
         Flux per pixel, of any shape.
     scale, zero : float
-        See `scaling`; in the unit of the flux.
+        What `scaling` returned, in the unit of the flux.
 
     Returns
     -------

@@ -73,9 +73,9 @@ class Entry:
     kind : str
         'column' or 'card'.
     name, type, unit, meaning : str
-        Of a family of cards, such as ``TTYPEn``, one entry.
+        What headers say of it; a family of cards, such as ``TTYPEn``, has one entry.
     value : str
-        In a given file; empty otherwise, and for columns.
+        Value of the card in a given file; empty otherwise, and for columns.
     """
 
     hdu: str
