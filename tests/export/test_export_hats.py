@@ -231,7 +231,7 @@ def test_partitions_are_the_largest_that_hold():
 @pytest.mark.parametrize(
     ("sky", "match"),
     [
-        ({}, "columns RA and DEC.*--ra"),
+        ({}, "columns RA and DEC.*`ra="),
         ({"ra": (0, 1)}, "dec is None"),
         ({"dec": (0, 1)}, "ra is None"),
         ({"ra": (0, 361), "dec": (0, 1)}, "ra is"),

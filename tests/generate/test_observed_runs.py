@@ -122,7 +122,7 @@ def test_hooks_that_misbehave(model: GalaxyModel):
     [
         ({"flux_unit": "nJy"}, "flux unit is 'nJy'.*not calibrated"),
         ({"flux_unit": "Jy", "mag_zero": 1.0}, "nanomaggy, nJy, counts"),
-        ({"psf": (1.0,)}, "pixel scale is None.*--pixscale"),
+        ({"psf": (1.0,)}, "pixel scale is None.*`pixel_scale`"),
         ({"psf": (1.0, 2.0), "pixel_scale": 0.4}, "psf is '1,2'; allowed: one number, or one for"),
         ({"noise": (1.0,) * 4}, "noise is '1,1,1,1'"),
     ],

@@ -55,10 +55,10 @@ def test_scales(native, unit, zero, fluxes, expected: FluxScale):
     ("native", "unit", "zero", "fluxes", "match"),
     [
         ("adu", "Jy", None, None, "flux unit is 'Jy'; allowed: nanomaggy, nJy, counts"),
-        ("adu", "nJy", None, None, "not calibrated.*--mag-zero .AB magnitude of one adu.*--like"),
+        ("adu", "nJy", None, None, "not calibrated.*`mag_zero` .AB magnitude of one adu.*`like`"),
         ("adu", "counts", None, None, "not calibrated"),
         ("adu", "nJy", None, "native", "not calibrated"),
-        ("adu", "counts", None, "AB", "AB magnitude of one count with --mag-zero"),
+        ("adu", "counts", None, "AB", "AB magnitude of one count with `mag_zero`"),
         ("adu", "nanomaggy", 25.0, "AB", "counts only, as the input gives the flux"),
         ("nanomaggy", "counts", None, None, "AB magnitude of one count"),
         ("nanomaggy", None, 25.0, None, "counts only, as the weights are in nanomaggy"),

@@ -183,7 +183,7 @@ def test_any_rows(tmp_path: Path):
 @pytest.mark.parametrize(
     ("columns", "options", "error", "match"),
     [
-        ({"r50": [1.0]}, {"pixel_scale": None}, InvalidValueError, "give --pixscale"),
+        ({"r50": [1.0]}, {"pixel_scale": None}, InvalidValueError, "give `pixel_scale`"),
         ({"flux_r": [1.0]}, {"units": {"flux_r": "W"}}, DataError, "flux_r is in W; fluxes can"),
         (
             {"flux_r": [1.0], "flux_g": [1.0]},
