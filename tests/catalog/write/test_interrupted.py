@@ -44,6 +44,15 @@ def test_an_exception_keeps_what_was_written(tmp_path: Path, error: BaseExceptio
     assert sha256(path) == clean(path, info)
 
 
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """SIGINT as a terminal sends it; in a job in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 def test_a_real_ctrl_c_keeps_what_was_written(tmp_path: Path):
     path, info = tmp_path / "cat.fits", run_info(9)
 
