@@ -1,10 +1,14 @@
-"""What every frozen configuration has: a check of its values, and a strict JSON form."""
+"""What every frozen configuration has: a check of its values, and a strict JSON form.
+
+JSON comes from strangers, too (weights, archives of images): `parse_json` bounds what it may be.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from galgen.errors import InvalidValueError
@@ -27,6 +31,60 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """
     if not ok:
         raise InvalidValueError(name, value, allowed)
+
+
+MAX_JSON_BYTES = 1 << 22  # a run that carries 999 columns of a table has a tenth of it
+_MAX_JSON_DEPTH = 32
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file, see `parse_json`; no more of the file than that allows."""
+    with path.open("rb") as file:
+        return parse_json(file.read(MAX_JSON_BYTES + 1))
+
+
+def parse_json(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object as galgen's own files have them.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8 text of at most 4 MiB, whose integers fit into 64 bits, and of which nothing is nested
+        more than 32 deep.
+
+    Returns
+    -------
+    dict
+        The object.
+
+    Raises
+    ------
+    ValueError, RecursionError
+        If it is anything else.
+    """
+    if len(data) > MAX_JSON_BYTES:
+        raise ValueError(f"longer than {MAX_JSON_BYTES} bytes")
+    found = json.loads(data.decode("utf-8-sig"), parse_int=_integer)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    level: list[Any] = [found]
+    for _ in range(_MAX_JSON_DEPTH):
+        level = [inner for value in level for inner in _inner(value)]
+        if not level:
+            return found
+    raise ValueError(f"nested more than {_MAX_JSON_DEPTH} deep")
+
+
+def _integer(text: str) -> int:
+    """Return an integer that 64 bits hold; of more digits Python refuses the conversion itself."""
+    if len(text) > 20 or not -(2**63) <= int(text) < 2**64:
+        raise ValueError(f"integer {text[:20]}... does not fit into 64 bits")
+    return int(text)
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    """Return what is directly in a JSON value."""
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 @dataclasses.dataclass(frozen=True)
