@@ -9,7 +9,8 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from galgen.errors import InvalidValueError
 
@@ -112,16 +113,54 @@ class JsonConfig:
         Raises
         ------
         InvalidValueError
-            If it is no mapping, a field is unknown or missing, or a value is not allowed.
+            If it is no mapping, a field is unknown or missing, or a value is of another type or not
+            allowed.
         """
         require(isinstance(data, Mapping), cls.__name__, data, "a JSON object")
-        fields = dataclasses.fields(cls)
-        known = {field.name for field in fields}
-        unknown = sorted(set(data) - known)
-        require(not unknown, f"{cls.__name__} keys", unknown, ", ".join(sorted(known)))
-        missing = sorted({field.name for field in fields if _is_required(field)} - set(data))
+        values = {name: as_tuples(value) for name, value in data.items()}
+        check_fields(cls, values)
+        missing = sorted({f.name for f in dataclasses.fields(cls) if _is_required(f)} - set(data))
         require(not missing, f"missing {cls.__name__} keys", missing, "none")
-        return cls(**{name: as_tuples(value) for name, value in data.items()})
+        return cls(**values)
+
+
+def check_fields(kind: type, values: Mapping[str, Any]) -> None:
+    """Refuse values that cannot be fields of a dataclass, which does not look at types itself.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass.
+    values : mapping
+        By the names of its fields, not necessarily all.
+
+    Raises
+    ------
+    InvalidValueError
+        If there is no such field, or it is of another type.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    unknown = sorted(set(values) - known)
+    require(not unknown, f"{kind.__name__} keys", unknown, ", ".join(sorted(known)))
+    types = get_type_hints(kind)
+    for name, value in values.items():
+        allowed = str(getattr(types[name], "__name__", types[name]))
+        require(_is_a(value, types[name]), f"{kind.__name__}.{name}", value, allowed)
+
+
+def _is_a(value: object, kind: Any) -> bool:
+    """Whether a value is of a type, as far as those of fields go."""
+    parts, origin = get_args(kind), get_origin(kind)
+    if origin in (Union, UnionType):
+        return any(_is_a(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple and isinstance(value, tuple):
+        inner = parts[:1] * len(value) if parts[-1] is ... else parts
+        return len(inner) == len(value) and all(map(_is_a, value, inner))
+    if kind in (int, float):  # not the booleans, which are integers to Python
+        return type(value) is int or (kind is float and isinstance(value, float))
+    return kind is Any or isinstance(value, origin or kind)
 
 
 def as_tuples(value: Any) -> Any:

@@ -21,7 +21,7 @@ from galgen import categories
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError, GalgenWarning, InvalidValueError
+from galgen.errors import DataError, GalgenWarning, InvalidValueError, reading
 from galgen.pixels.lupton import LUPTON
 
 _LOG = logging.getLogger(__name__)
@@ -201,10 +201,8 @@ def _without_duplicates(digests: list[bytes], labels: np.ndarray) -> np.ndarray:
 def _excluded_rows(exclude: Iterable[int | str] | str | Path, ids: np.ndarray) -> np.ndarray:
     """Rows of the images to leave out."""
     if isinstance(exclude, str | Path):
-        try:
+        with reading(exclude, "a list of images to leave out"):
             lines = Path(exclude).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{exclude}: the list of excluded images: {error}") from error
         exclude = [text for line in lines if (text := line.split("#")[0].strip())]
     row_of = {str(name): row for row, name in enumerate(ids)}
     rows = []
