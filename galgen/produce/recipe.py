@@ -16,7 +16,7 @@ from galgen.generate.sampling import Sampling
 from galgen.produce.stored import stored
 from galgen.request.mixture import Request, parse_mixture, parse_properties
 from galgen.request.table import InputTable, parse_map
-from galgen.settings import JsonConfig
+from galgen.settings import JsonConfig, check_fields
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,10 @@ class Recipe(JsonConfig):
             If it is of another version of galgen, or None.
         """
         try:
-            return super().from_json(data or {})
+            recipe = super().from_json(data or {})
+            check_fields(Sampling, recipe.sampling)
+            check_fields(Observing, recipe.observing)
+            return recipe
         except (InvalidValueError, TypeError) as error:
             raise LedgerError(
                 f"how to make this run again is not known to this galgen ({error}). Give the same "
