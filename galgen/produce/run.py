@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from galgen.catalog import CatalogWriter, finish, is_finished
-from galgen.catalog.write.ledger import Ledger, part_folder
+from galgen.catalog.write.folder import part_folder
+from galgen.catalog.write.ledger import Ledger
 from galgen.errors import InterruptedRunError, InvalidValueError, UnfinishedError
 from galgen.produce.recipe import Recipe
 from galgen.runinfo import RunInfo
@@ -107,7 +108,9 @@ def produce_job(
     first, last = part(run.info, job, jobs)
     if not part_folder(path).exists() and is_finished(path, run.info):
         return first, last
-    writer = CatalogWriter(path, run.info, shared=True, recipe=recipe.to_json())
+    writer = CatalogWriter(
+        path, run.info, shared=True, recipe=recipe.to_json(), within=(first, last)
+    )
     try:
         report(writer)
         missing = within(writer.missing, first, last)
