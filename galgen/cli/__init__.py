@@ -6,6 +6,7 @@ answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from typing import TextIO
@@ -29,6 +30,7 @@ from galgen.cli import (
 )
 from galgen.cli.hints import in_options
 from galgen.errors import GalgenError, GalgenWarning
+from galgen.system.signals import end_with_cleanup
 
 app = typer.Typer(
     help="Realistic, category-labelled galaxy images by the million, written straight to FITS.",
@@ -60,6 +62,10 @@ def main() -> None:
     2 for what is refused before any work, 1 for what fails half-way (a full disk, a diverged
     network), 3 for an interrupted run, 4 for a catalogue that is wrong.
     """
+    end_with_cleanup()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be any bytes
+            stream.reconfigure(errors="backslashreplace")
     warnings.simplefilter("always", GalgenWarning)
     warnings.showwarning = _show
     try:

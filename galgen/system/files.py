@@ -39,7 +39,7 @@ def check_output(
     check_folder(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file.")
-    _refuse_inputs(path, inputs)
+    refuse_inputs(path, inputs)
     if path.exists() and not path.is_file():
         raise OutputError(f"{path} is a device, not a file. Give the name of a file.")
     if os.path.lexists(path) and not overwrite:
@@ -97,14 +97,14 @@ def check_folder_output(
     refuse_if_being_written(path)
     if not os.path.lexists(path):
         return
-    _refuse_inputs(path, inputs)
+    refuse_inputs(path, inputs)
     if not overwrite:
         raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
     if not path.is_dir() or (any(path.iterdir()) and not is_ours(path)):
         raise OutputError(f"{path} is not a folder that was exported before. Remove it first.")
 
 
-def _refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
+def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
     """Raise OutputError if an output is one of its inputs, by any name, or has one in it."""
     for given in inputs:
         whole = given.absolute()

@@ -7,7 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from galgen.catalog.check.file import Report, verify_file
-from galgen.catalog.format.index import read_index
+from galgen.catalog.check.index import check_index
+from galgen.catalog.format.index import IndexRow, read_index
 from galgen.catalog.write.comparison import Comparison
 from galgen.catalog.write.finishing import what_is_missing
 from galgen.catalog.write.folder import part_folder
@@ -46,14 +47,14 @@ def verify(path: str | Path) -> Report:
     return verify_file(path) if files is None else _verify_all(path, files)
 
 
-def _verify_all(path: Path, files: list[Path]) -> Report:
+def _verify_all(path: Path, files: list[IndexRow]) -> Report:
     """Check all files of a catalogue, as one report."""
-    problems: list[str] = []
+    problems = [*check_index(path, files)]
     galaxies = asked = 0
     categories: Counter[str] = Counter()
     not_measured: Counter[str] = Counter()
     at_ends: Counter[str] = Counter()
-    for file in files:
+    for file, *_ in files:
         try:
             report = verify_file(file)
         except DataError as error:

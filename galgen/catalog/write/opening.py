@@ -34,6 +34,11 @@ def open_ledger(
     """
     layouts = plan_files(info)  # what cannot be a FITS file is refused before anything is there
     check_folder(path)
+    if info.per_file is not None and not (path.name.isascii() and path.name.isprintable()):
+        raise OutputError(
+            f"{path}: names of several files are listed in FITS, which has printable ASCII only. "
+            "Choose such a name, or write one file."
+        )
     names = {path, *(file_path(path, info, number) for number in range(len(layouts)))}
     if os.path.lexists(part_folder(path)) and not (resume or shared):
         if not overwrite:
