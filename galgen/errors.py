@@ -63,6 +63,12 @@ class OutputError(GalgenError, OSError):
     """An output that cannot be written; nothing has been written when this is raised."""
 
 
+class WriteError(OutputError):
+    """An output that could not be finished: the disk is full or fails. Nothing of it is left."""
+
+    exit_code = 1
+
+
 class CatalogError(GalgenError, ValueError):
     """A catalogue file that is not what it claims to be."""
 

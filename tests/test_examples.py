@@ -60,7 +60,7 @@ def test_cluster(galgen, tmp_path):
     program.chmod(0o755)
     path = os.pathsep.join(filter(None, sys.path))
     for job in (1, 0):
-        settings = {"SLURM_ARRAY_TASK_COUNT": "2", "SLURM_ARRAY_TASK_ID": str(job)}
+        settings = {"NJOBS": "2", "SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_ID": str(job)}
         settings |= {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
         words = ["bash", str(EXAMPLES / "cluster.sh"), *few]
         subprocess.run(words, check=True, env=os.environ | settings | {"PYTHONPATH": path})

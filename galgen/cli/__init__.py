@@ -6,6 +6,7 @@ answers at once.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -31,6 +32,7 @@ from galgen.cli import (
 )
 from galgen.cli.hints import in_options
 from galgen.errors import GalgenError, GalgenWarning
+from galgen.system.signals import end_with_cleanup
 
 _LONGEST = 2000  # characters of a line: a file may have names of any length
 
@@ -65,6 +67,10 @@ def main() -> None:
     network), 3 for an interrupted run, 4 for a catalogue that is wrong. Tracebacks are shown where
     ``GALGEN_TRACEBACK`` is set.
     """
+    end_with_cleanup()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may be any bytes
+            stream.reconfigure(errors="backslashreplace")
     warnings.simplefilter("always", GalgenWarning)
     warnings.showwarning = _show
     try:

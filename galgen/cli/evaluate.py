@@ -31,7 +31,7 @@ def evaluate(
     from galgen.system.files import check_output, written_aside
 
     if out is not None:
-        check_output(out, overwrite)
+        check_output(out, overwrite, [catalog, *reference])
     found = compare(catalog, reference, seed=seed)
     typer.echo(found.table())
     if out is not None:

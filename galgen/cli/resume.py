@@ -23,7 +23,8 @@ def resume(
     rest. A catalogue that is finished stays as it is.
     """
     from galgen.catalog import CatalogFile
-    from galgen.catalog.write.ledger import Ledger, part_folder
+    from galgen.catalog.write.folder import part_folder
+    from galgen.catalog.write.ledger import Ledger
     from galgen.produce.recipe import Recipe
 
     if not part_folder(catalog).exists() and catalog.exists():

@@ -60,18 +60,24 @@ class Route:
         Raises
         ------
         InvalidValueError
-            If neither the option nor Slurm says.
+            If neither the option nor Slurm says, or Slurm says what cannot be.
         """
         if self.job is not None:
             return self.job
+        allowed = f"0..{njobs - 1}"
         try:
-            # Arrays may begin at any number.
-            first = int(os.environ.get("SLURM_ARRAY_TASK_MIN", 0))
-            return int(os.environ["SLURM_ARRAY_TASK_ID"]) - first
-        except (KeyError, ValueError):
-            allowed = f"0..{njobs - 1}"
+            job = int(os.environ["SLURM_ARRAY_TASK_ID"])
+            # A whole array may begin at any number; of jobs submitted again the first says nothing.
+            if int(os.environ.get("SLURM_ARRAY_TASK_COUNT", njobs)) == njobs:
+                step = int(os.environ.get("SLURM_ARRAY_TASK_STEP", 1))
+                job = (job - int(os.environ.get("SLURM_ARRAY_TASK_MIN", 0))) // step
+        except (KeyError, ValueError, ZeroDivisionError):
             hint = "There is no SLURM_ARRAY_TASK_ID: give --job."
             raise InvalidValueError("job", None, allowed, hint) from None
+        if not 0 <= job < njobs:
+            hint = "Number the array from 0, with as many jobs as --njobs, or give --job."
+            raise InvalidValueError("SLURM_ARRAY_TASK_ID", job, allowed, hint)
+        return job
 
 
 def make_catalog(
@@ -170,4 +176,4 @@ def catalog_files(path: Path) -> list[Path]:
     """List all files of a catalogue: itself, or its index and what that lists."""
     from galgen.catalog.format.index import read_index
 
-    return [path, *(read_index(path) or [])]
+    return [path, *(row.path for row in read_index(path) or [])]

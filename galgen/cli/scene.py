@@ -99,7 +99,8 @@ def scene(
     from galgen.system.files import check_output
 
     # What can be refused without galaxies is refused before there are any.
-    check_output(out, overwrite)
+    given = [path for path in (catalog, galaxies, *(Path(name) for name in psf.split(","))) if path]
+    check_output(out, overwrite, given)
     field = Field(ra, dec, *_sides(size), pixscale)
     sky_level, limit = _numbers("sky", sky), _numbers("depth", depth)
     imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)

@@ -84,8 +84,8 @@ def export_hats(
     out = Path(out)
     if rows < 1:
         raise InvalidValueError("rows", rows, "1 or more per partition")
-    check_folder_output(out, overwrite, _is_export)
-    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
+    check_folder_output(out, overwrite, _is_export, [Path(catalog_path)])
+    with CatalogFile(catalog_path) as catalog, written_output(out, overwrite) as aside:
         positions = Positions(catalog, ra, dec)
         counts = np.zeros(12 * 4**_FINEST, np.int64)
         for chunk in _located(catalog, positions):

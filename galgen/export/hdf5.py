@@ -60,9 +60,9 @@ def export_hdf5(
         If the catalogue is missing, or not one.
     """
     out = Path(out)
-    check_output(out, overwrite)
+    check_output(out, overwrite, [Path(catalog_path)])
     filters = {"shuffle": True, "compression": "gzip", "compression_opts": _GZIP_LEVEL}
-    with CatalogFile(catalog_path) as catalog, written_output(out) as aside:
+    with CatalogFile(catalog_path) as catalog, written_output(out, overwrite) as aside:
         with h5py.File(aside, "w") as file:
             _export(catalog, file, filters if compress else {}, progress)
         return len(catalog)

@@ -74,9 +74,9 @@ def export_imagefolder(
     out = Path(out)
     zipped = out.suffix.lower() == ".zip"
     if zipped:
-        check_output(out, overwrite)
+        check_output(out, overwrite, [Path(catalog_path)])
     else:
-        check_folder_output(out, overwrite, _is_export)
+        check_folder_output(out, overwrite, _is_export, [Path(catalog_path)])
     with CatalogFile(catalog_path) as catalog:
         if len(catalog.bands) < 3:
             raise InvalidValueError(
@@ -85,7 +85,7 @@ def export_imagefolder(
                 "three or more, to make colour images",
                 "Read the stamps from the FITS file itself.",
             )
-        with (_zip if zipped else _folder)(out) as write:
+        with (_zip if zipped else _folder)(out, overwrite) as write:
             return _export(catalog, write, progress)
 
 
@@ -168,9 +168,12 @@ def _png(image_hwc: np.ndarray) -> bytes:
 
 
 @contextmanager
-def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
+def _zip(out: Path, overwrite: bool) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
     """Give a function that writes entries of a zip file."""
-    with written_output(out) as aside, zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        written_output(out, overwrite) as aside,
+        zipfile.ZipFile(aside, "w", zipfile.ZIP_STORED) as archive,
+    ):
 
         def write(name: str, parts: Iterable[bytes]) -> None:
             entry = zipfile.ZipInfo(name, _EPOCH)
@@ -182,9 +185,9 @@ def _zip(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
 
 
 @contextmanager
-def _folder(out: Path) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
+def _folder(out: Path, overwrite: bool) -> Iterator[Callable[[str, Iterable[bytes]], None]]:
     """Give a function that writes files in a folder."""
-    with written_output(out) as aside:
+    with written_output(out, overwrite) as aside:
         aside.mkdir()
 
         def write(name: str, parts: Iterable[bytes]) -> None:

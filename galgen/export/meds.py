@@ -18,6 +18,7 @@ import torch
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.measure.segments import maps
+from galgen.system.cfitsio import open_fits
 from galgen.system.files import check_output, written_output
 
 NEIGHBOUR = -1  # in seg_cutouts; galaxies have their `number`, sky is 0
@@ -86,11 +87,11 @@ def export_meds(
             raise InvalidValueError("stamp shape", shape, "square stamps, for MEDS")
         paths = [out.with_name(f"{out.stem}-{band}{out.suffix}") for band in info.bands]
         for path in paths:
-            check_output(path, overwrite)
+            check_output(path, overwrite, [Path(catalog_path)])
         files = []
         for path in paths:
-            aside = stack.enter_context(written_output(path))
-            files.append(stack.enter_context(fitsio.FITS(aside, "rw", clobber=True)))
+            aside = stack.enter_context(written_output(path, overwrite))
+            files.append(stack.enter_context(open_fits(aside, "rw")))
         for file, band in zip(files, info.bands, strict=True):
             _write_tables(file, catalog, band)
         _write_images(files, catalog, progress)

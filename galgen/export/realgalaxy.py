@@ -18,7 +18,7 @@ from galgen.errors import InvalidValueError
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
 from galgen.pixels.units import magnitude
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 _CHUNK = 64  # galaxies cut out at a time
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
@@ -84,7 +84,7 @@ def export_realgalaxy(
         If the catalogue is missing, or not one.
     """
     out = Path(out)
-    check_output(out, overwrite)
+    check_output(out, overwrite, [Path(catalog_path)])
     if n is not None and n < 1:
         raise InvalidValueError("n", n, "1 or more")
     with CatalogFile(catalog_path) as catalog:
@@ -110,7 +110,7 @@ def export_realgalaxy(
     header["ORIGIN"] = "galgen export realgalaxy"
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
-    with written_aside(out) as aside:
+    with written_output(out, overwrite) as aside:
         hdus.writeto(aside, checksum=True)
     return len(found)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from galgen.system.files import written_aside
+from galgen.system.files import written_output
 
 LABEL_HEIGHT = 14  # pixels above each row
 
@@ -74,5 +74,5 @@ def draw_grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) 
 def save_grid(path: Path, rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> None:
     """Write what `draw_grid` draws as PNG, whole or not at all."""
     sheet = draw_grid(rows, columns, scale)
-    with written_aside(path) as aside:
+    with written_output(path) as aside:
         sheet.save(aside, format="PNG")

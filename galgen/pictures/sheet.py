@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from galgen.catalog import CatalogFile
-from galgen.errors import InvalidValueError, OutputError
+from galgen.errors import InvalidValueError
 from galgen.pictures import grid
 from galgen.pictures.display import display_stretch, to_display
 from galgen.system.files import check_output
@@ -70,13 +70,10 @@ def preview(
     ):
         if not 1 <= value <= most:
             raise InvalidValueError(name, value, f"1 to {most}")
-    check_output(out, overwrite)
+    check_output(out, overwrite, [Path(catalog_path)])
     with CatalogFile(catalog_path) as catalog:
         rows = _rows(catalog, per_category)
-    try:
-        grid.save_grid(out, rows, max(map(len, rows.values())), scale)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}.") from error
+    grid.save_grid(out, rows, max(map(len, rows.values())), scale)
     return out
 
 

@@ -98,6 +98,11 @@ class Recipe(JsonConfig):
         properties = parse_properties(self.properties)
         Request(parse_mixture(mixture), properties, self.seed, self.population)
 
+    @property
+    def inputs(self) -> list[Path]:
+        """Files that the run is made after, which its catalogue must not replace."""
+        return [] if self.like is None else [Path(self.like)]
+
     def run(self) -> Run:
         """Load the weights, and make the run with all that a catalogue's header records.
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from galgen.catalog import CatalogWriter, finish, is_finished
-from galgen.catalog.write.ledger import Ledger, part_folder
+from galgen.catalog.write.folder import part_folder
+from galgen.catalog.write.ledger import Ledger
 from galgen.errors import InterruptedRunError, InvalidValueError, UnfinishedError
 from galgen.produce.recipe import Recipe
 from galgen.runinfo import RunInfo
+from galgen.system.files import refuse_inputs
 
 Ranges = Iterable[tuple[int, int]]
 Progress = Callable[[int, int], None]
@@ -52,6 +54,7 @@ def produce(
         If the network returns NaN or infinity.
     """
     run = recipe.run()
+    refuse_inputs(path, recipe.inputs)
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
@@ -104,10 +107,13 @@ def produce_job(
     if not 0 <= job < jobs:
         raise InvalidValueError("job", job, f"0..{jobs - 1}")
     run = recipe.run()
+    refuse_inputs(path, recipe.inputs)
     first, last = part(run.info, job, jobs)
     if not part_folder(path).exists() and is_finished(path, run.info):
         return first, last
-    writer = CatalogWriter(path, run.info, shared=True, recipe=recipe.to_json())
+    writer = CatalogWriter(
+        path, run.info, shared=True, recipe=recipe.to_json(), within=(first, last)
+    )
     try:
         report(writer)
         missing = within(writer.missing, first, last)

@@ -20,6 +20,7 @@ from galgen.produce.recipe import Recipe
 from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
 from galgen.produce.worker import THIS_PROCESS
 from galgen.runinfo import RunInfo
+from galgen.system.files import refuse_inputs
 
 # Enough shards for every worker to be busy to the end, of few enough galaxies to lose one.
 _SHARDS_PER_WORKER = 8
@@ -68,6 +69,7 @@ def produce_on(
         `galgen.produce.run.produce` raises.
     """
     recipe.check()
+    refuse_inputs(path, recipe.inputs)
     text = json.dumps(recipe.to_json())
     # What the run depends on is found out where it runs: there may be no GPU here.
     info = RunInfo.from_json(executor.submit(info_of, text).result())

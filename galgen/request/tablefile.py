@@ -53,7 +53,7 @@ def read_table(path: Path) -> tuple[tuple[Column, ...], np.ndarray]:
 
 def _map(path: Path) -> tuple[tuple[Column, ...], np.ndarray]:
     """Map the first binary table of a FITS file."""
-    with fits.open(path) as hdus:
+    with path.open("rb") as file, fits.open(file) as hdus:  # a name may look like an address
         hdu = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
         if hdu is None:
             raise DataError(f"{path}: has no binary table.")

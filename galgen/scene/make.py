@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galgen.errors import GalgenError, InvalidValueError, OutputError
+from galgen.errors import InvalidValueError
 from galgen.request.mixture import MAX_SEED
 from galgen.scene import truth
 from galgen.scene.canvas import Canvas
@@ -16,7 +16,7 @@ from galgen.scene.galaxies import Galaxies
 from galgen.scene.imaging import Imaging
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
-from galgen.system.files import check_output, written_aside
+from galgen.system.files import check_output, written_output
 
 
 def make_scene(
@@ -100,11 +100,6 @@ def make_scene(
         exposure.add_sky(image_hw, seed)
     table = np.concatenate(rows)
     file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed)
-    try:
-        with written_aside(out) as aside:
-            file.writeto(aside)
-    except OSError as error:
-        if isinstance(error, GalgenError):
-            raise
-        raise OutputError(f"{out}: cannot be written: {error.strerror}.") from error
+    with written_output(out, overwrite) as aside:
+        file.writeto(aside)
     return len(table)

@@ -74,7 +74,7 @@ def parse_psf(text: str, pixel_scale: float) -> np.ndarray:
 def _read(path: Path) -> np.ndarray:
     """Read the image of a PSF, padded to a square of sum 1."""
     try:
-        with fits.open(path) as hdus:
+        with path.open("rb") as file, fits.open(file) as hdus:  # a name may look like an address
             images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None]
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{path}: cannot be read as FITS ({error}).") from error

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from galgen.errors import GalgenError, OutputError
+from galgen.errors import GalgenError, OutputError, WriteError
+from galgen.system.aside import PART, private_folder, refuse_if_being_written
+
+_OLD = "old"  # a folder that is being replaced
+_LONGEST_ASIDE = len("..0123456789ab") + 2 * len(PART)  # what names aside add to a name
 
 
-def check_output(path: Path, overwrite: bool) -> None:
+def check_output(
+    path: Path, overwrite: bool, inputs: Iterable[Path] = (), unfinished: bool = False
+) -> None:
     """Refuse an output that could not be written or would replace another.
 
     Parameters
@@ -21,22 +25,36 @@ def check_output(path: Path, overwrite: bool) -> None:
         A file to be written.
     overwrite : bool
         Whether it may replace an existing file.
+    inputs : iterable of Path
+        What it is made from, which it never replaces, under whatever name.
+    unfinished : bool
+        Whether an unfinished catalogue of that name may be there.
 
     Raises
     ------
     OutputError
-        If its folder is missing or not writable, it exists and `overwrite` is False, or it is a
-        folder.
+        If its folder is missing or not writable, it exists and `overwrite` is False, it is no file,
+        or somebody is writing it or has left it unfinished.
     """
     check_folder(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file.")
-    if path.exists() and not overwrite:
+    refuse_inputs(path, inputs)
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device, not a file. Give the name of a file.")
+    if os.path.lexists(path) and not overwrite:
         raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
+    part = path.with_name(path.name + PART)
+    if os.path.lexists(part) and not unfinished:
+        raise OutputError(
+            f"{path}: {part} is there, where 'galgen mass' keeps what is not finished. Finish "
+            "that, or choose another name."
+        )
+    refuse_if_being_written(path)
 
 
 def check_folder(path: Path) -> None:
-    """Refuse an output whose folder is missing or not writable.
+    """Refuse an output whose folder is missing or not writable, or whose name is too long.
 
     Raises
     ------
@@ -48,9 +66,14 @@ def check_folder(path: Path) -> None:
         raise OutputError(f"{path}: there is no folder {folder}. Create it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable.")
+    longest = os.pathconf(folder, "PC_NAME_MAX") - _LONGEST_ASIDE
+    if len(os.fsencode(path.name)) > longest:
+        raise OutputError(f"{path}: the name is too long; {longest} bytes are possible.")
 
 
-def check_folder_output(path: Path, overwrite: bool, is_ours: Callable[[Path], bool]) -> None:
+def check_folder_output(
+    path: Path, overwrite: bool, is_ours: Callable[[Path], bool], inputs: Iterable[Path] = ()
+) -> None:
     """Refuse an output folder that could not be written or would replace another's.
 
     Parameters
@@ -62,6 +85,8 @@ def check_folder_output(path: Path, overwrite: bool, is_ours: Callable[[Path], b
         empty one or one that `is_ours` is replaced.
     is_ours : callable
         Whether a folder is an earlier output of the same kind.
+    inputs : iterable of Path
+        What it is made from, which must not be in it.
 
     Raises
     ------
@@ -69,66 +94,91 @@ def check_folder_output(path: Path, overwrite: bool, is_ours: Callable[[Path], b
         If it must not be written.
     """
     check_folder(path)
-    if not path.exists():
+    refuse_if_being_written(path)
+    if not os.path.lexists(path):
         return
+    refuse_inputs(path, inputs)
     if not overwrite:
         raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
     if not path.is_dir() or (any(path.iterdir()) and not is_ours(path)):
         raise OutputError(f"{path} is not a folder that was exported before. Remove it first.")
 
 
+def refuse_inputs(path: Path, inputs: Iterable[Path]) -> None:
+    """Raise OutputError if an output is one of its inputs, by any name, or has one in it."""
+    for given in inputs:
+        whole = given.absolute()
+        for there in (whole, *whole.resolve().parents):
+            with suppress(FileNotFoundError):
+                if path.samefile(there):
+                    raise OutputError(
+                        f"{path} is the input ({given}), or has it in it. Choose another name."
+                    )
+
+
 @contextmanager
-def written_aside(path: Path, shared: bool = False) -> Iterator[Path]:
+def written_aside(path: Path, shared: bool = False, overwrite: bool = True) -> Iterator[Path]:
     """Give a path beside `path`, a file or a folder, which is renamed to it when the block ends.
 
-    A file is flushed to disk before that. When the block fails, nothing is left, and what was at
-    `path` is still there.
+    It is in a folder of its own, which nobody else can have made or write to. A file is flushed to
+    disk before it is renamed. When the block fails, nothing is left, and what was at `path` is
+    still there.
 
     Parameters
     ----------
     path : Path
         The output. A file replaces a file; a folder replaces a folder, unless `shared`.
     shared : bool
-        Whether other processes may write the same output at the same time. Each then has a path of
-        its own, and of folders the first one that is finished stays.
+        Whether other processes may write the same output at the same time. Of folders the first one
+        that is finished stays.
+    overwrite : bool
+        Replace what has appeared at `path`.
 
     Raises
     ------
+    OutputError
+        If another process is writing it, or something has appeared that is not to be replaced.
     OSError
         If the disk is full or fails, or, `shared`, if there is a folder already.
     """
-    aside = _own_aside(path) if shared else _aside(path)
-    try:
-        _remove(aside)  # what a killed run left
+    with private_folder(path, shared) as folder:
+        aside = folder / path.name
         yield aside
-        if not aside.is_dir():
+        is_folder = aside.is_dir()
+        if not is_folder:
             with open(aside, "rb") as handle:
                 os.fsync(handle.fileno())
-        elif path.is_dir() and not shared:
-            _remove(path)
-        aside.replace(path)
-    except BaseException:
-        _remove(aside)
-        raise
+        if not overwrite and os.path.lexists(path):
+            raise OutputError(f"{path} has appeared meanwhile. Choose another name.")
+        old = is_folder and path.is_dir() and not shared
+        if old:
+            path.rename(folder / _OLD)
+        try:
+            aside.replace(path)
+        except BaseException:
+            if old:
+                (folder / _OLD).rename(path)
+            raise
 
 
 @contextmanager
-def written_output(path: Path) -> Iterator[Path]:
+def written_output(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Do as `written_aside`, for an output that a user has asked for.
 
     Raises
     ------
     OutputError
+        If another process is writing it, or something has appeared that is not to be replaced.
+    WriteError
         For an `OSError` within the block, such as a full disk.
     """
     try:
-        with written_aside(path) as aside:
+        with written_aside(path, overwrite=overwrite) as aside:
             yield aside
     except GalgenError:
         raise
     except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"{path}: cannot be written ({_aside(path)}): {reason}.") from error
+        raise WriteError(f"{path}: cannot be written: {error.strerror or error}.") from error
 
 
 def remove_folder(path: Path) -> None:
@@ -139,31 +189,5 @@ def remove_folder(path: Path) -> None:
     OSError
         If it is not there, or must not be removed.
     """
-    aside = _own_aside(path)
-    path.rename(aside)
-    _remove(aside)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove folders that kills during `written_aside`, shared, and `remove_folder` have left."""
-    for aside in path.parent.iterdir():
-        if aside.name.startswith(f".{path.name}."):
-            _remove(aside)
-
-
-def _aside(path: Path) -> Path:
-    """Path beside an output that one process writes."""
-    return path.with_name(f".{path.name}.part")
-
-
-def _own_aside(path: Path) -> Path:
-    """Path beside an output that several processes write, unlike those of the others."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-
-
-def _remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    with private_folder(path, shared=True) as folder:
+        path.rename(folder / path.name)

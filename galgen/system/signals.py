@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType
-from typing import Self
+from typing import NoReturn, Self
+
+
+def end_with_cleanup() -> None:
+    """Have SIGTERM and SIGHUP end this process as an exception does, which leaves nothing behind.
+
+    Where somebody has said what they do, that stays.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    """Exit as a shell says of a process that a signal has ended."""
+    sys.exit(128 + number)
 
 
 class StopRequest:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from galgen.errors import InvalidValueError, OutputError
+from galgen.errors import InvalidValueError, OutputError, WriteError
+from galgen.system.aside import remove_leftovers
 from galgen.system.files import (
     check_folder_output,
     check_output,
     remove_folder,
-    remove_leftovers,
     written_aside,
     written_output,
 )
@@ -79,9 +79,10 @@ def test_shared_files_are_written_at_the_same_time(tmp_path: Path):
 
 def test_errors_of_the_system_become_those_of_an_output(tmp_path: Path):
     path = tmp_path / "file"
-    with pytest.raises(OutputError, match=r"file: cannot be written \(.*No space left"):  # noqa: SIM117
+    with pytest.raises(WriteError, match=r"file: cannot be written: No space left") as caught:  # noqa: SIM117
         with written_output(path):
             raise OSError(28, "No space left on device")
+    assert caught.value.exit_code == 1
     with pytest.raises(InvalidValueError, match="n is 0"), written_output(path):
         raise InvalidValueError("n", 0, "1 or more")
     with pytest.raises(OutputError, match="No such file"), written_output(path):
@@ -90,14 +91,16 @@ def test_errors_of_the_system_become_those_of_an_output(tmp_path: Path):
 
 
 def test_what_kills_left(tmp_path: Path):
-    path, other = tmp_path / "folder", tmp_path / ".folders.0123"
-    for folder in (path, other, tmp_path / ".folder.0123"):
-        folder.mkdir()
-        (folder / "file").touch()
+    path, left = tmp_path / "folder", tmp_path / ".folder.0123456789ab.part"
+    others = [tmp_path / name for name in (".folder.part", ".folders.0123456789ab.part")]
+    for folder in (path, left, *others):
+        (folder / "folder").mkdir(parents=True)
+    (others := [*others, tmp_path / ".folder.ba9876543210.part"])[-1].mkdir()
+    (others[-1] / "precious").touch()
     remove_leftovers(path)
-    assert sorted(tmp_path.iterdir()) == [other, path]
+    assert sorted(tmp_path.iterdir()) == sorted([*others, path])
     remove_folder(path)
-    assert [*tmp_path.iterdir()] == [other]
+    assert sorted(tmp_path.iterdir()) == sorted(others)
     with pytest.raises(FileNotFoundError):
         remove_folder(path)
 

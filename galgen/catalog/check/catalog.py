@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections import Counter
 from pathlib import Path
 
 from galgen.catalog.check.file import Report, verify_file
-from galgen.catalog.format.index import read_index
-from galgen.catalog.write import blocks
+from galgen.catalog.check.index import check_index
+from galgen.catalog.format.index import IndexRow, read_index
+from galgen.catalog.write.comparison import Comparison
 from galgen.catalog.write.finishing import what_is_missing
-from galgen.catalog.write.ledger import Ledger, part_folder
+from galgen.catalog.write.folder import part_folder
+from galgen.catalog.write.ledger import Ledger
 from galgen.errors import CatalogError, DataError, LedgerError
 
 
@@ -45,14 +47,14 @@ def verify(path: str | Path) -> Report:
     return verify_file(path) if files is None else _verify_all(path, files)
 
 
-def _verify_all(path: Path, files: list[Path]) -> Report:
+def _verify_all(path: Path, files: list[IndexRow]) -> Report:
     """Check all files of a catalogue, as one report."""
-    problems: list[str] = []
+    problems = [*check_index(path, files)]
     galaxies = asked = 0
     categories: Counter[str] = Counter()
     not_measured: Counter[str] = Counter()
     at_ends: Counter[str] = Counter()
-    for file in files:
+    for file, *_ in files:
         try:
             report = verify_file(file)
         except DataError as error:
@@ -72,24 +74,9 @@ def _verify_unfinished(path: Path) -> Report:
         ledger = Ledger(path)
     except LedgerError as error:
         return Report(path, 0, 0, {}, {}, (str(error),))
-    records, problems = ledger.records()
+    with Comparison(ledger) as comparison:
+        records, problems = ledger.records(None, comparison.complaint)
     done = ledger.union(records)
     missing = what_is_missing(path, ledger.info, done)
-    problems = [f"{missing} It is unfinished: galgen resume {path}", *problems]
-    for record in records:
-        number = record.start // ledger.files[0].n
-        try:
-            fd = os.open(ledger.data(number), os.O_RDONLY)
-            try:
-                sums = blocks.sum_data(fd, ledger.files[number], record.start, record.stop)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            problems.append(f"{ledger.data(number)}: {error}")
-            continue
-        if sums != record.sums:
-            problems.append(
-                f"galaxies {record.start} to {record.stop - 1} have changed since they were "
-                f"recorded. To make them again, remove {ledger.folder / record.name} first."
-            )
+    problems = [f"{missing} It is unfinished: galgen resume {shlex.quote(str(path))}", *problems]
     return Report(path, done.galaxies, ledger.info.n, {}, {}, tuple(problems))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import fitsio
 import numpy as np
 
 from galgen.catalog.format import checksum
@@ -16,6 +15,7 @@ from galgen.catalog.format.layout import BLOCK
 from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
+from galgen.system.cfitsio import open_fits
 from galgen.system.files import check_output, written_output
 
 QUANTIZE = 16.0
@@ -111,7 +111,7 @@ def compress_catalog(
     out = path.with_name(path.name + SUFFIX) if out is None else Path(out)
     if not 1 <= quantize <= 1000:
         raise InvalidValueError("quantize", quantize, "1 to 1000 steps per sigma of noise")
-    check_output(out, overwrite)
+    check_output(out, overwrite, [path])
     with CatalogFile(path) as catalog:
         catalog.check_stamps()
         if catalog.compressed:
@@ -119,7 +119,7 @@ def compress_catalog(
         unit = catalog.info.flux_unit
     done = 0
     codecs: dict[str, Codec] = {}
-    with written_output(out) as aside:
+    with written_output(out, overwrite) as aside:
         with aside.open("wb+") as file:
             for hdu in raw_hdus(path):
                 if hdu.name.startswith("STAMPS_"):
@@ -194,7 +194,7 @@ def _measure(
     """Read all stamps of both files with CFITSIO; rms and largest difference by band."""
     rms: dict[str, float] = {}
     largest: dict[str, float] = {}
-    with fitsio.FITS(path) as before, fitsio.FITS(compressed) as after:
+    with open_fits(path) as before, open_fits(compressed) as after:
         for name in codecs:
             squares = most = 0.0
             pixels = 0

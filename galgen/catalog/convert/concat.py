@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +11,7 @@ from astropy.io import fits
 
 from galgen.catalog.format import headers
 from galgen.catalog.format.hdus import RawHdu, append_hdu, check_data, data_of, raw_hdus
-from galgen.catalog.format.parts import PARTS, Part, parts_table
+from galgen.catalog.format.parts import PARTS, Part, galaxies_twice, parts_table
 from galgen.catalog.format.treecards import read_tree
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
@@ -80,15 +78,17 @@ def concatenate_catalogs(
     inputs, out = [Path(path) for path in paths], Path(out)
     if len(inputs) < 2:
         raise InvalidValueError("catalogues", [str(path) for path in inputs], "two or more")
-    check_output(out, overwrite)
+    check_output(out, overwrite, inputs)
     parts: list[Part] = []
     sources = []
     for path in inputs:
         parts += _parts(path, first_row=parts[-1].stop if parts else 0)
         sources.append(raw_hdus(path))
     _check_same(inputs, sources)
-    _check_distinct(parts)
-    with written_output(out) as aside, aside.open("wb") as file:
+    if twice := galaxies_twice(parts):
+        hint = "Give each catalogue once, or make one with another `seed`."
+        raise InvalidValueError("catalogues", twice, "different galaxies", hint)
+    with written_output(out, overwrite) as aside, aside.open("wb") as file:
         append_hdu(file, _primary(parts), iter(()))
         for hdus in list(zip(*map(_copied, sources), strict=True))[1:]:
             header = _counted([hdu.header for hdu in hdus])
@@ -175,28 +175,6 @@ def _what_must_agree(source: Sequence[RawHdu]) -> dict[str, object]:
         if key not in (*_COUNTS, *_REMARKS) or (key == "NAXIS2" and hdu.header["NAXIS"] == 3)
     }
     return cards
-
-
-def _check_distinct(parts: Sequence[Part]) -> None:
-    """Refuse the same galaxies twice: they are a function of the recipe and GALAXY_ID."""
-    by_recipe: defaultdict[object, list[Part]] = defaultdict(list)
-    for part in parts:
-        by_recipe[_recipe(part.info)].append(part)
-    for runs in by_recipe.values():
-        for a, b in pairwise(sorted(runs, key=lambda part: part.first_id)):
-            stop = min(a.first_id + a.n, b.first_id + b.n)
-            if b.first_id < stop:
-                raise InvalidValueError(
-                    "catalogues",
-                    f"galaxies {b.first_id} to {stop - 1} of seed {a.info.seed} twice",
-                    "different galaxies",
-                    "Give each catalogue once, or make one with another `seed`.",
-                )
-
-
-def _recipe(info: RunInfo) -> tuple[object, ...]:
-    """Name what galaxies depend on beside their GALAXY_ID, as far as it matters here."""
-    return info.weights_sha256, info.seed, info.request, info.sampler, info.steps, info.guidance
 
 
 def _primary(parts: Sequence[Part]) -> fits.Header:

@@ -14,6 +14,7 @@ from galgen.catalog.format.hdus import append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.tiled import BITPIX_TYPES, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
+from galgen.system.cfitsio import open_fits
 from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # stamps at a time
@@ -60,11 +61,15 @@ def decompress_catalog(
         allowed = f"a name, where that of the catalogue does not end in {SUFFIX}"
         raise InvalidValueError("output", None, allowed)
     out = path.with_suffix("") if out is None else Path(out)
-    check_output(out, overwrite)
+    check_output(out, overwrite, [path])
     with CatalogFile(path) as catalog:
         if not catalog.compressed:
             raise InvalidValueError("catalogue", str(path), "a compressed one")
-    with written_output(out) as aside, aside.open("wb+") as file, fitsio.FITS(path) as tiles:
+    with (
+        written_output(out, overwrite) as aside,
+        aside.open("wb+") as file,
+        open_fits(path) as tiles,
+    ):
         done = 0
         for hdu in raw_hdus(path):
             if not hdu.header.get("ZIMAGE"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -21,6 +22,7 @@ from galgen.system.files import written_aside
 
 INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
+_NUMBERS = ("FIRST", "NGAL", "BYTES")
 _HEADERS = 1 << 18  # bytes; more than the headers of an index take
 
 
@@ -59,7 +61,16 @@ def write_index(path: Path, info: RunInfo, n: int, files: Sequence[tuple[Path, L
         append_hdu(file, table, iter((np.array(rows, row_dtype(columns)).tobytes(),)))
 
 
-def read_index(path: Path) -> list[Path] | None:
+class IndexRow(NamedTuple):
+    """A file of a catalogue of several, as its index has it: path, galaxies and size in bytes."""
+
+    path: Path
+    first: int
+    n: int
+    size: int
+
+
+def read_index(path: Path) -> list[IndexRow] | None:
     """List the files of a catalogue of several; None if `path` is no index, or nothing at all.
 
     Raises
@@ -75,7 +86,10 @@ def read_index(path: Path) -> list[Path] | None:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
                 hdus = fits.open(file, memmap=False)
-                return [path.with_name(name) for name in hdus[INDEX].data["FILE"]]
+                return [
+                    IndexRow(path.with_name(row["FILE"]), *(int(row[key]) for key in _NUMBERS))
+                    for row in hdus[INDEX].data
+                ]
     except FileNotFoundError:
         return None
     except (OSError, LookupError, ValueError, TypeError, AstropyWarning) as error:

@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 
 from galgen.catalog.format import headers
-from galgen.catalog.format.schema import row_dtype, run_columns
+from galgen.catalog.format.schema import MOST_COLUMNS, row_dtype, run_columns
 from galgen.catalog.format.stamps import PIXEL_TYPES, check_form
 from galgen.errors import InvalidValueError
 from galgen.runinfo import RunInfo
@@ -165,6 +165,10 @@ def _check(info: RunInfo) -> None:
     check_bands(info.bands)
     check_form(info)
     names = [column.name.upper() for column in run_columns(info)]
+    if len(names) > MOST_COLUMNS:
+        too_many = f"{len(info.carried) - len(names) + MOST_COLUMNS} or less, of {MOST_COLUMNS}"
+        hint = "Drop some (`drop`)."
+        raise InvalidValueError("columns carried over", len(info.carried), too_many, hint)
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidValueError("names of carried columns", twice, "names that no other column has")
 

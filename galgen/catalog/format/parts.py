@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from astropy.io import fits
@@ -91,6 +93,24 @@ def read_parts(hdus: fits.HDUList, first_id: int) -> tuple[Part, ...]:
     if row != primary["NGAL"]:
         raise CatalogError(f"{PARTS}: {row} galaxies, but NGAL is {primary['NGAL']}.")
     return tuple(parts)
+
+
+def galaxies_twice(parts: Sequence[Part]) -> str | None:
+    """Say which galaxies are there twice: they are a function of the recipe and GALAXY_ID."""
+    by_recipe: defaultdict[object, list[Part]] = defaultdict(list)
+    for part in parts:
+        by_recipe[_recipe(part.info)].append(part)
+    for runs in by_recipe.values():
+        for a, b in pairwise(sorted(runs, key=lambda part: part.first_id)):
+            stop = min(a.first_id + a.n, b.first_id + b.n)
+            if b.first_id < stop:
+                return f"galaxies {b.first_id} to {stop - 1} of seed {a.info.seed} twice"
+    return None
+
+
+def _recipe(info: RunInfo) -> tuple[object, ...]:
+    """Name what galaxies depend on beside their GALAXY_ID, as far as it matters here."""
+    return info.weights_sha256, info.seed, info.request, info.sampler, info.steps, info.guidance
 
 
 def parts_table(parts: Sequence[Part]) -> tuple[fits.Header, bytes]:

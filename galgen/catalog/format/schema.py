@@ -14,6 +14,8 @@ from galgen.errors import InvalidValueError
 from galgen.measure.columns import measured_columns, truth_columns
 from galgen.runinfo import RunInfo
 
+MOST_COLUMNS = 999  # of a FITS table (standard 4.0, section 7.3.1)
+
 
 def run_columns(info: RunInfo) -> list[Column]:
     """List the columns of a run's catalogue, in file order.

@@ -24,6 +24,7 @@ from galgen.catalog.format.tiled import TiledCube
 from galgen.columns import Column, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.runinfo import RunInfo
+from galgen.system.cfitsio import open_fits
 
 # What astropy raises for files that are cut off, garbled or not FITS.
 _DAMAGE = (
@@ -238,7 +239,7 @@ class CatalogFile:
     @cached_property
     def _tiles(self) -> fitsio.FITS | None:
         """The file as CFITSIO sees it, where stamps are compressed."""
-        return fitsio.FITS(self.path) if self.compressed else None
+        return open_fits(self.path) if self.compressed else None
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
         """Read the galaxies in order, up to `size` of one part at a time, as they were written.

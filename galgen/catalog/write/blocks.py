@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from pathlib import Path
 
 import numpy as np
 
@@ -127,13 +128,29 @@ def _write_codes(
 
 
 def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
-    """Write all headers with their checksums, the first one last: until then this is no FITS."""
+    """Write all headers with their checksums, the first one last: until then this is no FITS.
+
+    What fills the data up to whole blocks is written too, as it is part of no galaxy.
+    """
     for hdu, datasum in reversed(list(zip(layout.hdus, sums, strict=True))):
+        end = hdu.data_start + hdu.data_bytes
+        pwrite_all(fd, bytes(hdu.stop - end), end)
         pwrite_all(fd, checksum.header_bytes(hdu.header, datasum), hdu.start)
 
 
-def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums:
-    """Copy the first `target.n` galaxies of a file into another.
+def is_whole(path: Path, layout: Layout) -> bool:
+    """Whether a finished file of this layout is there; its data are not read."""
+    header = checksum.header_bytes(layout.hdus[0].header, 0)
+    if not path.is_file() or path.stat().st_size != layout.total_bytes:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(header)) == header
+
+
+def copy(
+    source_fd: int, source: Layout, target_fd: int, target: Layout, start: int, stop: int
+) -> Sums:
+    """Copy galaxies `start` to before `stop` of the run to their places in another file.
 
     Returns
     -------
@@ -145,12 +162,13 @@ def copy(source_fd: int, source: Layout, target_fd: int, target: Layout) -> Sums
     OSError
         If the disk is full or fails, or the source ends early.
     """
+    first, last = start - source.first, stop - source.first
     sums = []
     for old, new in zip(source.hdus, target.hdus, strict=True):
         total = 0
-        for start, data in read_data(source_fd, old, 0, target.n):
+        for place, data in read_data(source_fd, old, first, last):
             total = checksum.add(total, checksum.sum_bytes(data))
-            pwrite_all(target_fd, data, new.data_start + start)
+            pwrite_all(target_fd, data, new.data_start + place)
         sums.append(total)
     return tuple(sums)
 

@@ -1,13 +1,17 @@
-"""Files on disk: their room, their bytes at given places, and their locks."""
+"""Files on disk: their room, and their bytes at given places."""
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from galgen.errors import OutputError
+from galgen.system.locks import lock, unlock
+
+_SMALL_BYTES = 1 << 26
 
 
 def check_room(path: Path, size: int, there: int = 0) -> None:
@@ -35,6 +39,42 @@ def check_room(path: Path, size: int, there: int = 0) -> None:
         )
 
 
+def open_own(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a file that galgen has made: never what a link points to, nor a device or a pipe.
+
+    Returns
+    -------
+    int
+        File descriptor.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it is something else.
+    """
+    # Without waiting for somebody at the other end of a pipe.
+    fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a file")
+    return fd
+
+
+def read_own(path: Path) -> bytes:
+    """Read a small file that galgen has made, see `open_own`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is not small.
+    """
+    with os.fdopen(open_own(path), "rb") as file:
+        data = file.read(_SMALL_BYTES + 1)
+    if len(data) > _SMALL_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {_SMALL_BYTES:,} bytes")
+    return data
+
+
 def open_allocated(path: Path, size: int) -> int:
     """Open a file for reading and writing, with room for all of it; what it holds stays.
 
@@ -48,51 +88,26 @@ def open_allocated(path: Path, size: int) -> int:
     Raises
     ------
     OutputError
-        If the file cannot be opened or the room not be reserved.
+        If the file cannot be opened, is a link or no file, or the room cannot be reserved.
     """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be opened: {error.strerror}.") from error
+        reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise OutputError(f"{path}: cannot be opened: {reason}.") from error
     try:
         lock(fd, exclusive=True, wait=True)
-        if os.fstat(fd).st_size < size:
-            if hasattr(os, "posix_fallocate"):  # not on macOS
-                os.posix_fallocate(fd, 0, size)
+        there = os.fstat(fd).st_size
+        if there < size and hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(fd, 0, size)
+        if there != size:
             os.ftruncate(fd, size)
-        fcntl.flock(fd, fcntl.LOCK_UN)
+        unlock(fd)
     except OSError as error:
         os.close(fd)
         message = f"{path}: {size:,} bytes cannot be reserved: {error.strerror}."
         raise OutputError(message) from error
     return fd
-
-
-def lock(fd: int, *, exclusive: bool, wait: bool = False) -> bool:
-    """Lock an open file; the lock ends with the process, however that ends.
-
-    Parameters
-    ----------
-    fd : int
-        Open for writing too, which network file systems need for exclusive locks.
-    exclusive : bool
-        Alone, rather than with other shared locks.
-    wait : bool
-        Wait for it.
-
-    Returns
-    -------
-    bool
-        Whether it is locked: True too on a file system that has no locks.
-    """
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(fd, kind | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def sync_data(fd: int) -> None:

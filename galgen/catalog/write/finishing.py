@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from galgen.catalog.format import checksum
 from galgen.catalog.format.index import write_index
 from galgen.catalog.format.layout import Layout, file_path, plan, plan_files
 from galgen.catalog.write import blocks
+from galgen.catalog.write.comparison import Comparison
 from galgen.catalog.write.disk import check_room, open_allocated, sync_folder
 from galgen.catalog.write.ledger import Ledger, Record
-from galgen.catalog.write.written import Written
-from galgen.errors import LedgerError, OutputError, UnfinishedError
+from galgen.catalog.write.written import Sums, Written
+from galgen.errors import OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
 
 _MAX_RANGES = 5
@@ -53,40 +53,50 @@ def finish(path: str | Path, partial: bool = False) -> int:
         ledger.close()
 
 
-def finish_ledger(ledger: Ledger, partial: bool = False) -> int:
+def finish_ledger(ledger: Ledger, partial: bool = False, good: Iterable[Record] = ()) -> int:
     """Finish the catalogue of a locked ledger and remove the ledger.
 
-    Parameters, result and errors are those of `finish`. Where it is killed, another call goes on.
+    What is recorded is compared with what is on disk before it is sealed with a checksum; only what
+    is `good`, written or compared by this process, is not read again. Otherwise parameters, result
+    and errors are those of `finish`. Where it is killed, another call goes on.
     """
     path, info = ledger.catalog, ledger.info
-    records, problems = ledger.records()
-    done = ledger.union(records)
-    kept = done.prefix
-    if kept < info.n and not (partial and kept):
-        raise UnfinishedError("\n".join([*problems, what_is_missing(path, info, done)]))
-    targets = [*_targets(path, ledger.files, kept)]
-    for name, layout in targets:
-        if name.exists() and not ledger.overwrite and not _is_whole(name, layout):
-            raise OutputError(
-                f"{name} has appeared meanwhile; the galaxies are in {ledger.folder}. Move it "
-                f"away, then: galgen finish {shlex.quote(str(path))}"
-            )
-    ready = []
-    for number, (name, layout) in enumerate(targets):
-        if ledger.data(number).exists():
-            own = [r for r in records if layout.first <= r.start < layout.first + layout.n]
-            ready.append((_finished_file(ledger, number, layout, own), name))
-        elif not _is_whole(name, layout):
-            raise LedgerError(
-                f"{ledger.data(number)} is missing. Start afresh with `overwrite=True`."
-            )
-    for source, name in ready:
-        source.replace(name)
+    with Comparison(ledger, good) as comparison:
+        while True:  # again without what turns out to be damaged
+            records, problems = ledger.records(None, comparison.bad.get)
+            done = ledger.union(records)
+            kept = done.prefix
+            if kept < info.n and not (partial and kept):
+                raise UnfinishedError("\n".join([*problems, what_is_missing(path, info, done)]))
+            targets = [*_targets(path, ledger.files, kept)]
+            _refuse_what_appeared(ledger, targets)
+            ready = [
+                _sealed(ledger, number, layout, records, comparison)
+                for number, (_, layout) in enumerate(targets)
+            ]
+            if not comparison.bad.keys() & set(records):
+                break
+    _refuse_what_appeared(ledger, targets)
+    for source, (name, _) in zip(ready, targets, strict=True):
+        if source is not None and source != name:
+            source.replace(name)
     if info.per_file is not None:
         write_index(path, info, kept, targets)
     sync_folder(path.parent)
     ledger.remove()
     return kept
+
+
+def _refuse_what_appeared(ledger: Ledger, targets: Iterable[tuple[Path, Layout]]) -> None:
+    """Raise OutputError if there are files of other runs that are not to be replaced."""
+    for name, layout in targets:
+        if name.is_dir() or (
+            os.path.lexists(name) and not ledger.overwrite and not blocks.is_whole(name, layout)
+        ):
+            raise OutputError(
+                f"{name} has appeared meanwhile; the galaxies are in {ledger.folder}. Move it "
+                f"away, then: galgen finish {shlex.quote(str(ledger.catalog))}"
+            )
 
 
 def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple[Path, Layout]]:
@@ -100,44 +110,74 @@ def _targets(path: Path, files: tuple[Layout, ...], kept: int) -> Iterator[tuple
             yield file_path(path, info, number), whole
 
 
-def _finished_file(ledger: Ledger, number: int, layout: Layout, records: list[Record]) -> Path:
-    """Finish a file of the ledger but for its name: as it is, or a copy if it gets shorter."""
-    data, full = ledger.data(number), ledger.files[number]
-    source_fd = fd = open_allocated(data, full.total_bytes)
-    try:
-        if layout.n == full.n:
-            sums = ledger.union(records).sums
-        else:
-            # Not moved within the file: a kill would leave what cannot be resumed.
-            data = data.with_suffix(".short")
-            check_room(ledger.catalog, layout.total_bytes)
-            data.unlink(missing_ok=True)
-            fd = open_allocated(data, layout.total_bytes)
-            sums = blocks.copy(source_fd, full, fd, layout)
-        blocks.write_headers(fd, layout, sums)
-        os.fsync(fd)
-    finally:
-        os.close(source_fd)
-        if fd != source_fd:
+def _sealed(
+    ledger: Ledger,
+    number: int,
+    layout: Layout,
+    records: Iterable[Record],
+    comparison: Comparison,
+) -> Path | None:
+    """Finish a file of the ledger but for its name: as it is, or a copy if it gets shorter.
+
+    Returns
+    -------
+    Path or None
+        The file; None if what is recorded of it is not what is there, which `comparison` notes.
+    """
+    own = [r for r in records if layout.first <= r.start < layout.first + layout.n]
+    data, full = ledger.place(number), ledger.files[number]
+    if not os.path.lexists(data):
+        for record in own:
+            comparison.note(record, "the file is missing")
+        return None
+    if layout.n < full.n:
+        return _shortened(ledger, number, layout, own, comparison)
+    if {*map(comparison.complaint, own)} - {None}:  # all of them, so that all are named
+        return None
+    if data == ledger.data(number):  # and not named already
+        fd = open_allocated(data, full.total_bytes)
+        try:
+            _seal(fd, layout, ledger.union(own).sums)
+        finally:
             os.close(fd)
     return data
 
 
+def _shortened(
+    ledger: Ledger, number: int, layout: Layout, own: Iterable[Record], comparison: Comparison
+) -> Path | None:
+    """Copy the first galaxies of a file of the ledger, compared on the way, and finish the copy."""
+    # Not moved within the file: a kill would leave what cannot be resumed.
+    short = ledger.data(number).with_suffix(".short")
+    short.unlink(missing_ok=True)
+    check_room(ledger.catalog, layout.total_bytes)
+    source_fd = open_allocated(ledger.data(number), ledger.files[number].total_bytes)
+    try:
+        fd = open_allocated(short, layout.total_bytes)
+        try:
+            for record in own:
+                sums = blocks.copy(source_fd, ledger.files[number], fd, layout, *record[:2])
+                comparison.compare(record, sums)
+                if record in comparison.bad:
+                    return None
+            _seal(fd, layout, ledger.union(own).sums)
+        finally:
+            os.close(fd)
+    finally:
+        os.close(source_fd)
+    return short
+
+
+def _seal(fd: int, layout: Layout, sums: Sums) -> None:
+    """Give a file its headers, and wait until it is on disk."""
+    blocks.write_headers(fd, layout, sums)
+    os.fsync(fd)
+
+
 def is_finished(path: Path, info: RunInfo) -> bool:
     """Say whether a catalogue is there whole, of this very run: nothing is left to do then."""
-    return (
-        all(_is_whole(name, layout) for name, layout in _targets(path, plan_files(info), info.n))
-        and path.is_file()
-    )
-
-
-def _is_whole(path: Path, layout: Layout) -> bool:
-    """Whether a finished file of this layout is there."""
-    header = checksum.header_bytes(layout.hdus[0].header, 0)
-    if not path.is_file() or path.stat().st_size != layout.total_bytes:
-        return False
-    with path.open("rb") as file:
-        return file.read(len(header)) == header
+    targets = _targets(path, plan_files(info), info.n)
+    return path.is_file() and all(blocks.is_whole(name, layout) for name, layout in targets)
 
 
 def what_is_missing(path: Path, info: RunInfo, done: Written) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog.format.schema import pack_rows
+from galgen.catalog.write.comparison import Comparison
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import allocate
 from galgen.catalog.write.recorder import Item, Recorder
@@ -33,12 +34,11 @@ class GalaxyWriter:
     missing : tuple of (start, stop)
         Galaxies that were not recorded when the writer was opened.
     problems : tuple of str
-        What is wrong with records of the ledger; their galaxies are missing.
+        What is wrong with records of the ledger, or with the bytes that they are about, which are
+        compared: their galaxies are missing.
 
     Raises
     ------
-    LedgerError
-        If galaxies are recorded that are not there.
     OutputError
         If there is no room.
     """
@@ -46,12 +46,16 @@ class GalaxyWriter:
     def __init__(self, ledger: Ledger, within: tuple[int, int] | None = None) -> None:
         self._ledger = ledger
         self.path, self.info, self.files = ledger.catalog, ledger.info, ledger.files
-        records, problems = ledger.records(within)
+        for number, layout in enumerate(self.files):
+            allocate(ledger, number, layout)
+        with Comparison(ledger) as comparison:
+            records, problems = ledger.records(within, comparison.complaint)
+        for record in comparison.bad:  # before its galaxies are written again
+            ledger.forget(record)
+        self._sound = records
         self.problems = tuple(problems)
         self._written = ledger.union(records)
         self.missing = self._written.missing(self.info.n)
-        for number, layout in enumerate(self.files):
-            allocate(ledger, number, layout, self._written)
         self._recorder: Recorder | None = None
         self._closed = False
 

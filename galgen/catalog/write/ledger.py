@@ -3,29 +3,32 @@
 ``<catalogue>.part`` is a folder with the file as it grows, the settings of the run in ``run.json``
 and one small file per record. A record is written after its galaxies have reached the disk, and
 under a name of its own: any number of processes on any number of machines add records without
-waiting for each other, and a kill at any moment leaves whole records only.
+waiting for each other, and a kill at any moment leaves whole records only. Each names its run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from galgen.catalog.format.layout import Layout, plan_files
-from galgen.catalog.write.disk import lock, sync_folder
+from galgen.catalog.format.checksum import ALL_ONES
+from galgen.catalog.format.layout import file_path, plan_files
+from galgen.catalog.write import blocks
+from galgen.catalog.write.disk import open_own, sync_folder
+from galgen.catalog.write.folder import RECORD, RUN, part_folder, remove
+from galgen.catalog.write.jsonfile import digest, read_json, write_json
 from galgen.catalog.write.written import Sums, Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
-from galgen.system.files import remove_folder, remove_leftovers, written_aside
+from galgen.system.aside import remove_leftovers
+from galgen.system.files import written_aside
+from galgen.system.locks import lock
 
-VERSION = 1
-_RUN = "run.json"
+VERSION = 2
+_NAMELESS = 1  # the version before, whose records do not name their run
 
 
 class Record(NamedTuple):
@@ -39,11 +42,6 @@ class Record(NamedTuple):
     def name(self) -> str:
         """Name of its file."""
         return f"{self.start:012d}-{self.stop:012d}.json"
-
-
-def part_folder(catalog: Path) -> Path:
-    """Name the folder that a catalogue is in while it is unfinished."""
-    return catalog.with_name(f"{catalog.name}.part")
 
 
 class Ledger:
@@ -60,6 +58,8 @@ class Ledger:
         The same, and the folder with the ledger and the files as they grow.
     info : RunInfo
         The run.
+    files : tuple of Layout
+        Layout of each file: where everything goes.
     overwrite : bool
         Whether the finished catalogue may replace a file.
     recipe : mapping or None
@@ -76,23 +76,29 @@ class Ledger:
     def __init__(self, catalog: Path) -> None:
         self.catalog, self.folder = catalog, part_folder(catalog)
         self._run = -1
-        path = self.folder / _RUN
+        path = self.folder / RUN
         again = "Remove its folder, or start afresh with `overwrite=True`."
+        if self.folder.is_symlink():
+            raise LedgerError(f"{self.folder} is a link, which galgen does not follow.")
         try:
-            body = _read_json(path)
+            body = read_json(path)
         except FileNotFoundError:
             if self.folder.exists():
                 raise LedgerError(f"{path} is missing. {again}") from None
             raise UnfinishedError(f"{catalog}: there is no unfinished run of it.") from None
         except (OSError, ValueError) as error:
             raise LedgerError(f"{path} cannot be used: {error}. {again}") from error
-        if body.get("version") != VERSION:
-            found = body.get("version")
-            raise LedgerError(f"{path}: version {found}; this galgen reads {VERSION}. {again}")
+        version = body.get("version")
+        if version not in (_NAMELESS, VERSION):
+            raise LedgerError(f"{path}: version {version}; this galgen reads {VERSION}. {again}")
+        self._nameless = version == _NAMELESS
         try:
+            # Of the text as it is: another version of galgen may know more settings.
+            self._name = digest(body["info"])
             self.info = RunInfo.from_json(body["info"])
-            self.overwrite, self.recipe = body["overwrite"], body["recipe"]
-        except (TypeError, KeyError, ValueError) as error:
+            self.files = plan_files(self.info)
+            self.overwrite, self.recipe = body["overwrite"] is True, body["recipe"]
+        except (TypeError, LookupError, ValueError, AttributeError, ArithmeticError) as error:
             raise LedgerError(f"{path} is of another galgen ({error}). {again}") from None
 
     @classmethod
@@ -115,10 +121,10 @@ class Ledger:
         try:
             with written_aside(folder, shared=True) as aside:
                 aside.mkdir()
-                _write_json(aside / _RUN, body | {"recipe": recipe})
+                write_json(aside / RUN, body | {"recipe": recipe})
             sync_folder(folder.parent)
         except OSError as error:
-            if not (folder / _RUN).exists():  # otherwise another process was faster
+            if not (folder / RUN).exists():  # otherwise another process was faster
                 message = f"{folder}: cannot be created: {error.strerror}."
                 raise OutputError(message) from error
         return cls(catalog)
@@ -132,14 +138,14 @@ class Ledger:
             If another process is alive that makes them.
         """
         busy = OutputError(f"{self.catalog}: another process is writing it ({self.folder}).")
-        path = self.folder / _RUN
+        path = self.folder / RUN
         try:
-            self._run = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._run = open_own(path, os.O_RDWR)
         except FileNotFoundError:
             raise busy from None  # and it has finished it now
         except OSError as error:
             raise OutputError(f"{path}: cannot be opened: {error.strerror}.") from error
-        locked = lock(self._run, exclusive=exclusive)
+        locked = lock(self._run, exclusive=exclusive) is not False
         # Until it was locked, another process may have finished the catalogue, ledger and all.
         if (
             not locked
@@ -149,14 +155,15 @@ class Ledger:
             self.close()
             raise busy
 
-    @cached_property
-    def files(self) -> tuple[Layout, ...]:
-        """Layout of each file: where everything goes."""
-        return plan_files(self.info)
-
     def data(self, number: int) -> Path:
         """Path of file `number` of the catalogue while it grows."""
         return self.folder / f"{number}.data"
+
+    def place(self, number: int) -> Path:
+        """Path of file `number` wherever it is: a kill while finishing may have left it named."""
+        data, name = self.data(number), file_path(self.catalog, self.info, number)
+        named = not os.path.lexists(data) and blocks.is_whole(name, self.files[number])
+        return name if named else data
 
     def differences(self, info: RunInfo) -> list[str]:
         """List the settings of another run that differ, as text."""
@@ -175,19 +182,29 @@ class Ledger:
         OSError
             If the disk is full or fails.
         """
-        body = {"start": record.start, "stop": record.stop, "sums": list(record.sums)}
-        _write_json(self.folder / record.name, body)
+        body = {"run": self._name, "start": record.start, "stop": record.stop}
+        write_json(self.folder / record.name, body | {"sums": list(record.sums)})
         sync_folder(self.folder)
         if replaces is not None:  # a kill before leaves both, which `records` understands
-            (self.folder / replaces.name).unlink(missing_ok=True)
+            self.forget(replaces)
 
-    def records(self, within: tuple[int, int] | None = None) -> tuple[list[Record], list[str]]:
+    def forget(self, record: Record) -> None:
+        """Remove a record: its galaxies count as missing."""
+        (self.folder / record.name).unlink(missing_ok=True)
+
+    def records(
+        self,
+        within: tuple[int, int] | None = None,
+        complaint: Callable[[Record], str | None] = lambda record: None,
+    ) -> tuple[list[Record], list[str]]:
         """Read what is on disk for good: records by galaxy, and what is wrong with others.
 
         Parameters
         ----------
         within : (first, last), optional
             Only records that have galaxies `first` to before `last`.
+        complaint : callable
+            What is wrong with a record that is not to be used; None otherwise.
 
         Returns
         -------
@@ -199,24 +216,45 @@ class Ledger:
         records, problems = [], []
         first, last = within or (0, self.info.n)
         for path in sorted(self.folder.iterdir()):
-            name = re.fullmatch(r"(\d{12,})-(\d{12,})\.json", path.name)
+            name = re.fullmatch(RECORD, path.name)
             if name is None or int(name[1]) >= last or int(name[2]) <= first:
                 continue
             try:
-                body = _read_json(path)
-                record = Record(body["start"], body["stop"], tuple(body["sums"]))
-                if not 0 <= record.start < record.stop <= self.info.n:
-                    raise ValueError("it is of another run")
-                records.append(record)
+                records.append(self._read_record(path))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 problems.append(f"{path} cannot be used ({error}): its galaxies count as missing.")
         # Two processes may have made the same galaxies, where one was thought dead: the bytes are
         # the same, but each may be summed only once.
         kept: list[Record] = []
         for record in sorted(records, key=lambda r: (r.start, -r.stop)):
-            if not kept or record.start >= kept[-1].stop:
+            if kept and record.start < kept[-1].stop:
+                continue
+            if problem := complaint(record):
+                problems.append(problem)
+            else:
                 kept.append(record)
         return kept, problems
+
+    def _read_record(self, path: Path) -> Record:
+        """Read a record; a ValueError, KeyError or TypeError says that it is of no use."""
+        body = read_json(path)
+        name = body.get("run")
+        if name != self._name and not (name is None and self._nameless):
+            raise ValueError("it is of another run")
+        record = Record(body["start"], body["stop"], tuple(body["sums"]))
+        numbers = {"start": record.start, "stop": record.stop}
+        if not all(type(number) is int for number in (*numbers.values(), *record.sums)):
+            raise ValueError("not all of its numbers are whole")
+        size = self.files[0].n
+        if not 0 <= record.start < record.stop <= self.info.n or record.name != path.name:
+            raise ValueError("its galaxies are not those of its name")
+        if record.start // size != (record.stop - 1) // size:
+            raise ValueError("its galaxies are of several files")
+        if len(record.sums) != len(self.files[0].hdus) or not all(
+            0 <= value <= ALL_ONES for value in record.sums
+        ):
+            raise ValueError("its sums are none")
+        return record
 
     def union(self, records: Iterable[Record]) -> Written:
         """Add up records, none of which overlap."""
@@ -232,12 +270,14 @@ class Ledger:
     def remove(self) -> None:
         """Remove the ledger and what is with it, in one step as far as others can see.
 
+        Files that others have put there stay, and the folder with them.
+
         Raises
         ------
         OSError
             If it must not be removed.
         """
-        remove_folder(self.folder)
+        remove(self.folder)
         self.close()
 
     def close(self) -> None:
@@ -245,23 +285,3 @@ class Ledger:
         if self._run >= 0:
             os.close(self._run)
             self._run = -1
-
-
-def _write_json(path: Path, body: dict[str, Any]) -> None:
-    """Write JSON with its digest, whole or not at all."""
-    with written_aside(path, shared=True) as aside:
-        aside.write_text(json.dumps(body | {"sha256": _digest(body)}) + "\n")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read what `_write_json` wrote; a ValueError says that it is damaged."""
-    body = json.loads(path.read_bytes())
-    if not isinstance(body, dict) or body.pop("sha256", None) != _digest(body):
-        raise ValueError("its digest does not fit")
-    return body
-
-
-def _digest(body: dict[str, Any]) -> str:
-    """SHA-256 of JSON, whatever the order of its keys."""
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Any
 
 from galgen.catalog.format.layout import Layout, file_path, plan_files
 from galgen.catalog.write.disk import check_room, open_allocated
-from galgen.catalog.write.ledger import Ledger, part_folder
-from galgen.catalog.write.written import Written
-from galgen.errors import CatalogError, InvalidValueError, LedgerError, OutputError
+from galgen.catalog.write.folder import foreign_files, part_folder, remove
+from galgen.catalog.write.ledger import Ledger
+from galgen.errors import CatalogError, InvalidValueError, OutputError
 from galgen.runinfo import RunInfo
 from galgen.system.files import check_folder, check_output
+
+_MAX_NAMED = 3
 
 
 def open_ledger(
@@ -33,16 +34,24 @@ def open_ledger(
     """
     layouts = plan_files(info)  # what cannot be a FITS file is refused before anything is there
     check_folder(path)
-    if part_folder(path).exists() and not (resume or shared):
+    if info.per_file is not None and not (path.name.isascii() and path.name.isprintable()):
+        raise OutputError(
+            f"{path}: names of several files are listed in FITS, which has printable ASCII only. "
+            "Choose such a name, or write one file."
+        )
+    names = {path, *(file_path(path, info, number) for number in range(len(layouts)))}
+    if os.path.lexists(part_folder(path)) and not (resume or shared):
         if not overwrite:
             _refuse_if_alive(path)
             raise OutputError(
                 f"{path}: there is an unfinished run of it ({part_folder(path)}). Continue it with "
                 "`resume=True` or 'galgen resume', or start afresh with `overwrite=True`."
             )
+        for name in names:
+            check_output(name, overwrite, unfinished=True)
         discard(path)
-    if not part_folder(path).exists():
-        for name in {path, *(file_path(path, info, number) for number in range(len(layouts)))}:
+    if not os.path.lexists(part_folder(path)):
+        for name in names:
             check_output(name, overwrite)
         check_room(path, sum(layout.total_bytes for layout in layouts))
         ledger = Ledger.create(path, info, overwrite, recipe)
@@ -67,7 +76,7 @@ def _refuse_if_alive(path: Path) -> None:
         ledger.close()
 
 
-def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None:
+def allocate(ledger: Ledger, number: int, layout: Layout) -> None:
     """Reserve the room of a file.
 
     Parameters
@@ -78,25 +87,17 @@ def allocate(ledger: Ledger, number: int, layout: Layout, done: Written) -> None
         Which file of the catalogue.
     layout : Layout
         Layout of that file.
-    done : Written
-        What is recorded.
 
     Raises
     ------
-    LedgerError
-        If galaxies are recorded in it that are not there.
     OutputError
-        If there is no room.
+        If there is no room, or its place is taken by something else.
     """
-    data = ledger.data(number)
-    there = data.stat().st_size if data.exists() else 0
-    stop = layout.first + layout.n
-    if there != layout.total_bytes and any(a < stop and layout.first < b for a, b in done.ranges):
-        raise LedgerError(
-            f"{data} is missing or of another size, though galaxies are recorded in it. Start "
-            "afresh with `overwrite=True`."
-        )
-    os.close(open_allocated(data, layout.total_bytes))
+    if ledger.place(number) != ledger.data(number):  # a kill while finishing left it named
+        recorded, _ = ledger.records((layout.first, layout.first + layout.n))
+        if recorded:  # otherwise it is one that is to be replaced
+            ledger.place(number).rename(ledger.data(number))
+    os.close(open_allocated(ledger.data(number), layout.total_bytes))
 
 
 def leave(path: Path) -> str:
@@ -134,18 +135,18 @@ def discard(catalog: Path) -> None:
     Raises
     ------
     OutputError
-        If one is.
+        If one is, or there are files that are not galgen's.
     """
     folder = part_folder(catalog)
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return
-    if not folder.is_dir():
-        folder.unlink()
-        return
+    if foreign := foreign_files(folder):
+        some = ", ".join(foreign[:_MAX_NAMED])
+        raise OutputError(f"{folder} is not galgen's, or not only ({some}). Move it away.")
     try:
         ledger = Ledger(catalog)
     except CatalogError:
-        shutil.rmtree(folder)
+        remove(folder)
         return
     ledger.lock(exclusive=True)
     ledger.remove()

@@ -23,6 +23,8 @@ from galgen.catalog.write.ledger import Ledger, Record
 # What a kill can cost: a record waits for the disk, so not after every batch.
 RECORD_SECONDS = 2.0
 RECORD_BYTES = 1 << 28
+# Records are compared, and made again, as a whole: this many at least, if the run takes so long.
+_PER_RUN = 512
 _WAITING = 3  # batches
 _THREADS = 2
 
@@ -49,15 +51,18 @@ class Recorder:
     ----------
     galaxies : int
         How many are written so far, recorded or not.
+    records : list of Record
+        What it has recorded.
     """
 
     def __init__(self, ledger: Ledger, layouts: Sequence[Layout]) -> None:
         self.galaxies = 0
+        self.records: list[Record] = []
         self._ledger, self._layouts = ledger, layouts
         self._queue: queue.Queue[Item | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
         self._number, self._fd = -1, -1
-        self._recorded: Record | None = None  # the last one, which the next one may continue
+        self._most = ledger.info.n // _PER_RUN  # galaxies in a record that is to be continued
         self._waiting: Record | None = None  # written, not recorded yet
         self._waiting_bytes, self._waiting_since = 0, 0.0
         self._thread = threading.Thread(target=self._run, name="galgen recorder", daemon=True)
@@ -157,18 +162,27 @@ class Recorder:
             os.close(self._fd)
             self._fd = -1
         self._fd = open_allocated(self._ledger.data(number), layout.total_bytes)
-        self._number, self._recorded = number, None
+        self._number = number
 
     def _record(self) -> None:
         """Put on disk what is written, then say so: in the last record, if that goes on here."""
         if self._waiting is None:
             return
         sync_data(self._fd)
-        record, replaces = self._waiting, None
-        if self._recorded is not None and self._recorded.stop == record.start:
-            record, replaces = _joined(self._recorded, record), self._recorded
+        record, replaces = self._waiting, self._continued(self._waiting)
+        if replaces is not None:
+            record = _joined(replaces, record)
         self._ledger.add(record, replaces)
-        self._recorded, self._waiting, self._waiting_bytes = record, None, 0
+        self.records[len(self.records) - (replaces is not None) :] = [record]
+        self._waiting, self._waiting_bytes = None, 0
+
+    def _continued(self, record: Record) -> Record | None:
+        """Find the last record if another goes on where it ends, and both are not too much."""
+        if not self.records:
+            return None
+        last, size = self.records[-1], self._layouts[0].n
+        fits = record.stop - last.start <= self._most and last.start // size == record.start // size
+        return last if last.stop == record.start and fits else None
 
 
 def _joined(a: Record, b: Record) -> Record:

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog.write.finishing import finish_ledger
+from galgen.catalog.write.folder import part_folder
 from galgen.catalog.write.galaxies import GalaxyWriter
-from galgen.catalog.write.ledger import part_folder
 from galgen.catalog.write.opening import leave, open_ledger
 from galgen.runinfo import RunInfo
 
@@ -92,6 +92,8 @@ class CatalogWriter(GalaxyWriter):
         at the same time; implies `resume`.
     recipe : mapping, optional
         How to make the run again, kept as JSON with the ledger.
+    within : (first, last), optional
+        Look only for records that have galaxies `first` to before `last`, the only ones to write.
 
     Attributes
     ----------
@@ -104,7 +106,8 @@ class CatalogWriter(GalaxyWriter):
     missing : tuple of (start, stop)
         Galaxies that were not recorded when the writer was opened.
     problems : tuple of str
-        What is wrong with records of the ledger; their galaxies are missing.
+        What is wrong with records of the ledger, or with the bytes that they are about, which are
+        compared: their galaxies are missing.
 
     Raises
     ------
@@ -125,10 +128,11 @@ class CatalogWriter(GalaxyWriter):
         resume: bool = False,
         shared: bool = False,
         recipe: Mapping[str, Any] | None = None,
+        within: tuple[int, int] | None = None,
     ) -> None:
         ledger = open_ledger(Path(path), info, overwrite, resume, shared, recipe)
         try:
-            super().__init__(ledger)
+            super().__init__(ledger, within)
         except BaseException:
             ledger.close()
             with suppress(OSError):
@@ -150,9 +154,11 @@ class CatalogWriter(GalaxyWriter):
             If the disk is full or fails. Whatever is raised, what is recorded stays.
         """
         self._check_open()
+        good = self._sound
         if self._recorder is not None:
             self._recorder.close()
-        finish_ledger(self._ledger)
+            good = [*good, *self._recorder.records]
+        finish_ledger(self._ledger, good=good)
         self._closed = True
 
     def __enter__(self) -> Self:

@@ -18,14 +18,15 @@ from tests.catalog.write.runs import MISSING, clean, resume
 
 def test_records_of_consecutive_galaxies_become_one(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(recorder, "RECORD_SECONDS", 0.0)
+    monkeypatch.setattr(recorder, "_PER_RUN", 2)
     info = run_info(200)
     writer = CatalogWriter(tmp_path / "cat.fits", info)
     for start in range(0, 150, 10):
         writer.write(make_batch(info, start, start + 10))
     writer.close()
     part = tmp_path / "cat.fits.part"
-    names = ["0.data", "000000000000-000000000150.json", "run.json"]
-    assert sorted(os.listdir(part)) == names
+    records = ["000000000000-000000000100.json", "000000000100-000000000150.json"]
+    assert sorted(os.listdir(part)) == ["0.data", *records, "run.json"]
     assert resume(tmp_path / "cat.fits", info) == ((150, 200),)
 
 
@@ -100,16 +101,17 @@ def test_data_that_are_not_there_are_not_trusted(interrupted, left: int | None):
         data.unlink()
     else:
         os.truncate(data, left)
-    with pytest.raises(LedgerError, match="missing or of another size"):
-        resume(path, info)
+    assert resume(path, info)[0] == (0, 200)
+    assert sha256(path) == clean(path, info)
 
 
 def test_what_kills_leave_beside_is_removed(interrupted):
     """Of a kill while a ledger was created or removed."""
     info = run_info(200)
     path = interrupted(info)
-    for name in (".cat.fits.part.0123abcd", ".other.fits.part.0123abcd"):
+    other = ".other.fits.part.0123456789ab.part"
+    for name in (".cat.fits.part.0123456789ab.part", other):
         (path.parent / name).mkdir()
-        (path.parent / name / "0.data").write_bytes(b"left")
+    (path.parent / ".cat.fits.part.0123456789ab.part" / "cat.fits.part").mkdir()
     resume(path, info)
-    assert sorted(os.listdir(path.parent)) == [".other.fits.part.0123abcd", "cat.fits"]
+    assert sorted(os.listdir(path.parent)) == [other, "cat.fits"]

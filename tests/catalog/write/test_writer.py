@@ -240,13 +240,11 @@ def test_two_writers_cannot_share_a_file_unless_both_say_so(tmp_path: Path, opti
     accept(tmp_path / "cat.fits")
 
 
-@pytest.mark.parametrize("left", ["file", "folder", "ledger"])
+@pytest.mark.parametrize("left", ["folder", "ledger"])
 def test_what_another_run_left_is_replaced_if_told(tmp_path: Path, left: str):
-    """As a ``.part`` file, a folder without a ledger, and with that of a longer run."""
+    """As a folder without a ledger, and with that of a longer run."""
     path, info, part = tmp_path / "cat.fits", run_info(), tmp_path / "cat.fits.part"
-    if left == "file":
-        part.write_bytes(b"left" * 100_000)
-    elif left == "folder":
+    if left == "folder":
         part.mkdir()
         (part / "0.data").write_bytes(b"left" * 100_000)
     else:
