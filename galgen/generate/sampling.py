@@ -12,7 +12,7 @@ from torch import Tensor
 from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
-from galgen.diffusion.samplers import get_sampler
+from galgen.diffusion.samplers import check_steps, get_sampler
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
@@ -102,9 +102,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         get_sampler(self.sampler)
-        for name in ("steps", "micro_batch"):
-            if getattr(self, name) < 1:
-                raise InvalidValueError(name, getattr(self, name), "1 or more")
+        check_steps(self.sampler, self.steps)
+        if self.micro_batch < 1:
+            raise InvalidValueError("micro_batch", self.micro_batch, "1 or more")
         if not 0 <= self.guidance <= 20:
             raise InvalidValueError("guidance", self.guidance, "0 to 20 (1 is no guidance)")
         if self.dtype not in DTYPES:

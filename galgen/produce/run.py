@@ -48,8 +48,8 @@ def produce(
         If stopped before the end; what was made is recorded.
     OutputError, InvalidValueError, LedgerError
         See `galgen.catalog.CatalogWriter`.
-    NonFiniteOutputError
-        If the network returns NaN or infinity.
+    NonFiniteOutputError, ImplausibleOutputError
+        If the network returns NaN or infinity, or pixels that no galaxy has.
     """
     run = recipe.run()
     if resume and finished_before(path, run.info):
