@@ -118,6 +118,12 @@ class NonFiniteOutputError(GalgenError, ArithmeticError):
     exit_code = 1
 
 
+class ImplausibleOutputError(GalgenError, ArithmeticError):
+    """The network produced pixels that no galaxy has; galaxies finished before are kept."""
+
+    exit_code = 1
+
+
 class GalgenWarning(UserWarning):
     """What a user should know, though galgen goes on; the CLI prints it in one line."""
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
-from galgen.diffusion.samplers import get_sampler
+from galgen.diffusion.samplers import check_steps, get_sampler
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
@@ -107,6 +107,7 @@ class Sampling:
         for name, most in (("steps", MAX_STEPS), ("micro_batch", MAX_MICRO_BATCH)):
             if not 1 <= getattr(self, name) <= most:
                 raise InvalidValueError(name, getattr(self, name), f"1 to {most}")
+        check_steps(self.sampler, self.steps)
         if not 0 <= self.guidance <= 20:
             raise InvalidValueError("guidance", self.guidance, "0 to 20 (1 is no guidance)")
         if self.dtype not in DTYPES:

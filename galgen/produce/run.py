@@ -50,8 +50,8 @@ def produce(
         If stopped before the end; what was made is recorded.
     OutputError, InvalidValueError, LedgerError
         See `galgen.catalog.CatalogWriter`.
-    NonFiniteOutputError
-        If the network returns NaN or infinity.
+    NonFiniteOutputError, ImplausibleOutputError
+        If the network returns NaN or infinity, or pixels that no galaxy has.
     """
     run = recipe.run()
     refuse_inputs(path, recipe.inputs)
