@@ -14,6 +14,7 @@ from galgen.runinfo import RunInfo
 
 Ranges = Iterable[tuple[int, int]]
 Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
 _log = logging.getLogger("galgen")
 
 
@@ -25,6 +26,7 @@ def produce(
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda done, total: None,
+    say: Say = lambda text: None,
 ) -> None:
     """Make a catalogue in this process.
 
@@ -41,6 +43,8 @@ def produce(
     progress : callable
         Called with the galaxies that are there and that there will be, at the beginning and after
         each micro-batch.
+    say : callable
+        Called with how the request is understood, if that needs saying.
 
     Raises
     ------
@@ -52,6 +56,7 @@ def produce(
         If the network returns NaN or infinity.
     """
     run = recipe.run()
+    say(run.request.explain())
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
@@ -77,6 +82,7 @@ def produce_job(
     *,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda done, total: None,
+    say: Say = lambda text: None,
 ) -> tuple[int, int]:
     """Make one of `jobs` equal parts of a catalogue, which `galgen.catalog.finish` finishes.
 
@@ -84,7 +90,7 @@ def produce_job(
 
     Parameters
     ----------
-    recipe, path, stop, progress
+    recipe, path, stop, progress, say
         See `produce`.
     job, jobs : int
         Which part, from 0, and of how many.
@@ -104,6 +110,7 @@ def produce_job(
     if not 0 <= job < jobs:
         raise InvalidValueError("job", job, f"0..{jobs - 1}")
     run = recipe.run()
+    say(run.request.explain())
     first, last = part(run.info, job, jobs)
     if not part_folder(path).exists() and is_finished(path, run.info):
         return first, last

@@ -107,7 +107,7 @@ def test_missing_values_are_drawn(model: GalaxyModel, tmp_path: Path):
 
 
 def test_values_outside_the_range(model: GalaxyModel, tmp_path: Path):
-    table = Table({"category": ["disk"] * 4, "r50_pix": [5.0, 900.0, 0.1, 5.0], "q": [0.5] * 4})
+    table = Table({"category": ["disk"] * 4, "r50_pix": [5.0, 900.0, 0.1, 5.0], "b_a": [0.5] * 4})
     table.write(tmp_path / "a.csv")
     with pytest.warns(GalgenWarning, match=r"of 4 rows: half_light_radius 2\.$"):
         run = like(model, tmp_path / "a.csv")
