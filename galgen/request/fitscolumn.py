@@ -6,6 +6,7 @@ NaN, and integers one that ``TNULLn`` names.
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -19,7 +20,7 @@ _UNSIGNED = {"u2": "I", "u4": "J", "u8": "K"}  # stored as signed ones, with TZE
 _WIDER = {"u1": "i2", "u2": "i4", "u4": "i8"}
 _LONGEST_NAME = 68  # characters that a card holds
 _NOT_FITS = re.compile(r"[^\x01-\x7f]")
-_HINT = "Leave it out with `drop`, or write it as "
+_LEAVE_OUT = "Leave it out with `drop`, or {}."
 
 
 def check_name(name: str) -> None:
@@ -32,7 +33,8 @@ def check_name(name: str) -> None:
     """
     if not (name.isascii() and name.isprintable() and 0 < len(name) <= _LONGEST_NAME):
         allowed = f"printable ASCII, up to {_LONGEST_NAME} characters, in FITS"
-        raise InvalidValueError("name of a column", name, allowed, f"{_HINT}such.")
+        hint = _LEAVE_OUT.format("rename it")
+        raise InvalidValueError("name of a column", name, allowed, hint)
 
 
 def fits_column(
@@ -71,20 +73,21 @@ def fits_column(
         # What has a null is signed, or else digits.
         values = values.astype("i8" if (values[~mask] < 1 << 63).all() else "U")
     cards: dict[str, str | int | float] = {}
-    shape = values.shape[1:]
+    n, *sides = values.shape
+    count = math.prod(sides)
     if values.dtype.kind in "US":
         raw = _texts(name, values, mask)
-        form, shape = f"{raw.dtype.itemsize * int(np.prod(shape))}A", (raw.dtype.itemsize, *shape)
-        if len(shape) > 1:
-            shape = (*shape[1:], shape[0])
-            raw = np.ascontiguousarray(raw).view(f"S{form[:-1]}").reshape(len(values))
+        width = raw.dtype.itemsize
+        letter, count, sides = "A", count * width, [*sides, width]
+        raw = np.ascontiguousarray(raw).reshape(n, count // width)
+        raw = raw.view(f"S{count}") if count else np.zeros(n, "V0")
+        form = f"{count}A"
     else:
         letter, raw, cards = _numbers(name, values, mask)
-        count = int(np.prod(shape))
         form = letter if count == 1 else f"{count}{letter}"
-        raw = raw.reshape((len(values),) if count == 1 else (len(values), count))
-    if len(shape) > 1:
-        cards["TDIM"] = f"({','.join(str(side) for side in reversed(shape))})"
+    raw = raw.reshape((n,) if letter == "A" or count == 1 else (n, count))
+    if len(sides) > 1:
+        cards["TDIM"] = f"({','.join(map(str, reversed(sides)))})"
     return Column(name, form, unit, description, tuple(cards.items())), raw
 
 
@@ -98,7 +101,10 @@ def _numbers(
         return "L", raw if mask is None else np.where(mask, np.int8(0), raw), {}
     if kind not in "iufc":
         raise InvalidValueError(
-            f"type of column {name}", str(values.dtype), "what FITS has", f"{_HINT}numbers or text."
+            f"type of column {name}",
+            str(values.dtype),
+            "what FITS has",
+            _LEAVE_OUT.format("make it numbers or text"),
         )
     values = _of_a_size_in_fits(values)
     if kind in "fc":
@@ -161,7 +167,8 @@ def _texts(name: str, values: np.ndarray, mask: np.ndarray | None) -> np.ndarray
     wrong = next((text for text in text_k.tolist() if _NOT_FITS.search(text)), None)
     if wrong is not None:
         allowed = "ASCII, as text in FITS is"
-        raise InvalidValueError(f"a value of column {name}", wrong, allowed, f"{_HINT}such.")
+        hint = _LEAVE_OUT.format("write it in ASCII")
+        raise InvalidValueError(f"a value of column {name}", wrong, allowed, hint)
     raw = values.astype("S") if values.dtype.kind == "U" else values
     width = values.dtype.itemsize // (4 if values.dtype.kind == "U" else 1)
     return raw.astype(f"S{max(1, width)}")
@@ -198,7 +205,7 @@ def _of_objects(
             f"values of column {name}",
             type(there[0]).__name__,
             "texts, numbers, or arrays of one shape",
-            f"{_HINT}such.",
+            _LEAVE_OUT.format("make it such"),
         )
     full = np.zeros((len(flat), *known.shape[1:]), known.dtype)
     full[~none] = known

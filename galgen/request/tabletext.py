@@ -39,24 +39,32 @@ def read_text(data: bytes) -> Table:
     text = decode(data)
     if text.startswith("# %ECSV"):
         return ascii.read(text, format="ecsv")
-    lines = text.splitlines()
-    delimiter = None
-    if lines and lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # Excel's
-        delimiter, lines = lines[0][4], lines[1:]
-    while lines and not lines[0].strip():
-        lines = lines[1:]
-    comments = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    body = lines[comments:]
-    if not body:
+    body, delimiter, above = text.replace("\r\n", "\n").replace("\r", "\n"), None, ""
+    while body:
+        line, _, rest = body.partition("\n")
+        if line[:4].lower() == "sep=" and len(line) == 5:  # Excel's
+            delimiter = line[4]
+        elif line.startswith("#"):
+            above = line.lstrip("# ")
+        elif line.strip():
+            break
+        body = rest
+    else:
         return Table()
-    delimiter = delimiter or _delimiter(body[0])
-    above = lines[comments - 1].lstrip("# ") if comments else ""
-    if _are_names(above, body[0], delimiter):
-        body = [above, *body]
+    delimiter = delimiter or _delimiter(line)
+    if _are_names(above, line, delimiter):
+        body = f"{above}\n{body}"
     form = {" ": "basic", "\t": "tab"}.get(delimiter, "csv")
-    fast = {"delimiter": delimiter, "guess": False, "fast_reader": True}
     options = {"comment": "\\s*#"} if form == "basic" else {}
-    table = ascii.read(body, format=form, fill_values=[("", "0")], **fast, **options)
+    table = ascii.read(
+        f"{body}\n",  # with a line's end, or it would be taken for the name of a file
+        format=form,
+        delimiter=delimiter,
+        guess=False,
+        fast_reader=True,
+        fill_values=[("", "0")],
+        **options,
+    )
     for name in table.colnames:
         if table[name].dtype.kind == "U":
             table[name] = _of_text(table[name], delimiter)

@@ -41,6 +41,7 @@ TEXT = "category,r50_pix,ba,note\nspiral,3.5,0.7,a b\nround,4,,c\n"
         b"#Table1\n" + TEXT.encode(),  # SkyServer
         b"\n# made by hand, 2024\n#\n" + TEXT.encode(),
         b"# " + TEXT.encode(),
+        TEXT.replace("a b", '"a b"').encode().rstrip(b"\n"),
         b'"category","r50_pix","ba","note"\nspiral,3.5,"0.7",a b\n"round",4,NULL,c\n',
         b"category,r50_pix,ba,note\nspiral,3.5,0.7,a b\nround,4,N/A,c\n",
         b"# category r50_pix ba note\nspiral 3.5 0.7 'a b'\nround 4 nan c\n".replace(b"'", b'"'),
