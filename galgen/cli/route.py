@@ -132,7 +132,11 @@ def make_catalog(
                 begun = True
             line.update(done, total=total)
 
-        watch: dict[str, Any] = {"stop": lambda: stop.requested, "progress": progress}
+        def say(text: str) -> None:
+            if text and not quiet:
+                typer.echo(f"galgen: {text}", err=True)
+
+        watch: dict[str, Any] = {"stop": lambda: stop.requested, "progress": progress, "say": say}
         if route.njobs is None:
             _produce(recipe, out, route, stack, watch | {"overwrite": overwrite, "resume": resume})
             size = sum(path.stat().st_size for path in catalog_files(out))
