@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.catalogtable import read_catalog_table
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, GalgenError
 
@@ -92,17 +93,10 @@ def _read_fits(
     else:
         names = bands or _band_names(header.get("BANDS", ()), image.shape[1])
         flux_nhwc = _bands_last(np.asarray(image.data, dtype=np.float32), names, path)
-    table = {}
-    if "CATALOG" in hdus:
-        data = hdus["CATALOG"].data
-        table = {name.lower(): np.asarray(data[name]) for name in data.names}
-    for ours, theirs in (("id", "galaxy_id"), ("category", "category_name")):
-        if theirs in table:
-            table[ours] = table[theirs]
     return _stamps(
         flux_nhwc,
         tuple(names),
-        table,
+        read_catalog_table(hdus, path),
         path,
         size,
         tree,
