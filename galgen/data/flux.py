@@ -14,6 +14,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.bounds import text_array
+from galgen.data.catalogtable import read_catalog_table
 from galgen.data.fitsfile import checked_hdus, open_fits
 from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
@@ -22,12 +23,6 @@ from galgen.errors import DataError, reading
 _STAMPS = "STAMPS_"
 _NUMBERS = ("redshift", "ra", "dec")
 _COLUMNS = ("category", "id", "group", *_NUMBERS)
-# Names of the same in a table of FITS, the best last.
-_FITS_COLUMNS = (
-    *((name, name) for name in _COLUMNS),
-    ("id", "galaxy_id"),
-    ("category", "category_name"),
-)
 
 
 def read_flux_fits(
@@ -98,19 +93,12 @@ def _read_fits(
     else:
         names = bands or _band_names(header.get("BANDS", ()), image.shape[1])
         flux_nhwc = _bands_last(np.asarray(image.data, dtype=np.float32), names, path)
-    table = {}
-    if "CATALOG" in hdus:
-        data = hdus["CATALOG"].data
-        names_of = {name.lower(): name for name in data.names}
-        for ours, theirs in _FITS_COLUMNS:
-            if theirs in names_of:
-                table[ours] = np.asarray(data[names_of[theirs]])
     attributes = {
         "unit": header.get("BUNIT"),
         "pixel_scale": header.get("PIXSCALE"),
         "lupton": header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
     }
-    return flux_nhwc, tuple(names), table, attributes
+    return flux_nhwc, tuple(names), read_catalog_table(hdus, path), attributes
 
 
 def _stack_cubes(

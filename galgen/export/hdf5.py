@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from galgen.catalog import CatalogFile
 from galgen.catalog.read.ids import galaxy_ids
 from galgen.columns import Column
+from galgen.export.hdf5sink import hdf5_file
 from galgen.runinfo import RunInfo
 from galgen.system.files import check_output, written_output
 
@@ -71,8 +72,11 @@ def export_hdf5(
     check_output(out, overwrite, [Path(catalog_path)])
     filters = {"shuffle": True, "compression": "gzip", "compression_opts": _GZIP_LEVEL}
     with CatalogFile(catalog_path) as catalog, written_output(out, overwrite) as aside:
-        with h5py.File(aside, "w") as file:
-            _export(catalog, file, filters if compress else {}, progress)
+        with hdf5_file(aside) as (file, sink):
+            for done in _export(catalog, file, filters if compress else {}):
+                sink.check()
+                if progress is not None:
+                    progress(done)
         return len(catalog)
 
 
@@ -80,9 +84,8 @@ def _export(
     catalog: CatalogFile,
     file: h5py.File,
     filters: dict[str, object],
-    progress: Callable[[int], None] | None,
-) -> None:
-    """Write attributes, the table and the stamps to a file that is open."""
+) -> Iterator[int]:
+    """Write attributes, the table and the stamps; yield how many galaxies are written."""
     n, info = len(catalog), catalog.info
     file.attrs.update(_attributes(info))
     shape = (len(info.bands), info.height, info.width)
@@ -111,8 +114,7 @@ def _export(
             _write(file, name, index, catalog.column(theirs, index))
         file["category"][index] = rows["CATEGORY_NAME"]
         file["id"][index] = np.array(galaxy_ids(catalog, index), ids)
-        if progress is not None:
-            progress(index.stop)
+        yield index.stop
 
 
 def _type(catalog: CatalogFile, column: Column) -> np.dtype[Any]:

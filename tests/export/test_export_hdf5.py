@@ -13,6 +13,7 @@ from galgen.data import open_stamps
 from galgen.errors import CatalogError, DataError, OutputError
 from galgen.export import hdf5
 from galgen.export.hdf5 import export_hdf5
+from tests.catalog.synthetic import file_size_limit
 from tests.real import FIXTURE, fixture_stamps, run_info, write_real
 
 
@@ -101,3 +102,15 @@ def test_a_failing_disk_leaves_what_was_there(catalog, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="No space left"):
         export_hdf5(catalog, tmp_path / "out.h5", overwrite=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("out.h5", "mine")]
+
+
+# Nothing at all, the first data, some stamps, all but the end.
+@pytest.mark.parametrize("size", [0, 3_000, 200_000, 900_000])
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_disk_that_is_full(catalog, tmp_path, capfd, size, compress):
+    """HDF5 itself would print tracebacks, or crash."""
+    with file_size_limit(size), pytest.raises(OutputError, match="File too large"):
+        export_hdf5(catalog, tmp_path / "a.h5", compress=compress)
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
+    export_hdf5(catalog, tmp_path / "a.h5", compress=compress)
