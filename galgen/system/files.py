@@ -32,7 +32,9 @@ def check_output(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Give the name of a file.")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
+        raise OutputError(
+            f"{path} exists. Choose another name, or replace it with `overwrite=True`."
+        )
 
 
 def check_folder(path: Path) -> None:
@@ -72,7 +74,9 @@ def check_folder_output(path: Path, overwrite: bool, is_ours: Callable[[Path], b
     if not path.exists():
         return
     if not overwrite:
-        raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
+        raise OutputError(
+            f"{path} exists. Choose another name, or replace it with `overwrite=True`."
+        )
     if not path.is_dir() or (any(path.iterdir()) and not is_ours(path)):
         raise OutputError(f"{path} is not a folder that was exported before. Remove it first.")
 
