@@ -15,6 +15,7 @@ from galgen.categories.default import (
     to_paper,
 )
 from galgen.categories.rules import MAX_DEPTH, ROOT
+from galgen.categories.synonyms import SYNONYMS, nearest
 from galgen.categories.taxonomy import Category, Taxonomy
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT",
     "MAX_DEPTH",
     "ROOT",
+    "SYNONYMS",
     "Category",
     "Taxonomy",
     "descendants",
@@ -29,6 +31,7 @@ __all__ = [
     "from_paper",
     "get",
     "leaves",
+    "nearest",
     "path",
     "path_matrix",
     "render_tree",

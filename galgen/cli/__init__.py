@@ -11,10 +11,11 @@ import os
 import sys
 import traceback
 import warnings
-from typing import TextIO
+from typing import Annotated, TextIO
 
 import typer
 
+from galgen import __version__
 from galgen.cli import (
     cat,
     compress,
@@ -42,6 +43,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"galgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", help="Show the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 for _command in (  # in the order of the help text
     mass.mass,
     resume.resume,
@@ -67,12 +88,16 @@ def main() -> None:
     network), 3 for an interrupted run, 4 for a catalogue that is wrong. Tracebacks are shown where
     ``GALGEN_TRACEBACK`` is set.
     """
+    # Threads that wait for each other shall sleep: on a busy machine those that spin hold up those
+    # that they wait for. The library that torch brings looks at it as it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     end_with_cleanup()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names of files may be any bytes
             stream.reconfigure(errors="backslashreplace")
     warnings.simplefilter("always", GalgenWarning)
     warnings.showwarning = _show
+    _said.clear()
     try:
         app()
     except Exception as error:
@@ -103,6 +128,7 @@ def _say(text: str) -> None:
     lines = " ".join(part.strip() for part in in_options(text).splitlines())
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines)
     typer.echo(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...", err=True)
+_said: set[str] = set()  # nobody wants to be told twice
 
 
 def _show(
@@ -115,4 +141,6 @@ def _show(
 ) -> None:
     """Print galgen's warnings to stderr as its errors are."""
     text = message if issubclass(category, GalgenWarning) else f"{category.__name__}: {message}"
-    _say(f"galgen: warning: {text}")
+    if str(text) not in _said:
+        _said.add(str(text))
+        _say(f"galgen: warning: {text}")

@@ -10,12 +10,20 @@ from rich.filesize import decimal
 from typer import Argument, Option
 
 from galgen.cli.options import OverwriteFile, Quiet
+from galgen.cli.suffixes import FITS_NAMES, named
 
 
 def compress(
     catalog: Annotated[Path, Argument(help="Catalogue.", metavar="CATALOG")],
     out: Annotated[
-        Path | None, Option(help="FITS file to write: CATALOG.fz, or without .fz.")
+        Path | None,
+        Option(
+            "--out",
+            "-o",
+            help="FITS file to write.",
+            show_default="CATALOG.fz, or without .fz",
+            callback=named("a FITS file", ".fz", *FITS_NAMES),
+        ),
     ] = None,
     q: Annotated[
         float, Option("--q", help="Quantisation steps per sigma of a stamp's noise.")

@@ -9,6 +9,7 @@ import typer
 from typer import Option
 
 from galgen.cli.options import Catalog, Overwrite
+from galgen.cli.suffixes import named
 
 
 def evaluate(
@@ -16,7 +17,10 @@ def evaluate(
     reference: Annotated[
         list[Path], Option(help="Real galaxies: anything 'galgen train' reads. Repeat to join.")
     ],
-    out: Annotated[Path | None, Option(help="JSON to write.")] = None,
+    out: Annotated[
+        Path | None,
+        Option("--out", "-o", help="JSON to write.", callback=named("a JSON file", ".json")),
+    ] = None,
     seed: Annotated[int, Option(help="Seed of the random halves.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:

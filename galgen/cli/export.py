@@ -9,7 +9,9 @@ from typing import Annotated, TypeVar
 import typer
 from typer import Argument, Option
 
+from galgen.cli import complete
 from galgen.cli.options import Catalog, Overwrite, Quiet
+from galgen.cli.suffixes import FITS_NAMES, named
 from galgen.errors import InvalidValueError
 
 Result = TypeVar("Result")
@@ -20,15 +22,52 @@ app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=
 @app.command("imagefolder")
 def imagefolder(
     catalog: Catalog,
-    out: Annotated[Path, Argument(help="Folder, or .zip, to write.", metavar="OUT")],
+    out: Annotated[
+        Path,
+        Argument(
+            help="Folder, or .zip, to write.",
+            metavar="OUT",
+            callback=named("a folder or zip file", ".zip"),
+        ),
+    ],
+    size: Annotated[
+        int | None,
+        Option(help="Side of the images: stamps are resampled.", show_default="that of the stamps"),
+    ] = None,
+    split: Annotated[
+        str | None,
+        Option(
+            help="Fractions for folders train, validation and test (or train and test), of each "
+            "category: 0.8:0.1:0.1."
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        Option("--n", "-n", help="Only the first n galaxies.", show_default="all"),
+    ] = None,
+    form: Annotated[
+        str,
+        Option(
+            "--format",
+            help="png, jpeg (changes pixels a little) or webp.",
+            autocompletion=complete.words("png", "jpeg", "webp"),
+        ),
+    ] = "png",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write 8-bit PNGs by category with labels.csv, as classifiers are trained on."""
+    """Write 8-bit images by category with labels.csv, as classifiers are trained on."""
+    from galgen.cli.values import parse_fractions
     from galgen.export.imagefolder import export_imagefolder
 
+    fractions = parse_fractions(split) if split is not None else ()
     count = _with_progress(
-        catalog, quiet, lambda update: export_imagefolder(catalog, out, overwrite, update)
+        catalog,
+        quiet,
+        lambda update: export_imagefolder(
+            catalog, out, overwrite, update, size=size, n=n, split=fractions, form=form
+        ),
+        n,
     )
     if not quiet:
         typer.echo(f"{out}: {count:,} images")
@@ -37,7 +76,14 @@ def imagefolder(
 @app.command("hdf5")
 def hdf5(
     catalog: Catalog,
-    out: Annotated[Path, Argument(help="HDF5 file to write.", metavar="OUT")],
+    out: Annotated[
+        Path,
+        Argument(
+            help="HDF5 file to write.",
+            metavar="OUT",
+            callback=named("an HDF5 file", ".h5", ".hdf5", ".hdf"),
+        ),
+    ],
     compress: Annotated[bool, Option("--compress", help="Shuffle and gzip.")] = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -56,7 +102,12 @@ def hdf5(
 def meds(
     catalog: Catalog,
     out: Annotated[
-        Path, Argument(help="cat.fits is written as cat-g.fits, cat-r.fits ...", metavar="OUT")
+        Path,
+        Argument(
+            help="cat.fits is written as cat-g.fits, cat-r.fits ...",
+            metavar="OUT",
+            callback=named("a FITS file", *FITS_NAMES),
+        ),
     ],
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -74,10 +125,22 @@ def meds(
 @app.command("realgalaxy")
 def realgalaxy(
     catalog: Catalog,
-    out: Annotated[Path, Argument(help="FITS file to write.", metavar="OUT")],
-    band: Annotated[str | None, Option(help="Band, if not the middle one.")] = None,
-    category: Annotated[str | None, Option(help="Only galaxies of this category.")] = None,
-    n: Annotated[int | None, Option(help="Only the first n of them.")] = None,
+    out: Annotated[
+        Path,
+        Argument(
+            help="FITS file to write.", metavar="OUT", callback=named("a FITS file", *FITS_NAMES)
+        ),
+    ],
+    band: Annotated[
+        str | None, Option(help="Band of the images.", show_default="the middle one")
+    ] = None,
+    category: Annotated[
+        str | None,
+        Option(help="Only galaxies of this category.", autocompletion=complete.categories),
+    ] = None,
+    n: Annotated[
+        int | None, Option("--n", "-n", help="Only the first n of them.", show_default="all")
+    ] = None,
     pixel_scale: Annotated[
         float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
     ] = None,
@@ -112,7 +175,9 @@ def realgalaxy(
 @app.command("hats")
 def hats(
     catalog: Catalog,
-    out: Annotated[Path, Argument(help="Folder to write.", metavar="OUT")],
+    out: Annotated[
+        Path, Argument(help="Folder to write.", metavar="OUT", callback=named("a folder"))
+    ],
     ra: Annotated[
         str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
     ] = None,
@@ -150,13 +215,16 @@ def _range(name: str, text: str | None) -> tuple[float, float] | None:
 
 
 def _with_progress(
-    catalog: Path, quiet: bool, export: Callable[[Callable[[int], None]], Result]
+    catalog: Path,
+    quiet: bool,
+    export: Callable[[Callable[[int], None]], Result],
+    n: int | None = None,
 ) -> Result:
-    """Run an export with a progress bar; return what it does."""
+    """Run an export of `n` galaxies, or all, with a progress bar; return what it does."""
     from galgen.catalog import CatalogFile
     from galgen.cli.progress import ProgressLine
 
     with CatalogFile(catalog) as opened:
-        total = len(opened)
+        total = min(n or len(opened), len(opened))
     with ProgressLine(total, "galaxies", quiet=quiet) as line:
         return export(line.update)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Option
-
-from galgen.cli.options import Weights
 
 if TYPE_CHECKING:
     from galgen.generate import GalaxyModel
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def info(
-    weights: Weights = None,
+    weights: Annotated[
+        Path | None, Option(help="Weights folder.", show_default="the shipped one")
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Show the weights, the categories, the properties, the device and the versions."""

@@ -6,13 +6,19 @@ from typing import Annotated
 
 from typer import Option
 
-from galgen.cli import mass_options
+from galgen.cli import complete, mass_options
 from galgen.cli.options import (
+    DRAWN,
+    MANY,
+    WHAT,
+    WRITTEN,
+    Batch,
     Device,
     Job,
     NJobs,
     OutFits,
     Quiet,
+    Sampler,
     Scheduler,
     Slurm,
     Steps,
@@ -25,63 +31,28 @@ from galgen.errors import InvalidValueError
 
 
 def mass(
-    out: OutFits,
+    *,
     category: Annotated[
-        str | None, Option(help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.")
-    ] = None,
-    n: Annotated[int | None, Option(help="How many galaxies; of a table, all rows.")] = None,
-    seed: Annotated[int, Option(help="Galaxy i of a seed is always the same galaxy.")] = 0,
-    steps: Steps = None,
-    sampler: Annotated[
         str | None,
-        Option(help="ddpm, ddim, heun, dpmpp-2m, sde-dpmpp-2m, unipc, ipndm or ipndm-v."),
+        Option(
+            help="A category, or a mixture such as 'spiral:0.6,smooth:0.4'.",
+            autocompletion=complete.categories,
+            rich_help_panel=WHAT,
+        ),
     ] = None,
-    guidance: Annotated[
-        float, Option(help="Classifier-free guidance; 1 is none, above 1 exaggerates.")
-    ] = 1.0,
     property: Annotated[
         list[str] | None,
-        Option(help="Fix a property: name=value or name=low:high. Repeat for several."),
+        Option(
+            help="Fix a property: name=value or name=low:high. Repeat for several.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     population: Annotated[
-        bool, Option(help="Draw the other properties from the training population.")
+        bool,
+        Option(
+            help="Draw the other properties from the training population.", rich_help_panel=WHAT
+        ),
     ] = True,
-    weights: Weights = None,
-    batch: Annotated[
-        int | None, Option(help="Galaxies that go through the network together: 32, 512 on a GPU.")
-    ] = None,
-    device: Device = None,
-    dtype: Annotated[
-        str | None, Option(help="float32, bfloat16 or float16: float32, bfloat16 on a GPU.")
-    ] = None,
-    compile: Annotated[
-        bool, Option("--compile", help="Compile the network first: minutes once, then faster.")
-    ] = False,
-    date: Annotated[
-        str | None,
-        Option(help="DATE to write, ISO 8601; none by default: bytes do not depend on the time."),
-    ] = None,
-    max_file_size: Annotated[
-        str | None, Option(help="Split into numbered files of at most this: 10GB, 500MB.")
-    ] = None,
-    stamps: Annotated[
-        str | None, Option(help="Store stamps as float32 (default), int16 or none.")
-    ] = None,
-    no_stamps: Annotated[
-        bool, Option("--no-stamps", help="Write the table only, as --stamps none.")
-    ] = False,
-    overwrite: Annotated[
-        bool, Option("--overwrite", help="Replace an existing file, finished or not.")
-    ] = False,
-    resume: Annotated[
-        bool, Option("--resume", help="Go on where an interrupted run of this command stopped.")
-    ] = False,
-    workers: Workers = None,
-    scheduler: Scheduler = None,
-    slurm: Slurm = None,
-    njobs: NJobs = None,
-    job: Job = None,
-    quiet: Quiet = False,
     like: mass_options.Like = None,
     table: mass_options.Table = None,
     map: mass_options.Map = None,
@@ -89,11 +60,108 @@ def mass(
     drop: mass_options.Drop = None,
     carry_only: mass_options.CarryOnly = False,
     strict: mass_options.Strict = False,
+    n: Annotated[
+        int | None,
+        Option(
+            "--n",
+            "-n",
+            help="How many galaxies.",
+            show_default="of a table, all rows",
+            rich_help_panel=MANY,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, Option(help="Galaxy i of a seed is always the same galaxy.", rich_help_panel=MANY)
+    ] = 0,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance: Annotated[
+        float,
+        Option(
+            help="Classifier-free guidance; 1 is none, above 1 exaggerates.", rich_help_panel=DRAWN
+        ),
+    ] = 1.0,
+    weights: Weights = None,
+    batch: Batch = None,
+    dtype: Annotated[
+        str | None,
+        Option(
+            help="float32, bfloat16 or float16.",
+            show_default="float32, bfloat16 on a GPU",
+            autocompletion=complete.words("float32", "bfloat16", "float16"),
+            rich_help_panel=DRAWN,
+        ),
+    ] = None,
+    compile: Annotated[
+        bool,
+        Option(
+            "--compile",
+            help="Compile the network first: minutes once, then faster.",
+            rich_help_panel=DRAWN,
+        ),
+    ] = False,
     flux_unit: mass_options.FluxUnit = None,
     mag_zero: mass_options.MagZero = None,
     pixscale: mass_options.Pixscale = None,
     psf: mass_options.Psf = None,
     noise: mass_options.Noise = None,
+    out: OutFits,
+    stamps: Annotated[
+        str | None,
+        Option(
+            help="Store stamps as float32, int16 or none.",
+            show_default="float32",
+            autocompletion=complete.words("float32", "int16", "none"),
+            rich_help_panel=WRITTEN,
+        ),
+    ] = None,
+    no_stamps: Annotated[
+        bool,
+        Option(
+            "--no-stamps",
+            help="Write the table only, as --stamps none.",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = False,
+    max_file_size: Annotated[
+        str | None,
+        Option(
+            help="Split into numbered files of at most this: 10GB, 500MB.",
+            show_default="one file",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = None,
+    date: Annotated[
+        str | None,
+        Option(
+            help="DATE to write, ISO 8601.",
+            show_default="none: bytes do not depend on the time",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        Option(
+            "--overwrite",
+            help="Replace an existing file, finished or not.",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        Option(
+            "--resume",
+            help="Go on where an interrupted run of this command stopped.",
+            rich_help_panel=WRITTEN,
+        ),
+    ] = False,
+    device: Device = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    njobs: NJobs = None,
+    job: Job = None,
+    quiet: Quiet = False,
 ) -> None:
     """Make galaxies of a category, or one like each row of a table, and write a FITS catalogue.
 

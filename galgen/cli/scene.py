@@ -10,7 +10,18 @@ from rich.filesize import decimal
 from typer import Option
 
 from galgen.categories.taxonomy import ROOT
-from galgen.cli.options import Device, OutFits, OverwriteFile, Quiet, Steps, Weights, given
+from galgen.cli import complete
+from galgen.cli.options import (
+    Batch,
+    Device,
+    OutFits,
+    OverwriteFile,
+    Quiet,
+    Sampler,
+    Steps,
+    Weights,
+    given,
+)
 from galgen.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -34,7 +45,8 @@ def scene(
         str | None,
         Option(
             help=f"What to make: a category or a mixture; else {MIXTURE}, "
-            f"of weights with categories of their own {ROOT}."
+            f"of weights with categories of their own {ROOT}.",
+            autocompletion=complete.categories,
         ),
     ] = None,
     catalog: Annotated[
@@ -56,7 +68,13 @@ def scene(
         Option(help=f"Limits of the number counts, bright:faint; else {LIMITS}."),
     ] = None,
     n: Annotated[
-        int | None, Option(help="How many galaxies, if not what the counts give for the area.")
+        int | None,
+        Option(
+            "--n",
+            "-n",
+            help="How many galaxies.",
+            show_default="what the counts give for the area",
+        ),
     ] = None,
     mag_band: Annotated[
         str | None, Option(help="Band of the magnitudes, else i; the others follow from colours.")
@@ -77,11 +95,9 @@ def scene(
     ] = 22.5,
     seed: Annotated[int, Option(help="Equal seeds and options make equal files.")] = 0,
     steps: Steps = None,
-    sampler: Annotated[str | None, Option(help="As for 'galgen mass'.")] = None,
+    sampler: Sampler = None,
     weights: Weights = None,
-    batch: Annotated[
-        int | None, Option(help="Galaxies that go through the network together.")
-    ] = None,
+    batch: Batch = None,
     device: Device = None,
     overwrite: OverwriteFile = False,
     quiet: Quiet = False,

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from galgen.cli import complete
+
 
 def schema(
     catalog: Annotated[
@@ -15,7 +17,14 @@ def schema(
     ] = None,
     bands: Annotated[str, Option(help="Bands, bluest first, where no file is given.")] = "g,r,i",
     flux_unit: Annotated[str, Option(help="FITS unit of fluxes, where no file is given.")] = "adu",
-    form: Annotated[str, Option("--format", help="table, json, csv or md.")] = "table",
+    form: Annotated[
+        str,
+        Option(
+            "--format",
+            help="table, json, csv or md.",
+            autocompletion=complete.words("table", "json", "csv", "md"),
+        ),
+    ] = "table",
 ) -> None:
     """Show the columns and header cards of catalogues: name, type, unit and meaning."""
     from galgen.catalog.read.describe import describe_bands, describe_file, render, sections

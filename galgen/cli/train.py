@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from galgen.cli.options import Device, Quiet, given
+from galgen.cli import complete
+from galgen.cli.options import Quiet, given
+from galgen.cli.suffixes import named
 
 
 def train(
@@ -16,7 +18,9 @@ def train(
         list[Path],
         Option(help="Image folder or zip, Galaxy10 or flux HDF5, or FITS. Repeat to join several."),
     ],
-    out: Annotated[Path, Option(help="Folder of the run.")],
+    out: Annotated[
+        Path, Option("--out", "-o", help="Folder of the run.", callback=named("a folder"))
+    ],
     teach: Annotated[
         list[Path] | None,
         Option(
@@ -27,8 +31,21 @@ def train(
     relabel: Annotated[
         Path | None, Option(help="CSV of corrected labels: columns id and category.")
     ] = None,
-    preset: Annotated[str, Option(help="paper, fast, small or tiny.")] = "fast",
-    fusion: Annotated[str | None, Option(help="Ablation: gated, conv, attention or plain.")] = None,
+    preset: Annotated[
+        str,
+        Option(
+            help="paper, fast, small or tiny.",
+            autocompletion=complete.words("paper", "fast", "small", "tiny"),
+        ),
+    ] = "fast",
+    fusion: Annotated[
+        str | None,
+        Option(
+            help="Ablation: gated, conv, attention or plain.",
+            show_default="gated",
+            autocompletion=complete.words("gated", "conv", "attention", "plain"),
+        ),
+    ] = None,
     max_time: Annotated[
         str | None,
         Option(
@@ -42,18 +59,34 @@ def train(
         Path | None, Option(help="Start from these weights: a folder that was exported.")
     ] = None,
     workers: Annotated[
-        int | None, Option(help="Processes that share each batch. Default: one per core of a CPU.")
+        int | None,
+        Option(help="Processes that share each batch.", show_default="one per core of a CPU"),
     ] = None,
-    images: Annotated[int | None, Option(help="Length of the run in training images.")] = None,
-    batch: Annotated[int | None, Option(help="Images per step.")] = None,
-    learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
-    size: Annotated[int | None, Option(help="Side of the stamps, if not the data's.")] = None,
+    images: Annotated[
+        int | None,
+        Option(
+            help="Length of the run in training images.",
+            show_default="2,000,000; small 4,000,000, tiny 2,000",
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        Option(help="Images per step.", show_default="256; small 64, tiny 8"),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, Option(help="Peak learning rate.", show_default="of the preset")
+    ] = None,
+    size: Annotated[
+        int | None, Option(help="Side of the stamps in pixels.", show_default="the data's")
+    ] = None,
     categories: Annotated[
         str | None,
         Option(help="Your own: a tree in a YAML file, or 'folders' for the names in the data."),
     ] = None,
-    seed: Annotated[int | None, Option(help="Seed of the run.")] = None,
-    device: Device = None,
+    seed: Annotated[int | None, Option(help="Seed of the run.", show_default="0")] = None,
+    device: Annotated[
+        str | None, Option(help="cpu, cuda, cuda:1 ...", show_default="a GPU if there is one")
+    ] = None,
     compile: Annotated[bool, Option(help="Compile the network (on a GPU).")] = False,
     name: Annotated[str | None, Option(help="Name of the weights, for the model card.")] = None,
     credit: Annotated[str | None, Option(help="Credit of the data, for the model card.")] = None,

@@ -46,6 +46,20 @@ def parse_bytes(text: str) -> int:
     return int(size)
 
 
+def parse_fractions(text: str) -> tuple[float, ...]:
+    """Read fractions of a whole from '0.8:0.1:0.1'.
+
+    Raises
+    ------
+    InvalidValueError
+        If one is no number.
+    """
+    try:
+        return tuple(map(float, text.split(":")))
+    except ValueError:
+        raise InvalidValueError("split", text, "fractions such as 0.8:0.1:0.1") from None
+
+
 def utc_date(text: str | None) -> str | None:
     """Read a date and time; return it as FITS has it, in UTC.
 

@@ -38,36 +38,39 @@ def rgb(display_nhwc: np.ndarray) -> np.ndarray:
 
 
 def draw_grid(rows: Mapping[str, np.ndarray], columns: int = 8, scale: int = 1) -> Image.Image:
-    """Draw up to `columns` stamps of each category under the category's name.
+    """Draw the stamps of each category under the category's name.
 
     Parameters
     ----------
     rows : mapping of str to ndarray (n, h, w, bands)
-        Display values in [0, 1] by label, bluest band first.
+        Display values in [0, 1] by label, bluest band first; or what `rgb` makes of them.
     columns : int
-        Stamps per row; the sheet is wider than them where a label is.
+        Stamps per row, of which a category takes as many as it needs; the sheet is wider than them
+        where a label is.
     scale : int
         Screen pixels per pixel.
 
     Returns
     -------
     PIL.Image.Image
-        The sheet, one row per category that has stamps.
+        The sheet, with the categories that have stamps.
     """
     rows = {label: stamps for label, stamps in rows.items() if len(stamps)}
     height, width = next(iter(rows.values())).shape[1:3]
     h, w = height * scale, width * scale
     font = ImageFont.load_default(11)
     widest = max(round(font.getlength(label)) + 6 for label in rows)
-    size = max(columns * w, widest), len(rows) * (h + LABEL_HEIGHT)
-    sheet = Image.new("RGB", size, (24, 24, 24))
+    heights = [LABEL_HEIGHT + -(-len(stamps) // columns) * h for stamps in rows.values()]
+    sheet = Image.new("RGB", (max(columns * w, widest), sum(heights)), (24, 24, 24))
     draw = ImageDraw.Draw(sheet)
-    for row, (label, stamps) in enumerate(rows.items()):
-        top = row * (h + LABEL_HEIGHT)
+    top = 0
+    for (label, stamps), room in zip(rows.items(), heights, strict=True):
         draw.text((3, top + 1), label, fill=(235, 235, 235), font=font)
-        for column, stamp in enumerate(rgb(stamps[:columns])):
+        for number, stamp in enumerate(stamps if stamps.dtype == np.uint8 else rgb(stamps)):
+            row, column = divmod(number, columns)
             tile = Image.fromarray(stamp).resize((w, h), Image.Resampling.NEAREST)
-            sheet.paste(tile, (column * w, top + LABEL_HEIGHT))
+            sheet.paste(tile, (column * w, top + LABEL_HEIGHT + row * h))
+        top += room
     return sheet
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing
@@ -14,7 +16,13 @@ from galgen.catalog import CatalogWriter
 from galgen.catalog.write.galaxies import GalaxyWriter
 from galgen.catalog.write.ledger import Ledger
 from galgen.catalog.write.opening import refuse_other
-from galgen.errors import InterruptedRunError, OutputError, UnfinishedError, WorkerLostError
+from galgen.errors import (
+    GalgenWarning,
+    InterruptedRunError,
+    OutputError,
+    UnfinishedError,
+    WorkerLostError,
+)
 from galgen.generate import Run
 from galgen.produce.recipe import Recipe
 from galgen.produce.run import Progress, Ranges, Say, count, finished_before, pieces, report, within
@@ -73,7 +81,15 @@ def produce_on(
     refuse_inputs(path, recipe.inputs)
     text = json.dumps(recipe.to_json())
     # What the run depends on is found out where it runs: there may be no GPU here.
-    described, said = executor.submit(info_of, text).result()
+    try:
+        # Nothing long is sent before somebody is there to read it: an executor of whose processes
+        # all die while it writes waits for ever (https://github.com/python/cpython/issues/94777).
+        executor.submit(os.getpid).result()
+        described, said, warned = executor.submit(info_of, text).result()
+    except BrokenExecutor as error:
+        raise _lost(error) from error
+    for warning in warned:
+        warnings.warn(warning, GalgenWarning, stacklevel=2)
     info = RunInfo.from_json(described)
     say(said)
     if resume and finished_before(path, info):
@@ -96,9 +112,7 @@ def produce_on(
             tell()
             if stop():  # who asked this process to stop may have asked its workers, too
                 raise InterruptedRunError(f"stopped after {done} of {info.n} galaxies.") from None
-            raise WorkerLostError(
-                f"a worker process has died ({error}). Was it killed for its memory?"
-            ) from error
+            raise _lost(error) from error
         finally:
             for future in waiting:
                 future.cancel()
@@ -138,10 +152,28 @@ def cut(missing: Ranges, info: RunInfo, workers: int) -> list[tuple[int, int]]:
     return list(pieces(missing, size, lambda: False))
 
 
-def info_of(recipe: str) -> tuple[dict[str, Any], str]:
-    """Describe a run as JSON has it, and say how it is understood, in a process that makes it."""
-    run = _run(recipe)
-    return run.info.to_json(), run.request.explain()
+def info_of(recipe: str) -> tuple[dict[str, Any], str, list[str]]:
+    """Describe a run, in the process that makes it.
+
+    Parameters
+    ----------
+    recipe : str
+        JSON of `Recipe.to_json`.
+
+    Returns
+    -------
+    dict
+        The description, as JSON has it.
+    str
+        How the request is understood.
+    list of str
+        Warnings; they are said once, by who started the processes.
+    """
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", GalgenWarning)
+        run = _run(recipe)
+    texts = [str(one.message) for one in warned if issubclass(one.category, GalgenWarning)]
+    return run.info.to_json(), run.request.explain(), texts
 
 
 def make_shard(recipe: str, path: str, first: int, last: int) -> int:
@@ -168,7 +200,9 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
     InvalidValueError
         If the ledger is of another run.
     """
-    run = _run(recipe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GalgenWarning)  # see `info_of`
+        run = _run(recipe)
     try:
         ledger = Ledger(Path(path))
     except UnfinishedError:
@@ -186,6 +220,11 @@ def make_shard(recipe: str, path: str, first: int, last: int) -> int:
             writer.write(batch)
             made += len(batch)
     return made
+
+
+def _lost(error: BrokenExecutor) -> WorkerLostError:
+    """Say that a process has ended."""
+    return WorkerLostError(f"a worker process has died ({error}). Was it killed for its memory?")
 
 
 @lru_cache(maxsize=1)

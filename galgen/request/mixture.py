@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from galgen import noise
-from galgen.categories import DEFAULT, Taxonomy
+from galgen.categories import DEFAULT, Taxonomy, nearest
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
 from galgen.request.asked import Asked
@@ -191,6 +191,8 @@ class Request:
 def parse_mixture(text: str, tree: Taxonomy = DEFAULT) -> tuple[tuple[int, float], ...]:
     """Parse ``spiral`` or ``spiral:0.6,smooth:0.4``, names in a tree, into codes and weights.
 
+    Synonyms such as ``elliptical`` are taken for the nearest category, with a warning.
+
     Raises
     ------
     UnknownCategoryError, InvalidValueError
@@ -199,7 +201,7 @@ def parse_mixture(text: str, tree: Taxonomy = DEFAULT) -> tuple[tuple[int, float
     mixture = []
     for part in text.split(","):
         name, colon, weight = part.strip().partition(":")
-        category = tree.get(name)
+        category = nearest(name, tree)
         mixture.append((category.code, _number(f"weight of {name}", weight) if colon else 1.0))
     return tuple(mixture)
 

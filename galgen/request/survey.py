@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from galgen.categories import DEFAULT, Taxonomy
+from galgen.categories import DEFAULT, Taxonomy, nearest
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.pixels.units import NANOMAGGY, UNCALIBRATED, ZERO_POINTS, flux_ratio
 from galgen.request.light import Light
@@ -183,6 +183,8 @@ class Survey:
         if label is None:
             return MISSING
         try:
+            if isinstance(label, str):
+                return nearest(label, self._tree).code
             return self._tree.get(label).code
         except UnknownCategoryError as error:
             raise DataError(f"{self.table.path}: row {row}, column {column}: {error}") from None

@@ -43,7 +43,9 @@ def check_output(
     if path.exists() and not path.is_file():
         raise OutputError(f"{path} is a device, not a file. Give the name of a file.")
     if os.path.lexists(path) and not overwrite:
-        raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
+        raise OutputError(
+            f"{path} exists. Choose another name, or replace it with `overwrite=True`."
+        )
     part = path.with_name(path.name + PART)
     if os.path.lexists(part) and not unfinished:
         raise OutputError(
@@ -99,7 +101,9 @@ def check_folder_output(
         return
     refuse_inputs(path, inputs)
     if not overwrite:
-        raise OutputError(f"{path} exists. Choose another name, or overwrite it.")
+        raise OutputError(
+            f"{path} exists. Choose another name, or replace it with `overwrite=True`."
+        )
     if not path.is_dir() or (any(path.iterdir()) and not is_ours(path)):
         raise OutputError(f"{path} is not a folder that was exported before. Remove it first.")
 

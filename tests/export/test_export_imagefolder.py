@@ -243,7 +243,7 @@ def test_a_failing_disk_leaves_nothing(catalog, tmp_path, monkeypatch, name):
     def full(image: np.ndarray) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(imagefolder, "_png", full)
+    monkeypatch.setattr(imagefolder, "_encoded", full)
     with pytest.raises(OutputError, match="No space left"):
         export_imagefolder(catalog, tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def test_stamps_lie_in_rows_under_their_label(scale):
         "none": rng.random((0, 20, 40, 3), np.float32),
         "few": rng.random((1, 20, 40, 3), np.float32),
     }
-    sheet = draw_grid(rows, columns=4, scale=scale)
+    sheet = draw_grid({**rows, "many": rows["many"][:4]}, columns=4, scale=scale)
     assert sheet.size == (4 * 40 * scale, 2 * (20 * scale + LABEL_HEIGHT))
     for row, label in enumerate(("many", "few")):
         for column, stamp in enumerate(rgb(rows[label])[:4]):
@@ -81,3 +81,16 @@ def test_file_is_whole_or_not_there(tmp_path):
     with pytest.raises(OSError, match=r"grid\.png"):
         save_grid(path, {"a": np.ones((1, 8, 8, 3), np.float32)})
     assert [p.name for p in tmp_path.iterdir()] == ["grid.png"]
+
+
+def test_a_category_takes_as_many_rows_as_it_needs():
+    levels = np.arange(1, 8, dtype=np.float32) / 10
+    stamps = np.broadcast_to(levels[:, None, None, None], (7, 8, 8, 3))
+    sheet = draw_grid({"a": stamps[:5], "b": stamps[5:]}, columns=2)
+    assert sheet.height == 2 * LABEL_HEIGHT + 4 * 8
+    shown = np.asarray(sheet)[LABEL_HEIGHT : LABEL_HEIGHT + 24 : 8, 4:16:8, 0].ravel()
+    np.testing.assert_array_equal(shown[:5], np.round(255 * levels[:5]))
+    assert shown[5] == 24  # nothing there
+    np.testing.assert_array_equal(
+        np.asarray(sheet), np.asarray(draw_grid({"a": rgb(stamps[:5]), "b": rgb(stamps[5:])}, 2))
+    )

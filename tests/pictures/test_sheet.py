@@ -46,6 +46,26 @@ def test_training_images_are_shown_as_they_are(catalog, tmp_path, scale):
             assert np.abs(tile.astype(int) - rgb).max() <= 1
 
 
+def test_the_whole_catalogue(tmp_path, monkeypatch):
+    """More of a category than fit into a row; read some at a time, shown as if all at once."""
+    stamps = replace(fixture_stamps(), category=np.repeat([2, 6], [21, 3]).astype(np.int16))
+    catalog = write_real(tmp_path / "catalog.fits", stamps)
+    sheet = pixels(preview(catalog, tmp_path / "grid.png", None, scale=1))
+    assert sheet.shape == ((3 + 1) * 64 + 2 * LABEL_HEIGHT, 8 * 64, 3)
+    monkeypatch.setattr("galgen.pictures.sheet._CHUNK", 5)
+    monkeypatch.setattr("galgen.pictures.sheet.MAX_PER_CATEGORY", 7)
+    again = pixels(preview(catalog, tmp_path / "again.png", None, scale=1))
+    np.testing.assert_array_equal(sheet, again)
+    for number in (0, 20):
+        row, column = divmod(number, 8)
+        top = LABEL_HEIGHT + 64 * row
+        tile = sheet[top : top + 64, column * 64 : (column + 1) * 64].astype(int)
+        assert np.abs(tile - stamps.pixels[number][..., ::-1]).max() <= 1
+    monkeypatch.setattr("galgen.pictures.sheet.MAX_PIXELS", 23 * 64 * 64)
+    with pytest.raises(InvalidValueError, match="galaxies drawn is 24; allowed: up to 23"):
+        preview(catalog, tmp_path / "more.png", None, scale=1)
+
+
 def test_labels_name_categories_and_count_them(catalog, tmp_path, monkeypatch):
     drawn = {}
     monkeypatch.setattr("galgen.pictures.grid.save_grid", lambda path, rows, *_: drawn.update(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -83,6 +84,10 @@ class CatalogFile:
 
     def _open(self) -> tuple[fits.HDUList, RunInfo]:
         """Parse and check all headers; whatever is wrong with them is a CatalogError."""
+        if self._file.peek(2).startswith(b"\x1f\x8b"):
+            name = shlex.quote(str(self.path))
+            hint = f"'gunzip {name}' unpacks it; 'galgen compress' makes files that can be read."
+            raise CatalogError(f"{self.path}: is compressed by gzip as a whole. {hint}")
         try:
             with warnings.catch_warnings():
                 # Of a truncated file astropy only warns.
