@@ -53,6 +53,20 @@ def check_output(
     refuse_if_being_written(path)
 
 
+def check_ascii(path: Path) -> None:
+    """Refuse an output whose name a FITS table could not list.
+
+    Raises
+    ------
+    OutputError
+        If it is not printable ASCII.
+    """
+    if not (path.name.isascii() and path.name.isprintable()):
+        raise OutputError(
+            f"{path}: its name is listed in FITS, which has printable ASCII only. Choose another."
+        )
+
+
 def check_folder(path: Path) -> None:
     """Refuse an output whose folder is missing or not writable, or whose name is too long.
 
