@@ -192,7 +192,8 @@ def written_output(path: Path, overwrite: bool = True) -> Iterator[Path]:
     except GalgenError:
         raise
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}.") from error
+        reason = error.strerror or str(error).partition("\n")[0]  # CFITSIO says more than one line
+        raise WriteError(f"{path}: cannot be written: {reason}.") from error
 
 
 def remove_folder(path: Path) -> None:
