@@ -1,7 +1,8 @@
-"""One column of a FITS binary table: its cards, and its bytes as NumPy sees them."""
+"""One column of a FITS binary table: its cards, its bytes as NumPy sees them, and its values."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,15 @@ _TYPES = {
     "M": ">c16",
 }
 _FORM = re.compile(r"\s*(\d*)([A-Z])")
-_EXTRA = ("TNULL", "TSCAL", "TZERO", "TDIM", "TDISP")
+# TUCD is not in the standard; TOPCAT and other tools of the Virtual Observatory know it.
+_EXTRA = ("TNULL", "TSCAL", "TZERO", "TDIM", "TDISP", "TUCD")
+# TZERO of integers of the other sign, with no TSCAL: FITS standard 4.0, table 19.
+_OTHER_SIGN = {
+    "B": (-(2**7), "i1"),
+    "I": (2**15, "u2"),
+    "J": (2**31, "u4"),
+    "K": (2**63, "u8"),
+}
 _BOILERPLATE = "label for field"  # CFITSIO's comment on every TTYPE
 
 
@@ -38,7 +47,7 @@ class Column:
     name, form, unit, description : str
         ``TTYPEn``, ``TFORMn``, ``TUNITn`` and ``TCOMMn``; the last two may be empty.
     cards : tuple of (str, value)
-        Any of TNULL, TSCAL, TZERO, TDIM and TDISP, without the column's number.
+        Any of TNULL, TSCAL, TZERO, TDIM, TDISP and TUCD, without the column's number.
     """
 
     name: str
@@ -79,8 +88,90 @@ class Column:
         one = np.dtype(_TYPES[letter])
         return one if count == 1 else np.dtype((one, (count,)))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value of a row: none of one number or text, else of `TDIM` or a vector."""
+        count, letter = self.kind
+        if letter == "A":
+            return self._lengths[:0:-1]  # the first is the length of a text
+        if self._lengths:
+            return self._lengths[::-1]
+        return () if count == 1 and letter != "X" else (count,)  # as astropy has it
+
+    @property
+    def _lengths(self) -> tuple[int, ...]:
+        """Lengths of the axes in TDIM, the fastest first; none where they do not fit."""
+        lengths = re.findall(r"\d+", str(dict(self.cards).get("TDIM", "")))
+        numbers = tuple(map(int, lengths))
+        return numbers if math.prod(numbers) <= self.kind[0] else ()
+
+    def values(self, raw: np.ndarray) -> np.ndarray:
+        """Convert what the file holds to what it stands for (FITS standard 4.0, section 7.3).
+
+        Neither astropy (of complex numbers with a scale, and of nulls of scaled and unsigned ones)
+        nor fitsio (of nulls) does so for every type.
+
+        Parameters
+        ----------
+        raw : ndarray (n, ...)
+            Rows of the column as in the file, of type `dtype` in any byte order.
+
+        Returns
+        -------
+        ndarray (n, *shape)
+            In native byte order: numbers with TSCAL and TZERO applied, integers of the other sign
+            where these say so, bool for ``L`` and ``X``, str for ``A`` (UTF-8, or else Latin-1)
+            without the spaces at its end. Scaled numbers are float64, NaN where they are null. Of
+            integers and logicals that are null, a masked array.
+
+        Raises
+        ------
+        InvalidValueError
+            If the rows differ in length: their values are not in the table.
+        """
+        count, letter = self.kind
+        if letter in "PQ":
+            raise InvalidValueError(f"type of column {self.name}", self.form, "rows of one length")
+        n, size = len(raw), math.prod(self.shape)
+        if letter in "AX":
+            octets = np.frombuffer(bytearray(raw.tobytes()), np.uint8)
+            octets = octets.reshape(n, self.dtype.itemsize)
+        if letter == "A":
+            length = self._lengths[0] if self._lengths else count
+            octets = octets[:, : size * length].reshape(n, size, length)
+            return _texts(octets).reshape(n, *self.shape)
+        if letter == "X":
+            bits = np.unpackbits(octets, axis=1)[:, :size]
+            return bits.astype(bool).reshape(n, *self.shape)
+        stored = np.asarray(raw).reshape(n, count)[:, :size].reshape(n, *self.shape)
+        stored = stored.astype(stored.dtype.newbyteorder("="))
+        if letter == "L":
+            known = (stored == ord("T")) | (stored == ord("F"))
+            return _masked(stored == ord("T"), ~known)
+        return self._scaled(stored, letter)
+
+    def _scaled(self, stored: np.ndarray, letter: str) -> np.ndarray:
+        """Apply TNULL, TSCAL and TZERO to numbers."""
+        cards = dict(self.cards)
+        scale, zero = cards.get("TSCAL", 1), cards.get("TZERO", 0)
+        null = np.zeros(stored.shape, bool)
+        if "TNULL" in cards and letter in _OTHER_SIGN:
+            null = stored == cards["TNULL"]
+        if (scale, zero) == (1, 0):
+            return _masked(stored, null)
+        if scale == 1 and letter in _OTHER_SIGN and zero == _OTHER_SIGN[letter][0]:
+            unsigned = stored.view(f"u{stored.itemsize}")
+            half = unsigned.dtype.type(2 ** (8 * stored.itemsize - 1))
+            return _masked((unsigned + half).view(_OTHER_SIGN[letter][1]), null)  # modulo 2^bits
+        # Of complex numbers the zero is that of the real part.
+        values = stored.astype(np.complex128 if letter in "CM" else np.float64)
+        values = values * float(scale) + float(zero)
+        if null.any():
+            values[null] = np.nan
+        return values
+
     def numbers(self, raw: np.ndarray) -> np.ndarray:
-        """Convert raw numbers to what they stand for.
+        """Convert raw numbers to what they stand for, as numbers that can be computed with.
 
         Parameters
         ----------
@@ -90,22 +181,44 @@ class Column:
         Returns
         -------
         ndarray float64
-            Numbers of the same shape: scaled by TSCAL and TZERO, NaN where raw ones are TNULL.
+            Those of `values`; NaN where there is none.
 
         Raises
         ------
         InvalidValueError
             If the column holds no real numbers, or several per row.
         """
-        count, letter = self.kind
-        if letter not in "BIJKED" or count != 1:
+        if self.kind[1] not in "BIJKED" or self.kind[0] != 1:
             raise InvalidValueError(f"type of column {self.name}", self.form, "one number per row")
-        cards = dict(self.cards)
-        values = raw.astype(np.float64)
-        if "TNULL" in cards and letter in "BIJK":
-            values[raw == cards["TNULL"]] = np.nan
-        scale, zero = float(cards.get("TSCAL", 1)), float(cards.get("TZERO", 0))
-        return values if (scale, zero) == (1, 0) else values * scale + zero
+        values = self.values(raw).reshape(raw.shape).astype(np.float64)
+        numbers: np.ndarray = np.ma.filled(values, np.nan)
+        return numbers
+
+
+def _masked(values: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Mask nulls, where there are any."""
+    return np.ma.MaskedArray(values, null) if null.any() else values
+
+
+def _texts(octets_nkw: np.ndarray) -> np.ndarray:
+    """Decode texts (n, k) of bytes (n, k, w); a NUL ends one."""
+    *shape, length = octets_nkw.shape
+    if not octets_nkw.size:
+        return np.full(shape, "")
+    octets_nkw = np.where(np.logical_or.accumulate(octets_nkw == 0, axis=2), 0, octets_nkw)
+    texts_nk = np.strings.rstrip(octets_nkw.view(f"S{length}")[..., 0], b" ")
+    if (octets_nkw < 128).all():
+        decoded_nk: np.ndarray = texts_nk.astype(str)
+        return decoded_nk
+    return np.array([_text(text) for text in texts_nk.flat], str)
+
+
+def _text(octets: bytes) -> str:
+    """Decode a text: FITS has ASCII, files have what they have."""
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
 
 
 def read_columns(header: fits.Header) -> list[Column]:

@@ -1,4 +1,4 @@
-"""Every error galgen raises on purpose.
+"""Every error galgen raises on purpose, and what turns a damaged file into one of them.
 
 Each type is also a subclass of the closest builtin, so ``except ValueError`` keeps working; each
 message names the offending value, what is allowed and what to do next. Parameters are named as
@@ -6,6 +6,12 @@ Python has them, between backticks; `galgen.cli.hints` knows the options that th
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LONGEST = 300  # characters that are quoted of what another library says
 
 
 class GalgenError(Exception):
@@ -112,5 +118,63 @@ class NonFiniteOutputError(GalgenError, ArithmeticError):
     exit_code = 1
 
 
+class ImplausibleOutputError(GalgenError, ArithmeticError):
+    """The network produced pixels that no galaxy has; galaxies finished before are kept."""
+
+    exit_code = 1
+
+
 class GalgenWarning(UserWarning):
     """What a user should know, though galgen goes on; the CLI prints it in one line."""
+
+
+@contextmanager
+def reading(
+    path: str | Path,
+    what: str,
+    kind: type[GalgenError] = DataError,
+    *,
+    values: bool = False,
+) -> Iterator[None]:
+    """Turn whatever a damaged or hostile file makes its reader raise into one error that names it.
+
+    What libraries raise on damaged bytes is no closed list: zlib.error, struct.error, LookupError,
+    RecursionError, AttributeError of half-parsed headers. So all of it is caught; what was raised
+    is the cause of the new error, where mistakes of galgen's own can be seen, too.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file, for the message.
+    what : str
+        What it should be: 'a zip file'.
+    kind : type of GalgenError
+        What is raised.
+    values : bool
+        Whether an `InvalidValueError` in the block is the fault of the file, too, and not of who
+        asked for it.
+
+    Raises
+    ------
+    GalgenError
+        Of `kind`. Other galgen errors pass as they are.
+    """
+    try:
+        yield
+    except InvalidValueError as error:
+        if not values or isinstance(error, kind):
+            raise
+        raise kind(f"{path}: {error}") from error
+    except GalgenError:
+        raise
+    except Exception as error:
+        raise kind(
+            f"{path}: cannot be read as {what}, it may be truncated or damaged ({_said(error)})."
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """Return what another library says, as one line that is not long."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    named = text if text and isinstance(error, OSError) else f"{type(error).__name__}: {text}"
+    return " ".join(named.split())[:_LONGEST].strip(" .:")

@@ -6,13 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from galgen.diffusion.config import DiffusionConfig
 from galgen.errors import InvalidValueError
 from galgen.model.config import ModelConfig
-from galgen.settings import JsonConfig
+from galgen.settings import MAX_JSON_BYTES, JsonConfig, parse_json, read_json
 from galgen.training.config import TrainConfig
 from galgen.training.presets import PRESETS
 
@@ -182,3 +183,31 @@ def test_sizes_that_fit(patch: int, size: tuple[int, int]) -> None:
 def test_sizes_that_do_not_fit(patch: int, size: tuple[int, int]) -> None:
     with pytest.raises(InvalidValueError, match=rf"stamp size is \({size[0]}, {size[1]}\)"):
         ModelConfig(patch=patch).check_size(*size)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"a": NaN',
+        '{"seed": ' + 5000 * "9" + "}",  # Python refuses to convert so many digits
+        '{"seed": ' + 400 * "9" + "}",  # overflows as soon as it is made a float
+        '{"seed": 18446744073709551616}',
+        33 * '{"a": ' + "1" + 33 * "}",
+        100_000 * '{"a": ' + "1" + 100_000 * "}",  # RecursionError
+        "\xff",
+        '{"a": "' + MAX_JSON_BYTES * "x" + '"}',
+    ],
+    ids=lambda text: text[:12],
+)
+def test_json_of_strangers_is_bounded(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises((ValueError, RecursionError)):
+        read_json(path)
+
+
+def test_json_may_have_a_byte_order_mark() -> None:
+    text = '\ufeff{"seed": -9223372036854775808, "a": ' + 30 * "[" + 30 * "]" + "}"
+    assert parse_json(text.encode())["seed"] == -(2**63)

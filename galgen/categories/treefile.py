@@ -21,7 +21,7 @@ import yaml
 
 from galgen.categories.rules import MAX_DEPTH, ROOT, Row
 from galgen.categories.taxonomy import Taxonomy
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, reading
 
 MAX_BYTES = 1 << 16
 ALIASES = "aliases"
@@ -51,14 +51,11 @@ def read_tree(path: str | Path) -> Taxonomy:
         it can.
     """
     path = Path(path)
-    try:
+    with reading(path, "a tree of categories", values=True):
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise DataError(f"{path}: the tree of categories: {error.strerror}.") from error
-    if len(raw) > MAX_BYTES:
-        raise DataError(f"{path}: is longer than {MAX_BYTES} bytes; no tree of categories is.")
-    try:
+        if len(raw) > MAX_BYTES:
+            raise DataError(f"{path}: is longer than {MAX_BYTES} bytes; no tree of categories is.")
         top = yaml.compose(raw, _Loader)
         if top is None or not (below := list(_below(top))):
             raise DataError(f"{path}: no categories in it. Write a name and ':' on each line.")
@@ -66,10 +63,6 @@ def read_tree(path: str | Path) -> Taxonomy:
             top = below[0][1]
         root = ROOT, None, (UNLABELLED, *_aliases(top))
         return Taxonomy((root, *_rows(_below(top), ROOT)))
-    except yaml.YAMLError as error:
-        raise DataError(f"{path}: is no tree of categories ({error}).") from error
-    except InvalidValueError as error:
-        raise DataError(f"{path}: {error}") from error
 
 
 class _Loader(yaml.SafeLoader):

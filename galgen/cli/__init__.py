@@ -7,7 +7,9 @@ answers at once.
 from __future__ import annotations
 
 import io
+import os
 import sys
+import traceback
 import warnings
 from typing import TextIO
 
@@ -31,6 +33,8 @@ from galgen.cli import (
 from galgen.cli.hints import in_options
 from galgen.errors import GalgenError, GalgenWarning
 from galgen.system.signals import end_with_cleanup
+
+_LONGEST = 2000  # characters of a line: a file may have names of any length
 
 app = typer.Typer(
     help="Realistic, category-labelled galaxy images by the million, written straight to FITS.",
@@ -57,10 +61,11 @@ app.add_typer(export.app, name="export")
 
 
 def main() -> None:
-    """Run the command line; an expected error becomes a message on stderr and an exit code.
+    """Run the command line; whatever is raised becomes a line on stderr and an exit code.
 
     2 for what is refused before any work, 1 for what fails half-way (a full disk, a diverged
-    network), 3 for an interrupted run, 4 for a catalogue that is wrong.
+    network), 3 for an interrupted run, 4 for a catalogue that is wrong. Tracebacks are shown where
+    ``GALGEN_TRACEBACK`` is set.
     """
     end_with_cleanup()
     for stream in (sys.stdout, sys.stderr):
@@ -70,10 +75,34 @@ def main() -> None:
     warnings.showwarning = _show
     try:
         app()
-    except (GalgenError, OSError) as error:
-        for text in (str(error), *getattr(error, "__notes__", ())):
-            typer.echo(f"galgen: {in_options(text)}", err=True)
+    except Exception as error:
+        if os.environ.get("GALGEN_TRACEBACK"):
+            traceback.print_exc()
+        for text in (_explained(error), *getattr(error, "__notes__", ())):
+            _say(f"galgen: {text}")
         sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)
+
+
+def _explained(error: Exception) -> str:
+    """Return what has happened, and what to do; that is to report what nobody expected."""
+    said = str(error) or type(error).__name__
+    if isinstance(error, GalgenError | OSError):
+        return said
+    # PyTorch's own is a RuntimeError.
+    if isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said:
+        what = said.splitlines()[0][:200]
+        return f"out of memory ({what}). Give a smaller --batch, or free some memory."
+    return (
+        f"a fault of galgen's own: {type(error).__name__}: {said}. Please report it, with what the "
+        "same command prints once GALGEN_TRACEBACK=1 is set."
+    )
+
+
+def _say(text: str) -> None:
+    """Print one line to stderr, whatever is in a text: a name in a file may hold control codes."""
+    lines = " ".join(part.strip() for part in in_options(text).splitlines())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines)
+    typer.echo(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...", err=True)
 
 
 def _show(
@@ -86,4 +115,4 @@ def _show(
 ) -> None:
     """Print galgen's warnings to stderr as its errors are."""
     text = message if issubclass(category, GalgenWarning) else f"{category.__name__}: {message}"
-    typer.echo(f"galgen: warning: {in_options(str(text))}", err=True)
+    _say(f"galgen: warning: {text}")

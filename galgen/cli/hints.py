@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 
 OPTIONS = {
+    "carry_only": "--carry-only",
     "category": "--category",
     "categories='tree.yaml'": "--categories tree.yaml",
     "columns": "--map",
     "drop": "--drop",
+    "keep": "--keep",
     "like": "--like",
     "mag_zero": "--mag-zero",
     "n": "--n",
@@ -26,6 +28,7 @@ OPTIONS = {
     "size": "--size",
     "stamps='none'": "--no-stamps",
     "strict": "--strict",
+    "table": "--table",
     "train(categories='folders')": "galgen train --categories folders",
 }
 

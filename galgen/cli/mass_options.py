@@ -14,7 +14,8 @@ _TABLE, _SKY = "One galaxy per row of a table", "Flux, pixels and sky"
 Like = Annotated[
     Path | None,
     Option(
-        help="FITS, CSV or ECSV: category, size, axis ratio, colours and fluxes of each galaxy.",
+        help="FITS, VOTable, Parquet, ECSV or CSV: category, size, axis ratio, colours and fluxes "
+        "of each galaxy.",
         rich_help_panel=_TABLE,
     ),
 ]
@@ -22,10 +23,32 @@ Map = Annotated[
     list[str] | None,
     Option(help="Its name of a column: ours=theirs, as mag_r=RMAG.", rich_help_panel=_TABLE),
 ]
+Table = Annotated[
+    str | None,
+    Option(
+        help="Which table of a file that has several: its name, or its number from 1.",
+        rich_help_panel=_TABLE,
+    ),
+]
+Keep = Annotated[
+    list[str] | None,
+    Option(
+        help="Columns to carry over into the catalogue, else all: names, patterns.",
+        rich_help_panel=_TABLE,
+    ),
+]
 Drop = Annotated[
     list[str] | None,
     Option(
         help="Columns not to carry over into the catalogue: names, patterns.",
+        rich_help_panel=_TABLE,
+    ),
+]
+CarryOnly = Annotated[
+    bool,
+    Option(
+        "--carry-only",
+        help="Take nothing from the table, only carry its columns over; needs --category.",
         rich_help_panel=_TABLE,
     ),
 ]

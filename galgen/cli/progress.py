@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 LOG_SECONDS = 30.0
 
@@ -23,6 +23,8 @@ class ProgressLine:
         What is counted, for the rate.
     quiet : bool
         Print nothing.
+    clock : callable
+        Seconds, rising.
 
     Attributes
     ----------
@@ -30,20 +32,26 @@ class ProgressLine:
         What was reported last.
     """
 
-    def __init__(self, total: int, unit: str, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        total: int,
+        unit: str,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         console = Console(stderr=True)
-        self._total, self._unit, self._quiet = total, unit, quiet
+        self._total, self._unit, self._quiet, self._clock = total, unit, quiet, clock
         self._live = console.is_terminal and not quiet
         self._bar = Progress(
             TextColumn("{task.completed:,}/{task.total:,} " + unit),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f}% {task.fields[rate]} {task.fields[detail]} ETA"),
-            TimeRemainingColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[said]}"),
             console=console,
             disable=not self._live,
         )
-        self._task = self._bar.add_task("", total=total, rate="", detail="")
-        self._started = self._printed = time.monotonic()
+        self._task = self._bar.add_task("", total=total, said="")
+        self._started = self._printed = clock()
         self._before = 0
         self.done = 0
 
@@ -56,7 +64,7 @@ class ProgressLine:
 
     def begin(self, done: int) -> None:
         """Begin now, with some of the total done before."""
-        self._before, self._started = done, time.monotonic()
+        self._before, self._started = done, self._clock()
 
     def update(
         self, done: int, detail: str = "", rate: float | None = None, total: int | None = None
@@ -74,22 +82,43 @@ class ProgressLine:
         total : int, optional
             The total from now on.
         """
-        now = time.monotonic()
+        now = self._clock()
         self.done = done
         if total is not None:
             self._total = total
+        seconds = now - self._started
         if rate is None:
-            rate = (done - self._before) / max(now - self._started, 1e-9)
-        text = f"{rate:,.1f} {self._unit}/s"
-        self._bar.update(self._task, completed=done, total=self._total, rate=text, detail=detail)
-        if not (self._live or self._quiet) and (
-            now - self._printed >= LOG_SECONDS or done >= self._total
-        ):
+            rate = (done - self._before) / seconds if seconds > 0 else 0.0
+        over = done >= self._total
+        words = [detail, rate_text(rate, self._unit) if rate > 0 else ""]
+        if over:
+            words.append(f"in {duration_text(seconds)}" if done > self._before else "")
+        else:
+            left = duration_text((self._total - done) / rate) if rate > 0 else "not known yet"
+            words.append(f"ETA {left}")
+        said = "  ".join(filter(None, words))
+        self._bar.update(self._task, completed=done, total=self._total, said=said)
+        if not (self._live or self._quiet) and (over or now - self._printed >= LOG_SECONDS):
             self._printed = now
-            left = (self._total - done) / rate if rate > 0 else math.inf
-            eta = f"{left:.0f} s" if left < 6000 else f"{left / 60:.0f} min"
-            eta = eta if math.isfinite(left) else "not known yet"
-            Console(stderr=True, soft_wrap=True).print(
-                f"{done:,}/{self._total:,} {self._unit}  {text}  {detail}  ETA {eta}",
-                highlight=False,
-            )
+            count = f"{done:,}/{self._total:,} {self._unit}"
+            line = "  ".join(filter(None, [count, said]))
+            Console(stderr=True, soft_wrap=True).print(line, highlight=False, markup=False)
+
+
+def rate_text(per_second: float, unit: str) -> str:
+    """Write a rate with two digits or more, by the hour where a second is too short."""
+    if per_second < 0.1:
+        return f"{per_second * 3600:,.3g} {unit}/h"
+    return f"{per_second:,.{0 if per_second >= 100 else 1}f} {unit}/s"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration in the unit that people would: seconds, minutes, hours or days."""
+    hours = seconds / 3600
+    if hours >= 48:
+        return f"{hours / 24:,.1f} days"
+    if seconds >= 6000:
+        return f"{hours:.1f} h"
+    if seconds >= 100:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.2g} s"

@@ -123,12 +123,20 @@ def make_catalog(
         stop = stack.enter_context(StopRequest())
         line = stack.enter_context(ProgressLine(recipe.n or 1, "galaxies", quiet=quiet))
 
+        begun = False
+
         def progress(done: int, total: int) -> None:
-            if not line.done:
+            nonlocal begun
+            if not begun:  # the first report is of what was there before
                 line.begin(done)
+                begun = True
             line.update(done, total=total)
 
-        watch: dict[str, Any] = {"stop": lambda: stop.requested, "progress": progress}
+        def say(text: str) -> None:
+            if text and not quiet:
+                typer.echo(f"galgen: {text}", err=True)
+
+        watch: dict[str, Any] = {"stop": lambda: stop.requested, "progress": progress, "say": say}
         if route.njobs is None:
             _produce(recipe, out, route, stack, watch | {"overwrite": overwrite, "resume": resume})
             size = sum(path.stat().st_size for path in catalog_files(out))

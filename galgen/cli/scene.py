@@ -40,12 +40,16 @@ def scene(
     catalog: Annotated[
         Path | None,
         Option(
-            help="Table (FITS, CSV, ECSV) of what to draw, instead of number counts: ra, dec, mag "
-            "or mag_<band>; where wanted half_light_radius, position_angle, category."
+            help="Table (FITS, VOTable, Parquet, ECSV, CSV) of what to draw, instead of number "
+            "counts: ra, dec, mag or mag_<band>; where wanted half_light_radius, position_angle, "
+            "category."
         ),
     ] = None,
     map: Annotated[
         list[str] | None, Option(help="Column names of the table: ours=theirs. Repeatable.")
+    ] = None,
+    table: Annotated[
+        str | None, Option(help="Which table of a file with several: its name, or number from 1.")
     ] = None,
     mag: Annotated[
         str | None,
@@ -87,11 +91,13 @@ def scene(
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
     from galgen.cli.progress import ProgressLine
-    from galgen.request.table import InputTable, parse_map
+    from galgen.request.names import parse_map
+    from galgen.request.table import InputTable
     from galgen.scene import (
         CatalogGalaxies,
         Field,
         Imaging,
+        explain_sources,
         make_scene,
         random_sources,
         read_sources,
@@ -106,18 +112,21 @@ def scene(
     imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
     _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
     _alone("catalog", catalog, mag, n)
-    if map and not catalog:
-        raise InvalidValueError("map", map, "with --catalog only")
-    table = InputTable(catalog, parse_map(map or [])) if catalog else None
+    for name, value in (("map", map), ("table", table)):
+        if value and not catalog:
+            raise InvalidValueError(name, value, "with --catalog only")
+    listed = InputTable(catalog, parse_map(map or []), table) if catalog else None
     limits = _limits(mag or LIMITS)
 
     if galaxies:
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category, seed, steps, sampler, weights, batch, device)
-    if table:
+    if listed:
+        if not quiet:
+            typer.echo(f"galgen: {explain_sources(listed, source.bands, mag_band)}", err=True)
         sources = read_sources(
-            table,
+            listed,
             field,
             source.bands,
             band=mag_band,

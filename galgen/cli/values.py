@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from datetime import UTC, datetime
@@ -24,8 +25,8 @@ def parse_duration(text: str) -> float:
     known = re.fullmatch(rf"{number}|(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
     parts = re.findall(rf"({number})([smh]?)", text) if known else []
     seconds = sum(float(value) * _SECONDS[unit or "s"] for value, unit in parts)
-    if seconds <= 0:
-        raise InvalidValueError("duration", text, "such as 90s, 9m, 2h or 1h30m")
+    if not 0 < seconds < math.inf:
+        raise InvalidValueError("duration", text[:40], "such as 90s, 9m, 2h or 1h30m")
     return seconds
 
 
@@ -39,10 +40,10 @@ def parse_bytes(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
     units = {unit.lower(): size for unit, size in _BYTES.items()}
-    size = int(float(match[1]) * units.get(match[2].lower(), 0)) if match else 0
-    if size < 1:
-        raise InvalidValueError("size", text, "such as 500MB or 10GB")
-    return size
+    size = float(match[1]) * units.get(match[2].lower(), 0) if match else 0.0
+    if not 1 <= size < 2**63:  # what file systems count to
+        raise InvalidValueError("size", text[:40], "such as 500MB or 10GB")
+    return int(size)
 
 
 def utc_date(text: str | None) -> str | None:

@@ -6,18 +6,28 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.bounds import text_array
+from galgen.data.fitsfile import checked_hdus, open_fits
+from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError, GalgenError
+from galgen.errors import DataError, reading
 
 _STAMPS = "STAMPS_"
-_COLUMNS = ("redshift", "ra", "dec")
+_NUMBERS = ("redshift", "ra", "dec")
+_COLUMNS = ("category", "id", "group", *_NUMBERS)
+# Names of the same in a table of FITS, the best last.
+_FITS_COLUMNS = (
+    *((name, name) for name in _COLUMNS),
+    ("id", "galaxy_id"),
+    ("category", "category_name"),
+)
 
 
 def read_flux_fits(
@@ -56,28 +66,24 @@ def read_flux_fits(
         Names the file, and the galaxy whose pixels are not finite.
     """
     path = Path(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
-            # Opened here because astropy leaves a file open whose first header is cut off.
-            with path.open("rb") as file, fits.open(file, memmap=False) as hdus:
-                return _read_fits(hdus, path, size, tree, bands)
-    except GalgenError:
-        raise
-    except (OSError, TypeError, ValueError, fits.VerifyError, AstropyUserWarning) as error:
-        raise DataError(f"{path}: cannot be read as FITS, it may be damaged ({error}).") from error
+    with reading(path, "FITS"), warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*truncated.*", AstropyUserWarning)
+        # Opened here because astropy leaves a file open whose first header is cut off.
+        with open_fits(path) as file, fits.open(file, memmap=False) as hdus:
+            read = _read_fits(hdus, path, bands)
+    return _stamps(*read, path, size, tree)
 
 
 def _read_fits(
-    hdus: fits.HDUList,
-    path: Path,
-    size: int | None,
-    tree: Taxonomy,
-    bands: Sequence[str] | None,
-) -> StampSet:
-    """Read an open file."""
-    cubes = [hdu for hdu in hdus if hdu.is_image and hdu.name.startswith(_STAMPS)]
-    quads = [hdu for hdu in hdus if hdu.is_image and len(hdu.shape) == 4]
+    hdus: fits.HDUList, path: Path, bands: Sequence[str] | None
+) -> tuple[np.ndarray, tuple[str, ...], dict[str, np.ndarray], dict[str, Any]]:
+    """Return flux (N, H, W, B), bands, columns and attributes of an open file."""
+    cubes, quads = [], []
+    for hdu in checked_hdus(hdus, path):
+        if hdu.is_image and hdu.name.startswith(_STAMPS):
+            cubes.append(hdu)
+        elif hdu.is_image and len(hdu.shape) == 4:
+            quads.append(hdu)
     if not cubes and not quads:
         raise DataError(
             f"{path}: no stamps found; expected images {_STAMPS}<BAND> of (N, H, W), or one image "
@@ -95,21 +101,16 @@ def _read_fits(
     table = {}
     if "CATALOG" in hdus:
         data = hdus["CATALOG"].data
-        table = {name.lower(): np.asarray(data[name]) for name in data.names}
-    for ours, theirs in (("id", "galaxy_id"), ("category", "category_name")):
-        if theirs in table:
-            table[ours] = table[theirs]
-    return _stamps(
-        flux_nhwc,
-        tuple(names),
-        table,
-        path,
-        size,
-        tree,
-        unit=header.get("BUNIT"),
-        pixel_scale=header.get("PIXSCALE"),
-        lupton=header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
-    )
+        names_of = {name.lower(): name for name in data.names}
+        for ours, theirs in _FITS_COLUMNS:
+            if theirs in names_of:
+                table[ours] = np.asarray(data[names_of[theirs]])
+    attributes = {
+        "unit": header.get("BUNIT"),
+        "pixel_scale": header.get("PIXSCALE"),
+        "lupton": header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
+    }
+    return flux_nhwc, tuple(names), table, attributes
 
 
 def _stack_cubes(
@@ -167,34 +168,24 @@ def read_flux_hdf5(
         Names the file, and the galaxy whose pixels are not finite.
     """
     path = Path(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if "flux" not in file:
-                raise DataError(
-                    f"{path}: has data sets {sorted(file)}; expected 'flux' (N, bands, H, W), or "
-                    "'images' and 'ans' of Galaxy10."
-                )
-            attrs = {**file.attrs, **file["flux"].attrs}
-            flux = file["flux"].astype(np.float32)[:]
-            names = bands or _band_names(attrs.get("bands", ()), flux.shape[1])
-            flux_nhwc = _bands_last(flux, names, path)
-            known = ("category", "id", "group", *_COLUMNS)
-            table = {name: file[name][:] for name in known if name in file}
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read as HDF5, it may be truncated ({error})."
-        ) from error
-    return _stamps(
-        flux_nhwc,
-        tuple(names),
-        table,
-        path,
-        size,
-        tree,
-        unit=attrs.get("unit"),
-        pixel_scale=attrs.get("pixel_scale"),
-        lupton=attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
-    )
+    with opened_hdf5(path) as file:
+        if "flux" not in file:
+            raise DataError(
+                f"{path}: has data sets {sorted(file)[:20]}; expected 'flux' (N, bands, H, W), or "
+                "'images' and 'ans' of Galaxy10."
+            )
+        data = data_set(file, "flux", 4)
+        attrs = {**file.attrs, **data.attrs}
+        flux = data.astype(np.float32)[:]
+        names = bands or _band_names(attrs.get("bands", ()), flux.shape[1] if flux.ndim > 1 else 0)
+        flux_nhwc = _bands_last(flux, names, path)
+        table = {name: data_set(file, name)[:] for name in _COLUMNS if name in file}
+    attributes = {
+        "unit": attrs.get("unit"),
+        "pixel_scale": attrs.get("pixel_scale"),
+        "lupton": attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
+    }
+    return _stamps(flux_nhwc, tuple(names), table, attributes, path, size, tree)
 
 
 def _bands_last(flux: np.ndarray, names: Sequence[str], path: Path) -> np.ndarray:
@@ -218,34 +209,39 @@ def _stamps(
     flux_nhwc: np.ndarray,
     bands: tuple[str, ...],
     table: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Any],
     path: Path,
     size: int | None,
     tree: Taxonomy,
-    unit: object,
-    pixel_scale: float | None,
-    lupton: object,
 ) -> StampSet:
-    """Check what was read of a file and make a set of it; only `pixel_scale` has a type yet."""
+    """Check what was read of a file, whose values have no type yet, and make a set of it."""
     n = len(flux_nhwc)
     for name, column in table.items():
-        if len(column) != n:
-            raise DataError(f"{path}: {name} has {len(column)} rows for {n} stamps.")
-    ids = np.array([_text(v) for v in table.get("id", [f"{path.stem}-{row}" for row in range(n)])])
+        if column.shape != (n,):
+            rows = f"{len(column)} rows" if column.ndim == 1 else f"shape {column.shape}"
+            raise DataError(f"{path}: {name} has {rows} for {n} stamps.")
+    ids = _texts(table.get("id", [f"{path.stem}-{row}" for row in range(n)]), path)
     _check_finite(flux_nhwc, bands, ids, path)
     factor = 1
     if size is not None:
         flux_nhwc, factor = bin_to_size(flux_nhwc, size)
+    with reading(path, "stamps of flux"):
+        scale = attributes["pixel_scale"]
+        unit, lupton = (_text(attributes[name] or "") for name in ("unit", "lupton"))
+        columns = {c: np.asarray(table[c], np.float64) for c in _NUMBERS if c in table}
+        scale = float(scale) * factor if scale else None
+        category = _codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path)
     return StampSet(
         pixels=flux_nhwc,
         native="flux",
         bands=bands,
-        category=_codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path),
+        category=category,
         ids=ids,
-        group=np.array([_text(v) for v in table["group"]]) if "group" in table else ids,
-        columns={c: np.asarray(table[c], np.float64) for c in _COLUMNS if c in table},
-        unit=_text(unit) if unit else "",
-        pixel_scale=float(pixel_scale) * factor if pixel_scale else None,
-        lupton=_text(lupton) if lupton else None,
+        group=_texts(table["group"], path) if "group" in table else ids,
+        columns=columns,
+        unit=unit,
+        pixel_scale=scale,
+        lupton=lupton or None,
         source=str(path),
         tree=tree,
     )
@@ -272,6 +268,12 @@ def _codes(tree: Taxonomy, values: np.ndarray, ids: np.ndarray, path: Path) -> n
         label = _text(value) if isinstance(value, bytes | str) else value
         codes.append(category_code(tree, label, f"{path}: galaxy {str(galaxy)!r}"))
     return np.array(codes, dtype=np.int16)
+
+
+def _texts(values: Iterable[object], path: Path) -> np.ndarray:
+    """Return texts (N,) of what FITS and HDF5 hold."""
+    with reading(path, "text"):
+        return text_array(path, [_text(value) for value in values], path.stat().st_size)
 
 
 def _text(value: object) -> str:

@@ -19,13 +19,16 @@ import numpy as np
 
 from galgen import categories
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError, GalgenWarning, InvalidValueError
+from galgen.errors import DataError, GalgenWarning, InvalidValueError, reading
 from galgen.pixels.lupton import LUPTON
 
 _LOG = logging.getLogger(__name__)
 _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have it too
 _CHUNK = 256  # images read at a time: 50 MB
+# Pairs near in declination that are compared: in all, or for each galaxy. A survey has fewer.
+_MOST_PAIRS, _NEIGHBOURS = 10**7, 300
 
 
 class Galaxy10Warning(GalgenWarning):
@@ -40,7 +43,7 @@ def is_galaxy10(path: str | Path) -> bool:
     DataError
         If it is no HDF5 file.
     """
-    with _open(path) as file:
+    with opened_hdf5(Path(path)) as file:
         return "images" in file and "ans" in file
 
 
@@ -83,21 +86,8 @@ def read_galaxy10(
     Galaxy10Warning
         If the redshifts are declinations; they are replaced by NaN.
     """
-    with _open(path) as file:
-        try:
-            return _read(file, Path(path), size, tree, exclude)
-        except OSError as error:  # HDF5 reports damaged chunks when they are read
-            raise DataError(f"{path}: cannot be read, the file is damaged ({error}).") from error
-
-
-def _open(path: str | Path) -> h5py.File:
-    """Open an HDF5 file; what is none is a `DataError`."""
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be opened as HDF5, it may be truncated ({error})."
-        ) from error
+    with opened_hdf5(Path(path)) as file:
+        return _read(file, Path(path), size, tree, exclude)
 
 
 def _read(
@@ -111,16 +101,12 @@ def _read(
     for name in ("images", "ans"):
         if name not in file:
             raise DataError(f"{path}: has no data set {name!r}; is it Galaxy10 DECaLS?")
-    shape = file["images"].shape
-    if len(shape) != 4 or shape[-1] != 3 or file["images"].dtype != np.uint8:
-        raise DataError(
-            f"{path}: images are {file['images'].dtype} {shape}; expected uint8 (N, 256, 256, 3)."
-        )
-    labels = file["ans"][:].astype(np.int64)
+    images = data_set(file, "images")
+    shape = images.shape
+    if len(shape) != 4 or shape[-1] != 3 or images.dtype != np.uint8:
+        raise DataError(f"{path}: images are {images.dtype} {shape}; expected uint8 (N, H, W, 3).")
+    labels = _column(file, "ans", shape[0]).astype(np.int64)
     columns = {name: _column(file, name, shape[0]) for name in ("ra", "dec", "redshift", "pxscale")}
-    for name, column in {"ans": labels, **columns}.items():
-        if column.shape != shape[:1]:
-            raise DataError(f"{path}: {name} has shape {column.shape} for {shape[0]} images.")
     if labels.size and (labels.min() < 0 or labels.max() > 9):
         raise DataError(f"{path}: labels run {labels.min()}..{labels.max()}; expected 0..9.")
     columns["redshift"] = _without_declinations(columns["redshift"], columns["dec"], path)
@@ -129,7 +115,7 @@ def _read(
 
     ids = np.array([f"galaxy10-{row:05d}" for row in range(shape[0])])
     excluded = _excluded_rows(exclude, ids)
-    pixels, digests, factor = _read_pixels(file["images"], size)
+    pixels, digests, factor = _read_pixels(images, size)
     keep = _without_duplicates(digests, labels)
     _LOG.info("%s: %d repeated images left out, %d excluded.", path, (~keep).sum(), len(excluded))
     keep[excluded] = False
@@ -160,7 +146,16 @@ def _codes(tree: Taxonomy, labels: np.ndarray, path: Path) -> np.ndarray:
 
 def _column(file: h5py.File, name: str, n: int) -> np.ndarray:
     """Return a column (N,) float64, NaN where the file has none."""
-    return file[name][:].astype(np.float64) if name in file else np.full(n, np.nan)
+    if name not in file:
+        return np.full(n, np.nan)
+    column = data_set(file, name)
+    if column.shape != (n,) or column.dtype.kind not in "iuf":
+        raise DataError(
+            f"{file.filename}: {name} has shape {column.shape} of {column.dtype} for {n} images; "
+            "expected a number for each."
+        )
+    values: np.ndarray = column[:].astype(np.float64)
+    return values
 
 
 def _without_declinations(redshift: np.ndarray, dec: np.ndarray, path: Path) -> np.ndarray:
@@ -206,10 +201,8 @@ def _without_duplicates(digests: list[bytes], labels: np.ndarray) -> np.ndarray:
 def _excluded_rows(exclude: Iterable[int | str] | str | Path, ids: np.ndarray) -> np.ndarray:
     """Rows of the images to leave out."""
     if isinstance(exclude, str | Path):
-        try:
+        with reading(exclude, "a list of images to leave out"):
             lines = Path(exclude).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{exclude}: the list of excluded images: {error}") from error
         exclude = [text for line in lines if (text := line.split("#")[0].strip())]
     row_of = {str(name): row for row, name in enumerate(ids)}
     rows = []
@@ -244,11 +237,15 @@ def group_neighbours(ra: np.ndarray, dec: np.ndarray, width: float, ids: np.ndar
     np.ndarray
         (N,) str: the id of the group's member that comes first in the file.
     """
-    order = np.argsort(dec, kind="stable")  # NaN last
-    alpha, delta = np.radians(ra[order]), np.radians(dec[order])
+    # Places that are the same, as where unknown ones are written as 0, are looked at once.
+    places, place_of = np.unique(np.stack([dec, ra], 1), axis=0, return_inverse=True)
+    first = np.full(len(places), len(ra))
+    np.minimum.at(first, place_of.reshape(-1), np.arange(len(ra)))
+    delta, alpha = np.radians(places).T  # by declination, NaN last and each for itself
     xyz = np.stack([np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)], 1)
     reach = np.radians(width * np.sqrt(2.0))
     root = np.arange(len(ra))
+    root[:] = first[place_of.reshape(-1)]
 
     def find(row: int) -> int:
         while root[row] != row:
@@ -258,12 +255,16 @@ def group_neighbours(ra: np.ndarray, dec: np.ndarray, width: float, ids: np.ndar
 
     # Neighbours in declination are neighbours in the sorted list: compare each galaxy with the next
     # one, the one after, and so on until no pair is within reach in declination alone.
-    for step in range(1, len(ra)):
+    compared = 0
+    for step in range(1, len(places)):
         near = np.nonzero(delta[step:] - delta[:-step] <= reach)[0]
         if near.size == 0:
             break
+        compared += near.size
+        if compared > max(_MOST_PAIRS, _NEIGHBOURS * len(places)):
+            raise DataError("ra, dec: nearly all galaxies are at one place; is the unit degrees?")
         chord = np.linalg.norm(xyz[near + step] - xyz[near], axis=1)
         for i in near[2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)) <= reach]:
-            a, b = sorted((find(order[i]), find(order[i + step])))
+            a, b = sorted((find(first[i]), find(first[i + step])))
             root[b] = a  # the smaller row stays the root
     return ids[[find(row) for row in range(len(ra))]]

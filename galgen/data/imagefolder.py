@@ -11,8 +11,7 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -21,11 +20,14 @@ import numpy as np
 from PIL import Image
 
 from galgen.categories import DEFAULT, Taxonomy
+from galgen.data.bounds import PICTURES, SIDE, check_unpacked, text_array
 from galgen.data.folder import Folder, labelled_images, opened, read_settings
 from galgen.data.stamps import StampSet, bin_to_size, category_code
-from galgen.errors import DataError
+from galgen.errors import DataError, reading
 from galgen.pixels.lupton import LUPTON
 
+# Those of `SUFFIXES`. Pillow knows others, some of which start programs.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 _MODES = ("RGB", "RGBA", "P")  # greyscale and 16-bit images would convert to RGB without a word
 
 
@@ -94,7 +96,7 @@ def _read(
 ) -> StampSet:
     """Read an open folder."""
     images, names, columns = labelled_images(folder)
-    ids = columns.pop("id", _ids(images))
+    ids = columns.pop("id") if "id" in columns else _ids(folder, images)
     group = columns.pop("group", ids)
     settings = read_settings(folder)
     lupton = settings.get("lupton", lupton)
@@ -116,18 +118,17 @@ def _read(
     )
 
 
-def _ids(images: list[str]) -> np.ndarray:
+def _ids(folder: Folder, images: list[str]) -> np.ndarray:
     """Ids (N,) from file names."""
     # Usual names are survey ids, the same in every copy of the data, so the split is too. Numbered
     # names (round/0001.png, merging/0001.png) need the folder to tell them apart.
     stems = [PurePosixPath(name).stem for name in images]
     counts = Counter(stems)
-    return np.array(
-        [
-            s if counts[s] == 1 else str(PurePosixPath(name).with_suffix(""))
-            for s, name in zip(stems, images, strict=True)
-        ]
-    )
+    ids = [
+        s if counts[s] == 1 else str(PurePosixPath(name).with_suffix(""))
+        for s, name in zip(stems, images, strict=True)
+    ]
+    return text_array(folder.path, ids, folder.stored_of(images))
 
 
 def _codes(tree: Taxonomy, folder: Folder, images: list[str], names: list[str]) -> np.ndarray:
@@ -144,11 +145,17 @@ def _read_pixels(
 ) -> tuple[np.ndarray, int | None]:
     """Pixels (N, H, W, 3), bluest band first, and the factor they were binned by if one for all."""
     factors = set()
+    on_disk, unpacked = folder.stored_of(images), 0
     for row, name in enumerate(images):
-        rgb = _read_rgb(folder, name)
+        where = f"{folder.path}: image {name}"
+        with reading(where, "an image"), _open_image(folder, name) as image:
+            unpacked += 3 * image.width * image.height
+            check_unpacked(f"{where} and those before it", unpacked, on_disk, PICTURES)
+            rgb = np.asarray(image.convert("RGB"))
         stamp, factor = (rgb, 1) if size is None else _to_size(folder, name, rgb, size)
         factors.add(factor)
         if row == 0:
+            check_unpacked(folder.path, len(images) * stamp.size, on_disk, PICTURES)
             pixels = np.empty((len(images), *stamp.shape), dtype=np.uint8)
         if stamp.shape != pixels.shape[1:]:
             raise DataError(
@@ -172,18 +179,19 @@ def _to_size(folder: Folder, name: str, rgb: np.ndarray, size: int) -> tuple[np.
     return stamps[0], factor
 
 
-def _read_rgb(folder: Folder, name: str) -> np.ndarray:
-    """Read one image as uint8 (H, W, 3): red, green, blue."""
-    try:
-        data = folder.read(name)
-        with Image.open(io.BytesIO(data)) as image:
-            if image.mode not in _MODES:
-                raise DataError(
-                    f"{folder.path}: {name} has pixels of mode {image.mode}; "
-                    "8-bit RGB colour images are needed."
-                )
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{folder.path}: image {name} cannot be read ({error}).") from error
+def _open_image(folder: Folder, name: str) -> Image.Image:
+    """Open an image, of which only the header is read yet, unless it cannot be a galaxy's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `SIDE` is stricter
+        image = Image.open(io.BytesIO(folder.read(name)), formats=_FORMATS)
+    if max(image.size) > SIDE:
+        raise DataError(
+            f"{folder.path}: {name} is {image.width} x {image.height} pixels; {SIDE} a side are "
+            "the most."
+        )
+    if image.mode not in _MODES:
+        raise DataError(
+            f"{folder.path}: {name} has pixels of mode {image.mode}; "
+            "8-bit RGB colour images are needed."
+        )
+    return image

@@ -10,7 +10,7 @@ import numpy as np
 
 from galgen.categories.taxonomy import Taxonomy
 from galgen.data.stamps import StampSet
-from galgen.errors import DataError, UnknownCategoryError
+from galgen.errors import DataError, UnknownCategoryError, reading
 
 _SHOWN = 10  # ids in a message
 
@@ -54,12 +54,9 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
 
 def _read(path: Path, tree: Taxonomy) -> dict[str, np.int16]:
     """Read a table of category codes by id."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file, restval="")
-            header, table = rows.fieldnames or [], list(rows)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error}).") from error
+    with reading(path, "a table"), open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file, restval="")
+        header, table = list(rows.fieldnames or []), list(rows)
     if not {"id", "category"} <= set(header):
         raise DataError(f"{path}: has columns {header}; 'id' and 'category' are required.")
     wanted: dict[str, np.int16] = {}

@@ -72,7 +72,7 @@ class DiffusionConfig(JsonConfig):
             (self.sigma_min, self.sigma_max),
             "0 < sigma_min < sigma_max",
         )
-        require(self.timesteps >= 2, "timesteps", self.timesteps, "2 or more")
+        require(2 <= self.timesteps <= 100_000, "timesteps", self.timesteps, "2 to 100000")
         require(
             0 < self.beta_first <= self.beta_last < 1,
             "betas",

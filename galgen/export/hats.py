@@ -5,7 +5,7 @@ HATS is the IVOA note "HATS: hierarchical adaptive tiling scheme" (https://hats.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from astropy import units
 
 from galgen import __version__
 from galgen.catalog import CatalogFile
+from galgen.columns import Column, numbered_dtype
 from galgen.errors import InvalidValueError, MissingPackageError
 from galgen.export.partition import Partition, partition_pixels
 from galgen.export.positions import Positions, Range
@@ -21,6 +22,7 @@ from galgen.system.files import check_folder_output, written_output
 
 ROWS = 1_000_000
 _HEALPIX, _ORDER = "_healpix_29", 29
+_SKY, _STORED = "sky", "stored"  # in the scratch file: position in degrees, bytes of the catalogue
 _FINEST = 10  # order of the smallest partitions
 _CHUNK = 1 << 16  # rows at a time
 _BUILDER = f"galgen {__version__}"
@@ -38,8 +40,9 @@ def export_hats(
     """Write the table of a catalogue as a HATS catalogue, without stamps.
 
     Columns have the names of the catalogue, with ``unit`` and ``description`` in the metadata of
-    each; ``RA`` and ``DEC`` where positions are drawn; and ``_healpix_29``. Within a partition rows
-    rise in ``_healpix_29``. GALAXY_ID and SEED lead back to the stamps.
+    each, and null where FITS has a null; ``RA`` and ``DEC`` where positions are drawn, ``RA_DEG``
+    and ``DEC_DEG`` where those of the catalogue are not numbers in degrees; and ``_healpix_29``, in
+    which the rows of a partition rise. GALAXY_ID and SEED lead back to the stamps.
 
     Parameters
     ----------
@@ -96,7 +99,7 @@ def export_hats(
         (aside / "dataset").mkdir(parents=True)
         _scatter(scratch, _located(catalog, positions), partitions, owner, progress)
         schema = _schema(pyarrow, catalog, positions)
-        _write(pyarrow, aside / "dataset", scratch, _row(catalog, positions), partitions, schema)
+        _write(pyarrow, aside / "dataset", scratch, catalog.columns, partitions, schema)
         scratch.unlink()
         info = "".join(f"{p.order},{p.pixel}\n" for p in partitions)
         (aside / "partition_info.csv").write_text("Norder,Npix\n" + info)
@@ -124,28 +127,23 @@ def _coarser(healpix_n: np.ndarray) -> np.ndarray:
     return coarser_n
 
 
-def _row(catalog: CatalogFile, positions: Positions) -> np.dtype[Any]:
-    """Structured type of a row: that of the catalogue in native byte order, and what is added."""
-    row = catalog.rows.dtype
-    fields = [(name, row[name].newbyteorder("=")) for name in catalog.column_names]
-    drawn = [(name, np.dtype("f8")) for name in positions.columns if positions.drawn]
-    return np.dtype([(_HEALPIX, np.dtype("i8")), *fields, *drawn])
+def _row(columns: Sequence[Column]) -> np.dtype[Any]:
+    """Structured type of a row of the scratch file: that of the catalogue, and its position."""
+    return np.dtype([(_HEALPIX, "i8"), (_SKY, "f8", (2,)), (_STORED, numbered_dtype(columns))])
 
 
 def _located(catalog: CatalogFile, positions: Positions) -> Iterator[np.ndarray]:
     """Yield the rows of the table with their positions, some at a time."""
     from astropy_healpix import lonlat_to_healpix  # not everybody has it, see `_pyarrow`
 
-    dtype = _row(catalog, positions)
+    dtype = _row(catalog.columns)
     for number, part in enumerate(catalog.parts):
         for start in range(part.start, part.stop, _CHUNK):
             stop = min(start + _CHUNK, part.stop)
             chunk = np.empty(stop - start, dtype)
-            for name in catalog.column_names:
-                chunk[name] = catalog.rows[name][start:stop]
+            chunk[_STORED] = catalog.stored[start:stop]
             ra_n, dec_n = positions.of(number, part, start, stop)
-            if positions.drawn:
-                chunk["RA"], chunk["DEC"] = ra_n, dec_n
+            chunk[_SKY][:, 0], chunk[_SKY][:, 1] = ra_n, dec_n
             chunk[_HEALPIX] = lonlat_to_healpix(
                 ra_n * units.deg, dec_n * units.deg, 2**_ORDER, order="nested"
             )
@@ -182,29 +180,33 @@ def _schema(pyarrow: Any, catalog: CatalogFile, positions: Positions) -> Any:
     """Make the schema of the parquet files, with unit and description of each column."""
     fields = [pyarrow.field(_HEALPIX, pyarrow.int64(), nullable=False)]
     for column in catalog.columns:
+        values = _plain(catalog.column(column.name, slice(0)))
         about = {"unit": column.unit, "description": column.description}
         about = {key: value for key, value in about.items() if value}
-        fields.append(_field(pyarrow, column.name, catalog.rows.dtype[column.name], about))
-    for name in positions.columns if positions.drawn else ():
-        about = {"unit": "deg", "description": "drawn at random for this export"}
-        fields.append(_field(pyarrow, name, np.dtype("f8"), about))
+        if values.ndim > 1 + len(column.shape):
+            about["complex"] = "real, imaginary"
+        text = values.dtype.kind == "U"
+        kind = pyarrow.string() if text else pyarrow.from_numpy_dtype(values.dtype)
+        for length in reversed(values.shape[1:]):
+            kind = pyarrow.list_(kind, length)
+        fields.append(pyarrow.field(column.name, kind, metadata=about))
+    about = {"unit": "deg", "description": positions.origin}
+    fields += [pyarrow.field(name, pyarrow.float64(), metadata=about) for name in positions.added]
     return pyarrow.schema(fields)
 
 
-def _field(pyarrow: Any, name: str, dtype: np.dtype[Any], about: dict[str, str]) -> Any:
-    """Field of a column of a NumPy type: a list of fixed size where that is a subarray."""
-    base = dtype.base.newbyteorder("=")
-    kind = pyarrow.string() if base.kind == "S" else pyarrow.from_numpy_dtype(base)
-    if dtype.shape:
-        kind = pyarrow.list_(kind, int(np.prod(dtype.shape)))
-    return pyarrow.field(name, kind, metadata=about)
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Complex numbers as (..., 2) real ones: parquet has none; others as they are."""
+    if values.dtype.kind != "c":
+        return values
+    return np.stack([values.real, values.imag], axis=-1)
 
 
 def _write(
     pyarrow: Any,
     dataset: Path,
     scratch: Path,
-    row: np.dtype[Any],
+    columns: Sequence[Column],
     partitions: list[Partition],
     schema: Any,
 ) -> None:
@@ -212,9 +214,14 @@ def _write(
     collected: list[Any] = []
     with scratch.open("rb") as file:
         for part in partitions:
-            found = np.fromfile(file, row, part.n)
+            found = np.fromfile(file, _row(columns), part.n)
             found = found[np.argsort(found[_HEALPIX], kind="stable")]
-            arrays = [_array(pyarrow, found[field.name], field.type) for field in schema]
+            stored = [found[_STORED][f"{i}"] for i in range(len(columns))]
+            values = [c.values(raw) for c, raw in zip(columns, stored, strict=True)]
+            # Columns of positions come last, if there are any.
+            values = [found[_HEALPIX], *values, *found[_SKY].T][: len(schema)]
+            fields = zip(values, schema, strict=True)
+            arrays = [_array(pyarrow, _plain(array), field.type) for array, field in fields]
             path = dataset / part.path
             path.parent.mkdir(parents=True, exist_ok=True)
             pyarrow.parquet.write_table(
@@ -229,13 +236,12 @@ def _write(
 
 
 def _array(pyarrow: Any, values: np.ndarray, kind: Any) -> Any:
-    """Values (n,) or (n, k) as an array of pyarrow."""
+    """Values (n, ...) as an array of pyarrow; those that are masked are null."""
     if values.ndim > 1:
-        flat = pyarrow.array(values.reshape(-1))
+        flat = _array(pyarrow, values.reshape(-1, *values.shape[2:]), kind.value_type)
         return pyarrow.FixedSizeListArray.from_arrays(flat, type=kind)
-    if values.dtype.kind == "S":
-        values = values.astype(str)
-    return pyarrow.array(np.ascontiguousarray(values), type=kind)
+    mask = np.ma.getmaskarray(values) if np.ma.is_masked(values) else None
+    return pyarrow.array(np.ascontiguousarray(np.ma.getdata(values)), type=kind, mask=mask)
 
 
 def _properties(

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from galgen.catalog import CatalogFile
+from galgen.catalog.read.ids import galaxy_ids
 from galgen.errors import CatalogError, InvalidValueError
 from galgen.pictures.display import display_stretch, shown, to_display
 from galgen.pictures.grid import rgb
@@ -145,19 +146,16 @@ def _chunks(catalog: CatalogFile) -> Iterator[tuple[slice, list[tuple[str, str, 
         for start in range(part.start, part.stop, _CHUNK):
             rows = slice(start, min(start + _CHUNK, part.stop))
             id_n, seed_n, code_n = (
-                catalog.rows[name][rows].tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
+                catalog.column(name, rows).tolist() for name in ("GALAXY_ID", "SEED", "CATEGORY")
             )
             # Otherwise one image would take the place of another.
             if any(b <= a for a, b in pairwise([last, *id_n])):
                 raise CatalogError(f"{catalog.path}: GALAXY_ID does not rise. Run 'galgen verify'.")
             last = id_n[-1]
-            yield (
-                rows,
-                [
-                    (f"{tree.get(code)}/{prefix}{i}.png", f"{prefix}{seed}-{i}", seed)
-                    for code, i, seed in zip(code_n, id_n, seed_n, strict=True)
-                ],
-            )
+            names = [
+                f"{tree.get(code)}/{prefix}{i}.png" for code, i in zip(code_n, id_n, strict=True)
+            ]
+            yield rows, list(zip(names, galaxy_ids(catalog, rows), seed_n, strict=True))
 
 
 def _png(image_hwc: np.ndarray) -> bytes:

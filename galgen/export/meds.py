@@ -17,6 +17,8 @@ import torch
 
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
+from galgen.export.angles import AngleColumn
+from galgen.export.undated import undate
 from galgen.measure.segments import maps
 from galgen.system.cfitsio import open_fits
 from galgen.system.files import check_output, written_output
@@ -42,8 +44,8 @@ def export_meds(
     - ``seg_cutouts``: the galaxy's ``number`` in its segment (that of `galgen.measure`), -1 in
       those of neighbours, 0 in the sky.
     - ``object_data``: where cutouts start, the measured centroid, the Jacobian of square pixels
-      (arcsec; of 1 pixel where stamps have no common scale), ``ra`` and ``dec`` where the catalogue
-      has them, and GALAXY_ID (as ``id``), SEED, CATEGORY and CATEGORY_NAME.
+      (arcsec; of 1 pixel where stamps have no common scale), ``ra`` and ``dec`` in degrees where
+      the catalogue has them, and GALAXY_ID (as ``id``), SEED, CATEGORY and CATEGORY_NAME.
     - ``image_info`` and ``metadata``: AB zero point (NaN where there is none) and provenance.
 
     There is no ``psf`` extension: stamps show galaxies through the PSF of the training images,
@@ -73,11 +75,12 @@ def export_meds(
     InvalidValueError
         If stamps are not square: MEDS has one ``box_size``.
     DataError, CatalogError
-        If the catalogue is missing, or not one.
+        If the catalogue is missing, not one, or has columns RA and DEC that are not of angles.
 
     Notes
     -----
-    Memory does not depend on the number of galaxies.
+    Equal catalogues give equal bytes, with equal versions of CFITSIO. Memory does not depend on the
+    number of galaxies.
     """
     out = Path(out)
     with CatalogFile(catalog_path) as catalog, ExitStack() as stack:
@@ -88,16 +91,16 @@ def export_meds(
         paths = [out.with_name(f"{out.stem}-{band}{out.suffix}") for band in info.bands]
         for path in paths:
             check_output(path, overwrite, [Path(catalog_path)])
-        files = []
-        for path in paths:
-            aside = stack.enter_context(written_output(path, overwrite))
-            files.append(stack.enter_context(open_fits(aside, "rw")))
+        asides = [stack.enter_context(written_output(path, overwrite)) for path in paths]
+        files = [stack.enter_context(open_fits(aside, "rw")) for aside in asides]
         for file, band in zip(files, info.bands, strict=True):
             _write_tables(file, catalog, band)
         _write_images(files, catalog, progress)
-        for file in files:
+        for file, aside in zip(files, asides, strict=True):
             for hdu in file:
                 hdu.write_checksum()
+            file.close()
+            undate(aside)
     return paths
 
 
@@ -176,7 +179,10 @@ def _object_data(catalog: CatalogFile, start: int, stop: int) -> np.ndarray:
     data["seed"] = rows["SEED"]
     data["category"], data["category_name"] = rows["CATEGORY"], rows["CATEGORY_NAME"]
     for name in ("ra", "dec"):
-        data[name] = rows[names[name.upper()]] if name.upper() in names else UNKNOWN
+        data[name] = UNKNOWN
+        if name.upper() in names:
+            degrees_n = AngleColumn(catalog, names[name.upper()]).degrees(slice(start, stop))
+            data[name] = np.nan_to_num(degrees_n, nan=UNKNOWN)
     data["box_size"], data["ncutout"] = info.width, 1
     first = {"file_id": 0, "start_row": number * info.width**2}
     first |= {"orig_start_row": 0, "orig_start_col": 0}

@@ -15,6 +15,7 @@ from astropy.table import Table
 from galgen.catalog import CatalogFile
 from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError
+from galgen.export.undated import undate
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
 from galgen.pixels.units import magnitude
@@ -43,7 +44,8 @@ def export_realgalaxy(
     One file holds everything: the table that GalSim reads, an image per galaxy and the PSF. Images
     are stamps without sky and neighbours, with their noise; its variance per pixel, measured at the
     border, is in the table (0 where 8-bit training images have none). Galaxies that cannot be seen
-    in their stamps are left out.
+    in their stamps are left out. ``IDENT`` is GALAXY_ID, or the row of the catalogue where that is
+    put together from several runs. Equal catalogues give equal bytes.
 
     Parameters
     ----------
@@ -113,6 +115,7 @@ def export_realgalaxy(
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
     with written_output(out, overwrite) as aside:
         hdus.writeto(aside, checksum=True)
+        undate(aside)
     return len(found)
 
 
@@ -140,7 +143,9 @@ def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator
 
 def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, name: str) -> Table:
     """Make the table of the columns that GalSim reads, and of what each galaxy is."""
-    n, rows = len(found), catalog.rows[[galaxy.row for galaxy in found]]
+    n, row_n = len(found), np.array([galaxy.row for galaxy in found])
+    rows = catalog.rows[row_n]
+    one_run = len(catalog.parts) == 1  # of several, GALAXY_ID may be there more than once
     flux_n = rows[f"FLUX_{band.upper()}"].astype(np.float64)
     mag_n = np.full(n, np.nan)
     if catalog.info.zero_point is not None:
@@ -148,7 +153,7 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
         mag_n[positive] = magnitude(flux_n[positive], catalog.info.zero_point)
     return Table(
         {
-            "IDENT": rows["GALAXY_ID"].astype(np.int64),
+            "IDENT": rows["GALAXY_ID"].astype(np.int64) if one_run else row_n,
             "MAG": mag_n,
             "BAND": np.full(n, band),
             "WEIGHT": np.ones(n),
@@ -160,6 +165,7 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
             "NOISE_MEAN": np.zeros(n),
             "NOISE_VARIANCE": np.array([galaxy.variance for galaxy in found]),
             "STAMP_FLUX": np.array([g.image_hw.sum(dtype=np.float64) for g in found]),
+            "GALAXY_ID": rows["GALAXY_ID"].astype(np.int64),
             "SEED": rows["SEED"].astype(np.int64),
             "CATEGORY_NAME": rows["CATEGORY_NAME"].astype(str),
         }

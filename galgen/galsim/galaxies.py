@@ -6,13 +6,16 @@ each, for what their public methods return.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from threading import RLock
 from typing import Any, Self
 
 import numpy as np
 
+from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp, clean
 from galgen.runinfo import RunInfo
@@ -33,6 +36,8 @@ class Galaxies(ABC):
         How many there are.
     block : int
         How many are read and cleaned together.
+    columns : sequence of Column
+        Columns of their rows.
     options : dict
         Keyword arguments that make the same galaxies in another process.
 
@@ -47,11 +52,18 @@ class Galaxies(ABC):
     """
 
     def __init__(
-        self, name: str, info: RunInfo, n: int, block: int, options: dict[str, Any]
+        self,
+        name: str,
+        info: RunInfo,
+        n: int,
+        block: int,
+        columns: Sequence[Column],
+        options: dict[str, Any],
     ) -> None:
         self.bands, self.pixel_scale, self.nobjects = info.bands, info.pixel_scale, n
         self._tree = info.tree
         self._name, self._size, self._options = name, block, options
+        self._columns = tuple(columns)
         self._lock = RLock()
         stamp_bytes = 4 * len(info.bands) * info.height * info.width
         self._block = lru_cache(max(2, _CACHE // (block * stamp_bytes)))(self._load)
@@ -59,7 +71,7 @@ class Galaxies(ABC):
 
     @abstractmethod
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """Stamps (N, B, H, W) of the galaxies of one block, and their rows of the catalogue."""
+        """Stamps (N, B, H, W) of the galaxies of one block, and their rows, fields numbered."""
 
     @abstractmethod
     def _codes(self) -> np.ndarray:
@@ -102,20 +114,27 @@ class Galaxies(ABC):
         return index if category is None else int(self._rows(category)[index])
 
     def value(self, key: str, row: int) -> float | int | str:
-        """Return column `key` of the catalogue for one galaxy.
+        """Return column `key` of the catalogue for one galaxy; NaN where it has no value.
 
         Raises
         ------
         InvalidValueError
-            If there is no such column.
+            If there is no such column, or it has not one number or text per galaxy.
         """
-        with self._lock:
-            _, rows = self._block(row // self._size)
-        names = rows.dtype.names or ()
+        names = [column.name for column in self._columns]
         if key not in names:
             raise InvalidValueError("key", key, ", ".join(names))
-        value: float | int | str | bytes = rows[key][row % self._size].item()
-        return value.decode() if isinstance(value, bytes) else value
+        number = names.index(key)
+        column = self._columns[number]
+        with self._lock:
+            _, rows = self._block(row // self._size)
+        one = slice(row % self._size, row % self._size + 1)
+        values = column.values(rows[f"{number}"][one])
+        if values.size != 1 or values.dtype.kind == "c":
+            hint = f"Column {key} has type {column.form}."
+            raise InvalidValueError("key", key, "a column of one number or text per galaxy", hint)
+        value: float | int | str = math.nan if np.ma.is_masked(values) else values.item()
+        return value
 
     def stamp(self, row: int) -> CleanStamp | None:
         """Return one galaxy without sky, neighbours and edges; None if it cannot be seen."""

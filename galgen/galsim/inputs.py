@@ -12,6 +12,7 @@ import torch
 
 from galgen.catalog import CatalogFile
 from galgen.catalog.format.schema import catalog_columns, pack_rows, row_dtype
+from galgen.columns import numbered_dtype
 from galgen.errors import InvalidValueError
 from galgen.galsim.galaxies import Galaxies
 from galgen.generate import load_model
@@ -61,11 +62,12 @@ class GalgenCatalog(Galaxies):
         finalize(self, self._file.close)  # GalSim closes no input object
         self._file.check_stamps()
         options = {"file_name": str(path.absolute())}
-        super().__init__(str(path), self._file.info, len(self._file), _BLOCK, options)
+        info, columns = self._file.info, self._file.columns
+        super().__init__(str(path), info, len(self._file), _BLOCK, columns, options)
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         rows = slice(start, stop)
-        return self._file.stamps(rows), np.array(self._file.rows[rows])
+        return self._file.stamps(rows), np.array(self._file.stored[rows])
 
     def _codes(self) -> np.ndarray:
         return self._file.column("CATEGORY")
@@ -134,14 +136,16 @@ class GalgenModel(Galaxies):
         self._run = model.generate(category, n, seed=seed, properties=ranges, sampling=sampling)
         self._population = model.checkpoint.population
         info = self._run.info
-        self._dtype = row_dtype(catalog_columns(info.bands, info.flux_unit, info.zero_point))
+        columns = catalog_columns(info.bands, info.flux_unit, info.zero_point)
+        self._dtype = row_dtype(columns)
         same = {"n": n, "category": category, "seed": seed, "properties": properties}
         same |= {"weights": weights, "device": device, "sampler": sampler, "steps": steps}
-        super().__init__(f"this run of {info.model}", info, n, info.micro_batch, same)
+        super().__init__(f"this run of {info.model}", info, n, info.micro_batch, columns, same)
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         (batch,) = self._run.batches([(start, stop)])
-        return batch.stamps_nbhw, pack_rows(batch, self._dtype, self._tree)
+        rows = pack_rows(batch, self._dtype, self._tree)
+        return batch.stamps_nbhw, rows.view(numbered_dtype(self._columns))
 
     def _codes(self) -> np.ndarray:
         index_n = torch.arange(self.nobjects)

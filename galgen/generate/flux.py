@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from galgen.generate.observe import Observation
+from galgen.generate.plausible import are_plausible
 from galgen.measure import ZERO_POINT, measure
 from galgen.pixels.space import PixelSpace
 from galgen_kernels.ops.stamps_to_fits import stamps_to_fits
@@ -32,12 +33,15 @@ class Finished(NamedTuple):
         uint32, ``DATASUM`` of each stamp of each band.
     finite_n : ndarray of bool
         Whether the pixels are all numbers.
+    plausible_n : ndarray of bool
+        Whether they are, as the model made them, what a galaxy can have.
     """
 
     stamps_nbhw: np.ndarray
     measured: dict[str, np.ndarray]
     sums_nb: np.ndarray | None
     finite_n: np.ndarray
+    plausible_n: np.ndarray
 
 
 def finish(
@@ -86,6 +90,7 @@ def finish(
         return _offset(_for_disk(x_nhwc, space), observation)
     flux_nhwc = space.to_flux(x_nhwc)
     finite_n = x_nhwc.isfinite().flatten(1).all(1)
+    plausible_n = are_plausible(flux_nhwc, space)
     truth = {}
     if plain:
         measured = measure(flux_nhwc, space.bands)
@@ -106,6 +111,7 @@ def finish(
         {name: column.cpu().numpy() for name, column in (measured | truth).items()},
         None,
         finite_n.cpu().numpy(),
+        plausible_n.cpu().numpy(),
     )
     return _offset(finished, observation)
 
@@ -169,12 +175,14 @@ def _offset(finished: Finished, observation: Observation) -> Finished:
 def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
     """Make the bytes of a FITS file and their sums on a GPU."""
     made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch())
-    measured = measure(made.planes_nbhw.permute(0, 2, 3, 1), space.bands)
+    flux_nhwc = made.planes_nbhw.permute(0, 2, 3, 1)
+    measured = measure(flux_nhwc, space.bands)
     columns_cn = torch.stack([*measured.values()])
     # Copies that do not block go to pinned memory, at twice the speed.
-    data_bnhv, sums_nb, flux_nb, columns_cn = (
+    plausible_n = are_plausible(flux_nhwc, space)
+    data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = (
         tensor.to("cpu", non_blocking=True)
-        for tensor in (made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn)
+        for tensor in (made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn, plausible_n)
     )
     if x_nhwc.device.type == "cuda":
         torch.cuda.current_stream(x_nhwc.device).synchronize()
@@ -183,4 +191,5 @@ def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
         dict(zip(measured, columns_cn.numpy(), strict=True)),
         sums_nb.numpy(),
         flux_nb.isfinite().all(1).numpy(),
+        plausible_n.numpy(),
     )

@@ -50,7 +50,8 @@ class GalaxyModel:
         Parameters
         ----------
         category : str
-            A category of the weights, or a mixture such as ``"spiral:0.6,smooth:0.4"``.
+            A category of the weights, or a mixture such as ``"spiral:0.6,smooth:0.4"``; weights
+            that do not add up to 1 are ratios.
         n : int
             How many.
         seed : int
@@ -107,7 +108,9 @@ class GalaxyModel:
         observing: Observing | None = None,
         sampling: Sampling | None = None,
         strict: bool = False,
+        keep: Iterable[str] = (),
         drop: Iterable[str] = (),
+        carry_only: bool = False,
     ) -> Run:
         """Make one galaxy per row of a table, in its order.
 
@@ -117,8 +120,8 @@ class GalaxyModel:
         Parameters
         ----------
         table : path or InputTable
-            FITS, CSV or ECSV; see `galgen.request.table.NAMES` and `galgen.request.survey` for its
-            columns.
+            FITS, VOTable, Parquet, ECSV, CSV; see `galgen.request.names.NAMES` and
+            `galgen.request.survey` for its columns.
         category : str, optional
             Category or mixture of rows that have none.
         n : int, optional
@@ -129,8 +132,10 @@ class GalaxyModel:
             Flux unit, pixel scale, PSF, noise.
         strict : bool
             Refuse values outside the model's range, which otherwise are brought to its edge.
-        drop : iterable of str
-            Columns not to carry over, names or patterns.
+        keep, drop : iterable of str
+            Columns to carry over, by default all, and columns not to: names or patterns.
+        carry_only : bool
+            Take nothing from the table but the columns that are carried over.
 
         Raises
         ------
@@ -146,7 +151,9 @@ class GalaxyModel:
         observing, space = observing or Observing(), self.checkpoint.space
         tree = self.checkpoint.tree
         pixel_scale = observing.pixel_scale or space.pixel_scale
-        survey = Survey(table, space.bands, pixel_scale, space.flux_unit, tree)
+        survey = Survey(
+            table, space.bands, pixel_scale, space.flux_unit, tree, carry_only=carry_only
+        )
         observation = Observation.of(observing, space, survey.fluxes)
         mixture = parse_mixture(category or ROOT, tree)
         fallback = Request(mixture, as_ranges(properties), seed, population, tree)
@@ -157,7 +164,9 @@ class GalaxyModel:
             mixture_given=category is not None,
             n=n,
             strict=strict,
+            keep=keep,
             drop=drop,
+            carry_only=carry_only,
         )
         sampling = sampling or Sampling.on(self.device)
         return Run(self.checkpoint, self.device, request, request.n, sampling, observation)

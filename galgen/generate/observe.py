@@ -22,6 +22,8 @@ from galgen.pixels.units import FluxScale, flux_scale
 
 FWHM = 2 * math.sqrt(2 * math.log(2))  # of a Gaussian, in sigmas
 TRUNCATE = 4.0  # sigmas of a PSF; the rest holds 6e-5 of a line's flux
+# What is more is a slip: it would take hours, or leave float32.
+MAX_FWHM, MAX_PIXELS, MAX_NOISE = 1e4, 256, 1e30  # arcsec, pixels, flux unit
 # flux_nhwc, galaxy indices (int64, on the CPU), seed of the run -> flux_nhwc
 Hook = Callable[[Tensor, Tensor, int], Tensor]
 
@@ -61,10 +63,10 @@ class Observing:
         scale = self.pixel_scale
         if scale is not None and not 1e-4 <= scale <= 1e3:
             raise InvalidValueError("pixel scale", scale, "0.0001 to 1000 arcsec")
-        for name in ("psf", "noise"):
+        for name, most in (("psf", MAX_FWHM), ("noise", MAX_NOISE)):
             for value in getattr(self, name):
-                if not (math.isfinite(value) and value >= 0):
-                    raise InvalidValueError(name, value, "numbers, 0 or more")
+                if not 0 <= value <= most:
+                    raise InvalidValueError(name, value, f"numbers, 0 to {most:g}")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,10 @@ class Observation:
         if psf_b and pixel_scale is None:
             hint = "The PSF is in arcsec: give `pixel_scale`."
             raise InvalidValueError("pixel scale", None, "arcsec per pixel", hint)
+        widest = MAX_PIXELS * (pixel_scale or 0)
+        if psf_b and max(psf_b) > widest:
+            allowed = f"up to {widest:g} arcsec, {MAX_PIXELS} pixels"
+            raise InvalidValueError("psf", max(psf_b), allowed)
         return cls(scale, pixel_scale, psf_b, noise_b, asked.hook)
 
     @property

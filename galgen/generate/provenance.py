@@ -10,6 +10,7 @@ import torch
 from galgen import __version__
 from galgen.batch import IDENTITY, SPARE
 from galgen.columns import Column
+from galgen.errors import DataError
 from galgen.generate.observe import Observation
 from galgen.generate.sampling import Sampling
 from galgen.measure import measured_columns, truth_columns
@@ -18,6 +19,8 @@ from galgen.request.like import Like
 from galgen.runinfo import RunInfo
 from galgen.system.device import device_kind
 from galgen.weights.checkpoint import Checkpoint
+
+MAX_COLUMNS = 999  # of a table in FITS (standard 4.0, section 7.3.1)
 
 
 def run_info(
@@ -88,7 +91,7 @@ def run_info(
         like=request.table.path.name,
         like_sha256=request.table.sha256,
         like_rows=len(request.table),
-        carried=_without_clashes(request.columns, space.bands),
+        carried=_carried(request, space.bands),
     )
 
 
@@ -97,10 +100,21 @@ def _listed(values: tuple[float, ...]) -> str | None:
     return ",".join(map(repr, values)) or None
 
 
-def _without_clashes(columns: tuple[Column, ...], bands: tuple[str, ...]) -> tuple[Column, ...]:
+def _carried(request: Like, bands: tuple[str, ...]) -> tuple[Column, ...]:
+    """Return the columns of a table that are carried over, if one table can hold them and ours."""
+    ours = {*IDENTITY, SPARE, *(c.name for c in (*measured_columns(bands), *truth_columns(bands)))}
+    if len(request.columns) > (room := MAX_COLUMNS - len(ours)):
+        raise DataError(
+            f"{request.table.path}: {len(request.columns):,} columns are to be carried over; a "
+            f"FITS table has room for {room} beside those of galgen. Choose with `keep`, or leave "
+            "some out with `drop`."
+        )
+    return _without_clashes(request.columns, ours)
+
+
+def _without_clashes(columns: tuple[Column, ...], ours: set[str]) -> tuple[Column, ...]:
     """Return columns of a table under names that no column of the catalogue has."""
-    ours = (*measured_columns(bands), *truth_columns(bands))
-    taken = {*IDENTITY, SPARE, *(column.name for column in ours)}
+    taken = set(ours)
     named = []
     for column in columns:
         name = column.name

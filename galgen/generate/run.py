@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from galgen.batch import GalaxyBatch
-from galgen.errors import InvalidValueError, NonFiniteOutputError
+from galgen.errors import ImplausibleOutputError, InvalidValueError, NonFiniteOutputError
 from galgen.generate.engine import Engine
-from galgen.generate.flux import finish
+from galgen.generate.flux import Finished, finish
 from galgen.generate.observe import Observation, Observing
+from galgen.generate.plausible import BEYOND
 from galgen.generate.provenance import run_info
 from galgen.generate.sampling import Sampling
 from galgen.model.embedding import Condition
@@ -121,8 +122,8 @@ class Run:
         ------
         InvalidValueError
             If a range is not within the run.
-        NonFiniteOutputError
-            If the network returns NaN or infinity.
+        NonFiniteOutputError, ImplausibleOutputError
+            If the network returns NaN or infinity, or pixels that no galaxy has.
         """
         size, draw = self._sampling.micro_batch, self._draw
         # A GPU makes one micro-batch at a time; a core does, too.
@@ -158,14 +159,7 @@ class Run:
         flux_nb = None if asked.flux_nb is None else asked.flux_nb[keep]
         x_nhwc = draw(condition, index_n)[keep]
         finished = finish(x_nhwc, space, self._observation, kept_n, seed, flux_nb)
-        if not finished.finite_n.all():
-            bad = first + low + int(finished.finite_n.argmin())
-            hook = self._observation.hook_name
-            raise NonFiniteOutputError(
-                f"The network{f' or {hook}' if hook else ''} returned NaN or infinity for galaxy "
-                f"{bad} in {self._sampling.dtype}; galaxies before {first} are good. "
-                "Try dtype float32, or less guidance."
-            )
+        self._refuse_what_is_no_galaxy(finished, first, first + low)
         # In the order of the catalogue, but by their names in the table.
         carried = zip(self.info.carried, asked.carried.values(), strict=True)
         return GalaxyBatch(
@@ -178,3 +172,24 @@ class Run:
             finished.sums_nb,
             {column.name: values_n[keep] for column, values_n in carried},
         )
+
+    def _refuse_what_is_no_galaxy(self, finished: Finished, good: int, start: int) -> None:
+        """Raise an error if a galaxy cannot be used; they begin at `start`, `good` are made."""
+        how, hook = self._sampling, self._observation.hook_name
+        made = (
+            f"in {how.dtype}, by {how.sampler} in {how.steps} steps with guidance "
+            f"{how.guidance:g}; galaxies before {good} are good."
+        )
+        if not finished.finite_n.all():
+            raise NonFiniteOutputError(
+                f"The network{f' or {hook}' if hook else ''} returned NaN or infinity for galaxy "
+                f"{start + int(finished.finite_n.argmin())} {made} "
+                "Try dtype float32, or less guidance."
+            )
+        if not finished.plausible_n.all():
+            raise ImplausibleOutputError(
+                f"The network returned pixels that no galaxy has, more than {BEYOND} times the "
+                "brightest that it learned from or as far below the sky, for galaxy "
+                f"{start + int(finished.plausible_n.argmin())} {made} "
+                "Try more steps, the sampler ddpm, or less guidance."
+            )

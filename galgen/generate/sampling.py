@@ -12,13 +12,15 @@ from torch import Tensor
 from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.guidance import guided
-from galgen.diffusion.samplers import get_sampler
+from galgen.diffusion.samplers import check_steps, get_sampler
 from galgen.errors import InvalidValueError
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
 from galgen_kernels import BACKENDS, BackendError, runs_triton
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# The most that anyone has a use for: what is more is a slip, and would fill the memory or the week.
+MAX_STEPS, MAX_MICRO_BATCH = 10_000, 16_384
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,10 @@ class Sampling:
 
     def __post_init__(self) -> None:
         get_sampler(self.sampler)
-        for name in ("steps", "micro_batch"):
-            if getattr(self, name) < 1:
-                raise InvalidValueError(name, getattr(self, name), "1 or more")
+        for name, most in (("steps", MAX_STEPS), ("micro_batch", MAX_MICRO_BATCH)):
+            if not 1 <= getattr(self, name) <= most:
+                raise InvalidValueError(name, getattr(self, name), f"1 to {most}")
+        check_steps(self.sampler, self.steps)
         if not 0 <= self.guidance <= 20:
             raise InvalidValueError("guidance", self.guidance, "0 to 20 (1 is no guidance)")
         if self.dtype not in DTYPES:

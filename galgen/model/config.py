@@ -7,6 +7,7 @@ from typing import Literal
 
 from galgen.settings import JsonConfig, require
 
+MAX_WIDTH, MAX_SIDE = 8192, 4096  # channels, pixels
 Fusion = Literal["gated", "conv", "attention", "plain"]
 
 
@@ -56,19 +57,26 @@ class ModelConfig(JsonConfig):
     def __post_init__(self) -> None:
         require(1 <= self.bands <= 6, "bands", self.bands, "1 to 6")
         require(self.patch in (1, 2, 4), "patch", self.patch, "1, 2 or 4")
-        for name in ("blocks", "head_size", "group_size"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        # Far above what anyone trains, so that a file cannot ask for any number of layers.
+        for name, most in (("blocks", 64), ("head_size", 1024), ("group_size", 1024)):
+            require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"1 to {most}")
         require(len(self.widths) == 3, "widths", self.widths, "three stage widths")
         for width in self.widths:
-            ok = width > 0 and width % self.head_size == 0 and width % self.group_size == 0
+            ok = (
+                0 < width <= MAX_WIDTH
+                and width % self.head_size == 0
+                and width % self.group_size == 0
+            )
             multiple = f"multiples of head_size {self.head_size} and group_size {self.group_size}"
+            multiple += f", up to {MAX_WIDTH}"
             require(ok, "widths", self.widths, multiple)
-        require(self.window >= 2, "window", self.window, "2 or more")
-        even = self.embedding >= 2 and self.embedding % 2 == 0
-        require(even, "embedding", self.embedding, "an even number, 2 or more")
+        require(2 <= self.window <= 64, "window", self.window, "2 to 64")
+        even = 2 <= self.embedding <= MAX_WIDTH and self.embedding % 2 == 0
+        require(even, "embedding", self.embedding, f"an even number, 2 to {MAX_WIDTH}")
         detail = self.detail_features, self.detail_width
-        ok = min(detail) > 0 or detail == (0, 0)
-        require(ok, "detail_features, detail_width", detail, "both above 0, or both 0")
+        ok = detail == (0, 0) or (min(detail) > 0 and max(detail) <= MAX_WIDTH)
+        both = f"both 1 to {MAX_WIDTH}, or both 0"
+        require(ok, "detail_features, detail_width", detail, both)
         unique = len(set(self.properties)) == len(self.properties)
         require(unique, "properties", self.properties, "each name once")
         allowed = ("gated", "conv", "attention", "plain")
@@ -89,10 +97,10 @@ class ModelConfig(JsonConfig):
         """
         for side in (height, width):
             require(
-                side > 0 and side % (4 * self.patch) == 0,
+                0 < side <= MAX_SIDE and side % (4 * self.patch) == 0,
                 "stamp size",
                 (height, width),
-                f"multiples of 4 * patch = {4 * self.patch} pixels",
+                f"multiples of 4 * patch = {4 * self.patch} pixels, up to {MAX_SIDE}",
             )
             for stage in range(3):
                 cells = side // self.patch >> stage

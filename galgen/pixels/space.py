@@ -18,6 +18,7 @@ from galgen.errors import InvalidValueError
 from galgen.pixels.lupton import LUPTON, LuptonStretch, flux_stretch, lupton_preset
 from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
+from galgen.settings import as_tuples, check_fields
 from galgen_kernels.ops.stamps_to_fits import Lupton, Stretch
 
 __all__ = ["LUPTON", "SIGMA_DATA", "LuptonStretch", "PixelSpace", "lupton_preset"]
@@ -221,9 +222,6 @@ class PixelSpace:
                 f"{sorted(known)}, of which {sorted(required)} are required",
                 "The file was made by another version of galgen.",
             )
-        return cls(**{k: _as_tuple(v) for k, v in values.items()})
-
-
-def _as_tuple(value: Any) -> Any:
-    """Turn lists, and lists of lists, into tuples."""
-    return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value
+        given = {name: as_tuples(value) for name, value in values.items()}
+        check_fields(cls, given)
+        return cls(**given)

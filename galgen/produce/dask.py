@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from galgen.errors import InterruptedRunError, InvalidValueError, MissingPackageError, OutputError
 
 _RETRIES = 3
 _POLL_S = 0.2
+_MOST_JOBS = 10_000
 
 
 @contextmanager
@@ -49,10 +51,10 @@ def dask_workers(
     InterruptedRunError
         If stopped.
     InvalidValueError
-        If `slurm_jobs` is below 1.
+        If `slurm_jobs` is out of range, or dask-jobqueue is not configured.
     """
-    if slurm_jobs is not None and slurm_jobs < 1:
-        raise InvalidValueError("slurm", slurm_jobs, "1 job or more")
+    if slurm_jobs is not None and not 1 <= slurm_jobs <= _MOST_JOBS:
+        raise InvalidValueError("slurm", slurm_jobs, f"1 to {_MOST_JOBS} jobs")
     try:
         from distributed import Client
 
@@ -64,7 +66,7 @@ def dask_workers(
         if slurm_jobs is None:
             where = scheduler
         else:
-            where = stack.enter_context(SLURMCluster())
+            where = stack.enter_context(_slurm(SLURMCluster))
             where.scale(jobs=slurm_jobs)
         try:
             client = stack.enter_context(Client(where))
@@ -76,3 +78,13 @@ def dask_workers(
             time.sleep(_POLL_S)
         workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), slurm_jobs or 1)
         yield client.get_executor(pure=False, retries=_RETRIES), workers
+
+
+def _slurm(cluster: Callable[[], Any]) -> Any:
+    """Make a cluster of Slurm jobs, which dask-jobqueue's configuration describes."""
+    try:
+        return cluster()
+    except ValueError as error:  # cores, memory and others have no default
+        hint = "Describe a job (cores, memory, queue, walltime) in ~/.config/dask/jobqueue.yaml."
+        what = "dask-jobqueue's configuration for Slurm"
+        raise InvalidValueError(what, str(error), "a complete one", hint) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from galgen.catalog.format.stamps import check_name
+from galgen.categories import DEFAULT
 from galgen.categories.taxonomy import ROOT
 from galgen.errors import InvalidValueError, LedgerError
 from galgen.generate import GalaxyModel, Run, load_model
@@ -15,8 +16,9 @@ from galgen.generate.observe import Observing
 from galgen.generate.sampling import Sampling
 from galgen.produce.stored import stored
 from galgen.request.mixture import Request, parse_mixture, parse_properties
-from galgen.request.table import InputTable, parse_map
-from galgen.settings import JsonConfig
+from galgen.request.names import parse_map
+from galgen.request.table import InputTable
+from galgen.settings import JsonConfig, check_fields
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ class Recipe(JsonConfig):
         What is chosen of `galgen.generate.observe.Observing`.
     like : str or None
         Table whose rows are to be made.
-    columns, drop : tuple of str
-        Its names of columns, as ``ours=theirs``, and columns not to carry over.
+    columns, keep, drop : tuple of str
+        Its names of columns, as ``ours=theirs``, those to carry over, by default all, and those
+        not to.
+    table : str or None
+        Name or number of the table, of a file with several.
+    carry_only : bool
+        Take nothing from the table but the columns that are carried over.
     strict : bool
         Refuse values that the model does not know.
     date : str or None
@@ -69,7 +76,10 @@ class Recipe(JsonConfig):
     observing: Mapping[str, Any] = field(default_factory=dict)
     like: str | None = None
     columns: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
+    table: str | None = None
+    carry_only: bool = False
     strict: bool = False
     date: str | None = None
     max_file_bytes: int | None = None
@@ -85,8 +95,8 @@ class Recipe(JsonConfig):
         """
         if self.like is None:
             self._category_and_n()
-            only_with_table = {"columns": self.columns, "drop": self.drop, "strict": self.strict}
-            for name, value in only_with_table.items():
+            for name in ("columns", "keep", "drop", "table", "carry_only", "strict"):
+                value = getattr(self, name)
                 if value:
                     raise InvalidValueError(f"`{name}`", value, "with a table only (`like`)")
         else:
@@ -141,21 +151,26 @@ class Recipe(JsonConfig):
             sampling=Sampling.on(model.device, **self.sampling),
             observing=Observing(**self.observing),
             strict=self.strict,
+            keep=self.keep,
             drop=self.drop,
+            carry_only=self.carry_only,
         )
 
     def _category_and_n(self) -> tuple[str, int]:
         """Return the two without which there is no run, unless a table gives them."""
-        allowed = "one, unless a table gives it (`like`)"
+        unless = "unless a table gives it (`like`)"
         if self.category is None:
+            own = "a category of the weights (galgen info lists them)"
+            one = own if self.weights else f"one of {', '.join(DEFAULT.names)}"
+            allowed = f"{one}, or a mixture such as spiral:0.6,smooth:0.4; {unless}"
             raise InvalidValueError("`category`", None, allowed)
         if self.n is None:
-            raise InvalidValueError("`n`", None, allowed)
+            raise InvalidValueError("`n`", None, f"how many galaxies to make, {unless}")
         return self.category, self.n
 
     def _table(self, path: str) -> InputTable:
         """Open the table, with what the user calls its columns."""
-        return InputTable(path, parse_map(self.columns))
+        return InputTable(path, parse_map(self.columns), self.table)
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON has them, files by their whole path."""
@@ -173,7 +188,10 @@ class Recipe(JsonConfig):
             If it is of another version of galgen, or None.
         """
         try:
-            return super().from_json(data or {})
+            recipe = super().from_json(data or {})
+            check_fields(Sampling, recipe.sampling)
+            check_fields(Observing, recipe.observing)
+            return recipe
         except (InvalidValueError, TypeError) as error:
             raise LedgerError(
                 f"how to make this run again is not known to this galgen ({error}). Give the same "

@@ -16,6 +16,7 @@ from galgen.system.files import refuse_inputs
 
 Ranges = Iterable[tuple[int, int]]
 Progress = Callable[[int, int], None]
+Say = Callable[[str], None]
 _log = logging.getLogger("galgen")
 
 
@@ -27,6 +28,7 @@ def produce(
     resume: bool = False,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda done, total: None,
+    say: Say = lambda text: None,
 ) -> None:
     """Make a catalogue in this process.
 
@@ -43,6 +45,8 @@ def produce(
     progress : callable
         Called with the galaxies that are there and that there will be, at the beginning and after
         each micro-batch.
+    say : callable
+        Called with how the request is understood, if that needs saying.
 
     Raises
     ------
@@ -50,11 +54,12 @@ def produce(
         If stopped before the end; what was made is recorded.
     OutputError, InvalidValueError, LedgerError
         See `galgen.catalog.CatalogWriter`.
-    NonFiniteOutputError
-        If the network returns NaN or infinity.
+    NonFiniteOutputError, ImplausibleOutputError
+        If the network returns NaN or infinity, or pixels that no galaxy has.
     """
     run = recipe.run()
     refuse_inputs(path, recipe.inputs)
+    say(run.request.explain())
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
@@ -80,6 +85,7 @@ def produce_job(
     *,
     stop: Callable[[], bool] = lambda: False,
     progress: Progress = lambda done, total: None,
+    say: Say = lambda text: None,
 ) -> tuple[int, int]:
     """Make one of `jobs` equal parts of a catalogue, which `galgen.catalog.finish` finishes.
 
@@ -87,7 +93,7 @@ def produce_job(
 
     Parameters
     ----------
-    recipe, path, stop, progress
+    recipe, path, stop, progress, say
         See `produce`.
     job, jobs : int
         Which part, from 0, and of how many.
@@ -108,6 +114,7 @@ def produce_job(
         raise InvalidValueError("job", job, f"0..{jobs - 1}")
     run = recipe.run()
     refuse_inputs(path, recipe.inputs)
+    say(run.request.explain())
     first, last = part(run.info, job, jobs)
     if not part_folder(path).exists() and is_finished(path, run.info):
         return first, last

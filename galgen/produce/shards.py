@@ -17,7 +17,7 @@ from galgen.catalog.write.opening import refuse_other
 from galgen.errors import InterruptedRunError, OutputError, UnfinishedError, WorkerLostError
 from galgen.generate import Run
 from galgen.produce.recipe import Recipe
-from galgen.produce.run import Progress, Ranges, count, finished_before, pieces, report, within
+from galgen.produce.run import Progress, Ranges, Say, count, finished_before, pieces, report, within
 from galgen.produce.worker import THIS_PROCESS
 from galgen.runinfo import RunInfo
 from galgen.system.files import refuse_inputs
@@ -40,6 +40,7 @@ def produce_on(
     stop: Callable[[], bool] = lambda: False,
     tell: Callable[[], None] = lambda: None,
     progress: Progress = lambda done, total: None,
+    say: Say = lambda text: None,
 ) -> None:
     """Make a catalogue with other processes, which see the same folder under the same name.
 
@@ -49,7 +50,7 @@ def produce_on(
         Calls functions in those processes: a pool of this machine, or Dask's.
     workers : int
         How many processes there are, about.
-    recipe, path, overwrite, resume, progress
+    recipe, path, overwrite, resume, progress, say
         See `galgen.produce.run.produce`.
     stop : callable
         Asked now and then whether to stop; shards that have begun are finished.
@@ -72,7 +73,9 @@ def produce_on(
     refuse_inputs(path, recipe.inputs)
     text = json.dumps(recipe.to_json())
     # What the run depends on is found out where it runs: there may be no GPU here.
-    info = RunInfo.from_json(executor.submit(info_of, text).result())
+    described, said = executor.submit(info_of, text).result()
+    info = RunInfo.from_json(described)
+    say(said)
     if resume and finished_before(path, info):
         progress(info.n, info.n)
         return
@@ -135,9 +138,10 @@ def cut(missing: Ranges, info: RunInfo, workers: int) -> list[tuple[int, int]]:
     return list(pieces(missing, size, lambda: False))
 
 
-def info_of(recipe: str) -> dict[str, Any]:
-    """Return the description of a run as JSON has it, found out in the process that makes it."""
-    return _run(recipe).info.to_json()
+def info_of(recipe: str) -> tuple[dict[str, Any], str]:
+    """Describe a run as JSON has it, and say how it is understood, in a process that makes it."""
+    run = _run(recipe)
+    return run.info.to_json(), run.request.explain()
 
 
 def make_shard(recipe: str, path: str, first: int, last: int) -> int:

@@ -49,8 +49,8 @@ def stored(
     InvalidValueError
         If there is no such form, it does not go with the shape of the stamps, or not even one
         galaxy fits into a file.
-    NonFiniteOutputError
-        If the network returns NaN or infinity.
+    NonFiniteOutputError, ImplausibleOutputError
+        If the network returns NaN or infinity, or pixels that no galaxy has.
     """
     check_shape(stamps, run.info.height, run.info.width)
     ranges = _scaling(run) if stamps == "int16" else ()

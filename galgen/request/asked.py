@@ -82,3 +82,7 @@ class Asker(Protocol):
     def as_text(self) -> str:
         """Return what is asked for as the user wrote it, with every digit."""
         ...
+
+    def explain(self) -> str:
+        """Say how what the user wrote is understood, where that needs saying; else nothing."""
+        ...

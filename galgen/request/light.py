@@ -12,7 +12,8 @@ import numpy as np
 
 from galgen.errors import DataError
 from galgen.pixels.units import NANOMAGGY, flux_ratio, known_zero_point
-from galgen.request.table import InputTable, Numbers, Rows
+from galgen.request.numbers import Numbers
+from galgen.request.table import InputTable, Rows
 
 # Fluxes without a unit are nanomaggies, as Tractor's are, but for Rubin's.
 _FLUXES = (("flux_{}", "nanomaggy"), ("{}_cmodelflux", "nJy"), ("{}_flux", "nanomaggy"))
@@ -65,7 +66,7 @@ class Light:
             )
         self.fluxes = kinds.pop() if kinds else None
 
-    def read(self, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def read(self, rows: Rows) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
         """Read fluxes and colours, NaN where there is none.
 
         Returns
@@ -74,8 +75,11 @@ class Light:
             Nanomaggies, or as they are if `fluxes` is 'native'.
         colours : dict of str to ndarray (n,)
             Colours such as ``color_g_r``, in magnitudes.
+        absurd_nb : ndarray (n, b) of bool
+            Where the table has a flux above 0 that no galaxy has, which counts as none.
         """
         flux = {band: self._read_flux(band, rows) for band in self._bands}
+        absurd_nb = np.stack([self._drop_absurd(flux[band]) for band in self._bands], axis=1)
         colours = {}
         for ours, a, b in self._colours():
             given_n = self._colour[ours].read(rows)
@@ -88,7 +92,14 @@ class Light:
         for ours, a, b in reversed(self._colours()):
             bluer_n = flux[b] * flux_ratio(-colours[ours])
             flux[a] = np.where(np.isnan(flux[a]), bluer_n, flux[a])
-        return np.stack([flux[band] for band in self._bands], axis=1), colours
+        return np.stack([flux[band] for band in self._bands], axis=1), colours, absurd_nb
+
+    def _drop_absurd(self, flux_n: np.ndarray) -> np.ndarray:
+        """Make fluxes NaN that are beyond what a magnitude can be; return which these were."""
+        faintest, brightest = (flux_ratio(NANOMAGGY - mag) for mag in (_FAINTEST, _BRIGHTEST))
+        absurd_n = (flux_n < faintest) | (flux_n > brightest)
+        flux_n[absurd_n] = np.nan
+        return absurd_n
 
     def _colours(self) -> list[tuple[str, str, str]]:
         """Colours by our names, each with its bluer and its redder band."""
@@ -98,7 +109,7 @@ class Light:
         """Read the flux of a band, from its magnitude if that is what there is."""
         if band in self._flux:
             flux_n = self._flux[band].read(rows)
-            return np.where((flux_n > 0) & np.isfinite(flux_n), flux_n, np.nan)
+            return np.where(flux_n > 0, flux_n, np.nan)
         mag_n = self._mag[band].read(rows)
         mag_n[~((mag_n > _BRIGHTEST) & (mag_n < _FAINTEST))] = np.nan
         return flux_ratio(NANOMAGGY - mag_n)

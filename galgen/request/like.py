@@ -6,7 +6,6 @@ on neither the batch nor the number of galaxies.
 
 from __future__ import annotations
 
-import fnmatch
 import warnings
 from collections.abc import Iterable, Iterator
 
@@ -14,17 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen.columns import Column
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.measure import ZERO_POINT
 from galgen.pixels.units import NANOMAGGY, FluxScale, flux_ratio, magnitude
 from galgen.request.asked import Asked
+from galgen.request.carried import carried
 from galgen.request.mixture import Request
 from galgen.request.population import Population
+from galgen.request.rows import OF_NO_GALAXY, check_categories, check_fluxes
 from galgen.request.survey import MISSING, Given, Survey
-from galgen.request.table import InputTable
 
-MAX_COLUMN_BYTES = 1024  # per row; more belongs into a file of its own
 _CHUNK = 1 << 16  # rows at a time, where all are looked at
 
 
@@ -49,8 +47,13 @@ class Like:
         The first rows of the table only.
     strict : bool
         Refuse values outside the model's range.
+    keep : iterable of str
+        Columns to carry over, by name or pattern (``flux_*``), whatever their case; by default all.
     drop : iterable of str
-        Columns not to carry over, by name or pattern (``flux_*``), whatever their case.
+        Columns not to carry over, of these.
+    carry_only : bool
+        Take nothing from the table: its rows are carried over to galaxies that are drawn as
+        `fallback` says. Without it, a table is refused of which nothing is taken.
 
     Attributes
     ----------
@@ -64,9 +67,11 @@ class Like:
     Raises
     ------
     InvalidValueError
-        If `n` is beyond the table, or a pattern in `drop` fits no column.
+        If `n` is beyond the table, a pattern in `keep` or `drop` fits no column, or nothing says
+        what to make of a table that is carried over only.
     DataError
-        If the table has no rows, or columns that are not dropped cannot be carried over.
+        If the table has no rows, nothing of it is taken, or columns that are not left out cannot be
+        carried over.
     """
 
     def __init__(
@@ -78,7 +83,9 @@ class Like:
         mixture_given: bool,
         n: int | None = None,
         strict: bool = False,
+        keep: Iterable[str] = (),
         drop: Iterable[str] = (),
+        carry_only: bool = False,
     ) -> None:
         self.table, rows = survey.table, len(survey.table)
         if rows == 0:
@@ -88,8 +95,20 @@ class Like:
             raise InvalidValueError("n", n, f"1 to {rows}, the rows of {self.table.path}")
         self._survey, self._scale, self._fallback = survey, scale, fallback
         self._mixture_given, self._strict = mixture_given, strict
-        self._drop = tuple(drop)
-        self.columns = _kept(self.table, self._drop)
+        if carry_only and not mixture_given:
+            raise InvalidValueError(
+                "`carry_only`", True, "with a category for all rows (`category`)"
+            )
+        if not (carry_only or survey.taken):
+            raise DataError(
+                f"{self.table.path}: no column of it says anything of galaxies ({survey.explain()})"
+                f"; it has {self.table.listed}. Name columns (`renamed={{'category': COLUMN}}`), "
+                "or, for galaxies that have nothing to do with the table, give `category` and "
+                "`carry_only`."
+            )
+        self._carry_only = carry_only
+        self._keep, self._drop = tuple(keep), tuple(drop)
+        self.columns = carried(self.table, self._keep, self._drop)
 
     @property
     def seed(self) -> int:
@@ -109,12 +128,24 @@ class Like:
         """
         self._fallback.check(population)
         outside = dict.fromkeys(population.names, 0)
+        absurd_b = np.zeros(len(self._survey.bands), int)
         path = self.table.path
         for start, given in self._chunks(self.n):
-            self._check_categories(start, given)
-            self._check_fluxes(start, given)
+            if not self._mixture_given:
+                check_categories(path, start, given)
+            dark = self._survey.fluxes != "AB" or self._survey.calibrated
+            check_fluxes(path, start, given, self._flux(given), strict=self._strict, dark=dark)
+            absurd_b += given.absurd_nb.sum(0)
             for name, value_n in self._properties(population, given).items():
                 outside[name] += self._count_outside(population, name, start, value_n)
+        if absurd_b.any():
+            names = [self._survey.used.get(f"flux_{b.lower()}", b) for b in self._survey.bands]
+            counts = ", ".join(f"{k} {c:,}" for k, c in zip(names, absurd_b, strict=True) if c)
+            warnings.warn(
+                f"{path}: fluxes {OF_NO_GALAXY} count as missing, of {self.n:,} rows: {counts}.",
+                GalgenWarning,
+                stacklevel=4,
+            )
         if any(outside.values()):
             counts = ", ".join(f"{name} {count:,}" for name, count in outside.items() if count)
             warnings.warn(
@@ -176,34 +207,27 @@ class Like:
         rest = self._fallback.as_text()
         if not self._mixture_given:
             rest = rest.partition(" ")[2]
+        keep = [f"keep={pattern}" for pattern in self._keep]
         drop = [f"drop={pattern}" for pattern in self._drop]
-        return " ".join(["like", self.table.path.name, *used, *drop, rest]).strip()
+        only = ["carry-only"] if self._carry_only else []
+        like = ["like", self.table.label, *used, *keep, *drop, *only, rest]
+        return " ".join(like).strip()
+
+    def explain(self) -> str:
+        """Say which columns are used for what; see `galgen.request.asked.Asker.explain`."""
+        said = "nothing is used, columns are carried over only"
+        lines = [said if self._carry_only else self._survey.explain()]
+        if self.table.others:
+            lines.append(f"other tables of the file: {', '.join(self.table.others)}")
+        rest = self._fallback.explain()
+        if self._mixture_given and rest:
+            lines.append(rest)
+        return f"{self.table.label}: " + "; ".join(lines)
 
     def _chunks(self, n: int) -> Iterator[tuple[int, Given]]:
         """Read the first n rows, many at a time: the first row of each part, and what it says."""
         for start in range(0, n, _CHUNK):
             yield start, self._survey.given(slice(start, min(start + _CHUNK, n)))
-
-    def _check_categories(self, start: int, given: Given) -> None:
-        """Refuse rows without a category where nothing else gives them one."""
-        if not self._mixture_given and (given.code_n == MISSING).any():
-            row = start + int((given.code_n == MISSING).argmax())
-            raise DataError(
-                f"{self.table.path}: row {row} has no category. Give those that have none a "
-                "category or a mixture (`category`), or name the column "
-                "(`renamed={'category': COLUMN}`)."
-            )
-
-    def _check_fluxes(self, start: int, given: Given) -> None:
-        """Refuse rows without a flux where weights have no flux scale of their own."""
-        if self._survey.fluxes != "AB" or self._survey.calibrated:
-            return
-        dark_n = np.isnan(given.flux_nb).all(1)
-        if dark_n.any():
-            raise DataError(
-                f"{self.table.path}: row {start + int(dark_n.argmax())} has no flux in any band, "
-                "and the weights are not calibrated: nothing says how bright it is. Leave it out."
-            )
 
     def _count_outside(
         self, population: Population, name: str, start: int, value_n: np.ndarray
@@ -227,7 +251,8 @@ class Like:
         factor, zero = self._scale.factor, self._scale.zero_point
         if self._survey.fluxes == "AB" and zero is not None:
             factor = flux_ratio(zero - NANOMAGGY)
-        return (given.flux_nb * factor).astype(np.float32)
+        with np.errstate(over="ignore"):  # `check` refuses what is too bright
+            return (given.flux_nb * factor).astype(np.float32)
 
     def _standardised(self, population: Population, given: Given) -> dict[str, np.ndarray]:
         """Return what rows say of properties as z, brought to the edge of what the model knows."""
@@ -246,24 +271,3 @@ class Like:
             half_n = 0.5 * flux_nb.mean(axis=1) / (np.pi * properties["half_light_radius"] ** 2)
             properties["surface_brightness"] = magnitude(half_n, ZERO_POINT)
         return {name: properties[name] for name in population.names if name in properties}
-
-
-def _kept(table: InputTable, drop: tuple[str, ...]) -> tuple[Column, ...]:
-    """Find the columns to carry over."""
-    names = [column.name.lower() for column in table.columns]
-    for pattern in drop:
-        if not fnmatch.filter(names, pattern.lower()):
-            raise InvalidValueError("column to drop", pattern, ", ".join(names))
-    kept, refused = [], []
-    for column in table.columns:
-        if any(fnmatch.fnmatchcase(column.name.lower(), pattern.lower()) for pattern in drop):
-            continue
-        if column.variable or not 0 < column.dtype.itemsize <= MAX_COLUMN_BYTES:
-            refused.append(f"{column.name} ({column.form})")
-        kept.append(column)
-    if refused:
-        raise DataError(
-            f"{table.path}: columns that cannot be carried over, as their length varies or is over "
-            f"{MAX_COLUMN_BYTES} bytes: {', '.join(refused)}. Leave them out with `drop`."
-        )
-    return tuple(kept)

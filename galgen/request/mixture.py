@@ -141,6 +141,17 @@ class Request:
         asked = [f"{name}={low}:{high}" for name, (low, high) in self.properties.items()]
         return " ".join([mixture, *asked, *([] if self.population else ["no-population"])])
 
+    def explain(self) -> str:
+        """Say what is made of weights that are no shares; see `Asker.explain`.
+
+        Weights that are all whole numbers are ratios, as in 2:1, and need no saying.
+        """
+        total = sum(weight for _, weight in self.mixture)
+        if all(weight == round(weight) for _, weight in self.mixture) or abs(total - 1) < 1e-6:
+            return ""
+        shares = ", ".join(f"{self.tree.get(c).name} {w / total:.3%}" for c, w in self.mixture)
+        return f"the weights of the mixture add up to {total:g}, not 1: made are {shares}"
+
     def check(self, population: Population) -> None:
         """Refuse what a model cannot make; see `galgen.request.asked.Asker.check`.
 

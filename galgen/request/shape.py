@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from galgen.errors import InvalidValueError
-from galgen.request.table import InputTable, Numbers, Rows
+from galgen.request.numbers import Numbers
+from galgen.request.table import InputTable, Rows
 
 # Radii along the major axis; ours are circularised.
 _MAJOR_AXIS = ("shape_r", "size", "size_true", "exprad_r", "devrad_r")
@@ -93,7 +94,7 @@ class Shapes:
             if all(map(table.find, pair)):
                 ratio_of, names = _of_components, pair
             elif table.find("ellipticity") is not None:
-                lower = {column.name.lower() for column in table.columns}
+                lower = {name.lower() for name in table.names}
                 extracted = lower.intersection(_SOURCE_EXTRACTOR)
                 ratio_of, names = _of_flattening if extracted else _of_ellipticity, ["ellipticity"]
         for ours in names:

@@ -1,7 +1,7 @@
 """What a survey's table says of its galaxies, in the terms of a model.
 
 Conventions of the Legacy Surveys (Tractor), SDSS and DESC (CosmoDC2), and galgen's own columns; see
-`galgen.request.table.NAMES` for the names. Values that cannot be, such as magnitude 99 or size 0,
+`galgen.request.names.NAMES` for the names. Values that cannot be, such as magnitude 99 or size 0,
 count as missing.
 """
 
@@ -17,6 +17,7 @@ from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.pixels.units import NANOMAGGY, UNCALIBRATED, ZERO_POINTS, flux_ratio
 from galgen.request.light import Light
+from galgen.request.names import explain
 from galgen.request.shape import Shapes
 from galgen.request.table import InputTable, Rows
 
@@ -35,11 +36,14 @@ class Given:
         Half-light radius in pixels, axis ratio and colours; NaN where missing.
     flux_nb : ndarray of float64
         NaN where missing; nanomaggies, or as in the table if `Survey.fluxes` is 'native'.
+    absurd_nb : ndarray of bool
+        Where the table has a flux that no galaxy has, which counts as missing.
     """
 
     code_n: np.ndarray
     properties: Mapping[str, np.ndarray]
     flux_nb: np.ndarray
+    absurd_nb: np.ndarray
 
 
 class Survey:
@@ -57,6 +61,8 @@ class Survey:
         Flux unit of the model. Fluxes in it are taken as they are where it is not calibrated.
     tree : Taxonomy
         Categories of the model.
+    carry_only : bool
+        Find nothing, whatever the table has.
 
     Attributes
     ----------
@@ -83,6 +89,8 @@ class Survey:
         pixel_scale: float | None,
         unit: str = UNCALIBRATED,
         tree: Taxonomy = DEFAULT,
+        *,
+        carry_only: bool = False,
     ) -> None:
         self.table, self.bands, self._unit, self._tree = table, tuple(bands), unit, tree
         lower = [band.lower() for band in bands]
@@ -91,6 +99,11 @@ class Survey:
         for ours in table.renamed:
             if ours.startswith(("mag_", "flux_", "color_")) and ours not in of_bands:
                 raise InvalidValueError("column to map", ours, ", ".join(sorted(of_bands)))
+        self.used: dict[str, str] = {}
+        self.fluxes: str | None = None
+        self._carry_only = carry_only
+        if carry_only:
+            return
         self._shapes = Shapes(table, pixel_scale)
         self._light = Light(table, bands, unit)
         found = {ours: table.find(ours) for ours in ("category", "axis_ratio", "redshift")}
@@ -116,10 +129,29 @@ class Survey:
         DataError
             If a category is unknown, or a column holds no numbers.
         """
+        if self._carry_only:
+            n, b = self.table.count(rows), len(self.bands)
+            return Given(np.full(n, MISSING), {}, np.full((n, b), np.nan), np.zeros((n, b), bool))
         radius_n, ratio_n = self._shapes.read(rows)
-        flux_nb, colours = self._light.read(rows)
+        flux_nb, colours, absurd_nb = self._light.read(rows)
         shape = {"half_light_radius": radius_n, "axis_ratio": ratio_n}
-        return Given(self._categories(rows), shape | colours, flux_nb)
+        return Given(self._categories(rows), shape | colours, flux_nb, absurd_nb)
+
+    @property
+    def taken(self) -> dict[str, str]:
+        """Those of `used` that say something of galaxies to the model."""
+        return {ours: theirs for ours, theirs in self.used.items() if ours != "redshift"}
+
+    def explain(self) -> str:
+        """Say which columns are taken for what, and for what there is none."""
+        kinds = {ours.partition("_")[0] for ours in self.taken}
+        nothing = [
+            *([] if "category" in kinds else ["category"]),
+            *([] if "half" in kinds else ["half_light_radius"]),
+            *([] if {"axis", "ellipticity"} & kinds else ["axis_ratio"]),
+            *([] if {"flux", "mag"} & kinds else ["flux"]),
+        ]
+        return explain(self.taken, nothing)
 
     @property
     def calibrated(self) -> bool:

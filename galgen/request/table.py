@@ -3,64 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from astropy import units
 
 from galgen.columns import Column
 from galgen.errors import DataError, InvalidValueError
-from galgen.request.tablefile import read_table
-
-# What we call a column, and the names it goes by, whatever their case; the first found is taken.
-# Legacy Surveys (Tractor), SDSS, DESC (CosmoDC2), SourceExtractor, galgen itself.
-NAMES = {
-    "ra": ("ra", "ra_deg", "raj2000", "alpha_j2000", "alphawin_j2000"),
-    "dec": ("dec", "dec_deg", "dej2000", "decj2000", "delta_j2000", "deltawin_j2000"),
-    "mag": ("mag", "magnitude", "mag_auto"),
-    "density": ("density",),
-    "category": ("category", "category_name", "morphology"),
-    "half_light_radius": (
-        *("half_light_radius", "shape_r", "hlr", "r50"),
-        *("petror50_r", "exprad_r", "devrad_r", "size_true", "size"),
-    ),
-    "half_light_radius_pix": ("half_light_radius_pix", "hlr_pix", "r50_pix"),
-    "axis_ratio": ("axis_ratio", "q", "b_a", "ba", "expab_r", "devab_r"),
-    "ellipticity": ("ellipticity", "ellipticity_true"),
-    "ellipticity_1": ("ellipticity_1", "shape_e1", "ellipticity_1_true"),
-    "ellipticity_2": ("ellipticity_2", "shape_e2", "ellipticity_2_true"),
-    "position_angle": ("position_angle", "pa"),
-    "redshift": ("redshift", "redshift_true", "z_spec", "z_phot", "photoz"),
-}
-_OF_BANDS = re.compile(r"(mag|flux)_\w+|color_\w+_\w+")
-_MAGNITUDE = re.compile(r"(?<![a-z])mag(?![a-z])")  # ABmag, mag(AB), but not maggy
+from galgen.request.names import NAMES, check_ours
+from galgen.request.numbers import Numbers, numbers_in
+from galgen.request.tablefile import Which, read_table
 
 Rows = slice | np.ndarray
+_LISTED = 40  # columns in a message
 
 
 class InputTable:
-    """A table in FITS (its first binary table), CSV or ECSV.
+    """A table in FITS, VOTable, Parquet, ECSV, CSV or another form of text.
 
-    Of FITS only the rows asked for are read, from a memory map; texts are read whole.
+    Of FITS only the rows asked for are read, from a memory map; others are read whole (Parquet by
+    column). A column that FITS cannot hold is refused when it is asked for, not before.
 
     Parameters
     ----------
     path : str or Path
-        Ending in ``.fits``, ``.fit``, ``.csv`` or ``.ecsv``.
+        The file; see `galgen.request.tablefile.read_table`.
     renamed : mapping of str to str, optional
-        What the file calls our columns, where that is not one of `NAMES`. Ours are the keys of
-        `NAMES`, ``mag_<band>``, ``flux_<band>`` and ``color_<band>_<band>``.
+        What the file calls our columns, where that is not one of `galgen.request.names.NAMES`. Ours
+        are the keys of these, ``mag_<band>``, ``flux_<band>`` and ``color_<band>_<band>``.
+    table : str or int, optional
+        Name, or number from 1, of the table, where a file has several; else the first.
 
     Attributes
     ----------
     path : Path
         The file.
-    columns : tuple of Column
-        The columns, as in the file or as FITS would have them.
+    names : tuple of str
+        The file's own names of the columns.
+    others : tuple of str
+        Numbers and names of other tables in the file.
     renamed : mapping of str to str
         What the file calls our columns, as given.
 
@@ -69,32 +52,33 @@ class InputTable:
     DataError
         If the file cannot be read, or has no column of a name in `renamed`.
     InvalidValueError
-        If `renamed` has something else than our columns.
+        If `renamed` has something else than our columns, or there is no such table.
     """
 
-    def __init__(self, path: str | Path, renamed: Mapping[str, str] | None = None) -> None:
-        self.path = Path(path)
-        self.columns, self._rows = read_table(self.path)
-        if not self.columns:
+    def __init__(
+        self, path: str | Path, renamed: Mapping[str, str] | None = None, table: Which = None
+    ) -> None:
+        self.path, self._which = Path(path), table
+        self._stored = read_table(self.path, table)
+        self.names, self.others = tuple(self._stored.names), tuple(self._stored.others)
+        if not self.names:
             raise DataError(f"{self.path}: has no columns.")
-        names = [column.name for column in self.columns]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise DataError(f"{self.path}: has two columns called {twice!r}. Rename one.")
-        self._place = {column.name: i for i, column in enumerate(self.columns)}
+        name, times = Counter(self.names).most_common(1)[0]
+        if times > 1:
+            raise DataError(f"{self.path}: has two columns called {name!r}. Rename one.")
+        self._place = {name: i for i, name in enumerate(self.names)}
         self.renamed = dict(renamed or {})
-        for ours, theirs in self.renamed.items():
-            if ours not in NAMES and not _OF_BANDS.fullmatch(ours):
-                allowed = ", ".join(NAMES) + ", mag_<band>, flux_<band>, color_<band>_<band>"
-                raise InvalidValueError("column to map", ours, allowed)
+        check_ours(self.renamed)
+        for theirs in self.renamed.values():
             if theirs not in self._place:
-                raise DataError(f"{path}: no column {theirs!r}; it has {self._listed()}.")
+                raise DataError(f"{path}: no column {theirs!r}; it has {self.listed}.")
 
     def __reduce__(self) -> tuple[object, ...]:
         # The map is opened again where this is unpickled, by a worker of a cluster say.
-        return type(self), (self.path, self.renamed)
+        return type(self), (self.path, self.renamed, self._which)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._stored.n
 
     @cached_property
     def sha256(self) -> str:
@@ -106,16 +90,22 @@ class InputTable:
         """Return what the file calls one of our columns, or None; `more` are more names of it."""
         if ours in self.renamed:
             return self.renamed[ours]
-        by_lower = {column.name.lower(): column.name for column in reversed(self.columns)}
+        by_lower = {name.lower(): name for name in reversed(self.names)}
         return next((by_lower[n] for n in (*more, *NAMES.get(ours, ())) if n in by_lower), None)
 
     def column(self, name: str) -> Column:
-        """Return a column by the file's own name of it."""
-        return self.columns[self._place[name]]
+        """Return a column by the file's own name of it.
+
+        Raises
+        ------
+        DataError
+            If FITS has no such column.
+        """
+        return self._column(name)[0]
 
     def count(self, rows: Rows) -> int:
         """Return how many rows these are."""
-        return len(self._rows[rows])
+        return len(range(len(self))[rows]) if isinstance(rows, slice) else len(rows)
 
     def raw(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
         """Return values of a column as a FITS file has them: big-endian, not scaled, not masked.
@@ -131,8 +121,13 @@ class InputTable:
         -------
         ndarray (n, ...)
             A view of the file where `rows` is a slice.
+
+        Raises
+        ------
+        DataError
+            If FITS has no such column.
         """
-        return self._rows[f"{self._place[name]}"][rows]
+        return self._column(name)[1][rows]
 
     def plain(self, name: str, rows: Rows = slice(None)) -> np.ndarray:
         """Read a column of numbers as float64 in its own unit, NaN where it has no value.
@@ -179,17 +174,11 @@ class InputTable:
             if required:
                 known = ", ".join((*more, *NAMES.get(ours, ())))
                 raise DataError(
-                    f"{self.path}: no column for {ours} ({known}); it has {self._listed()}. "
+                    f"{self.path}: no column for {ours} ({known}); it has {self.listed}. "
                     f"Name it with {ours}=COLUMN."
                 )
             return Numbers(self, None)
-        given = self.column(name).unit
-        if not given or given == unit or (unit == "mag" and _MAGNITUDE.search(given)):
-            return Numbers(self, name)
-        try:
-            return Numbers(self, name, units.Unit(given).to(unit))
-        except (ValueError, units.UnitConversionError):
-            raise DataError(f"{self.path}: column {name} is in {given}, not in {unit}.") from None
+        return numbers_in(self, name, ours, unit)
 
     def numbers(
         self, ours: str, *more: str, unit: str, required: bool = False, rows: Rows = slice(None)
@@ -228,65 +217,20 @@ class InputTable:
             for v in self.plain(name, rows).tolist()
         ]
 
-    def _listed(self) -> str:
-        """Return the names of all columns, for messages."""
-        return ", ".join(column.name for column in self.columns)
+    def _column(self, name: str) -> tuple[Column, np.ndarray]:
+        """Return a column and all its values, or name the file where FITS has no such one."""
+        try:
+            return self._stored.column(self._place[name])
+        except InvalidValueError as error:
+            raise DataError(f"{self.path}: {error}") from None
 
+    @property
+    def label(self) -> str:
+        """The file's name, and which of its tables."""
+        return self.path.name if self._which is None else f"{self.path.name} table={self._which}"
 
-@dataclass(frozen=True, eq=False)
-class Numbers:
-    """A column of a table as numbers, found and understood once and read often.
-
-    Attributes
-    ----------
-    table : InputTable
-        Whose column it is.
-    name : str or None
-        The file's own name of it; None if it has none.
-    factor : float or None
-        What its numbers are multiplied with to be in another unit.
-    """
-
-    table: InputTable
-    name: str | None
-    factor: float | None = None
-
-    def read(self, rows: Rows = slice(None)) -> np.ndarray:
-        """Read some rows.
-
-        Parameters
-        ----------
-        rows : slice or ndarray of int
-            Which rows; by default all.
-
-        Returns
-        -------
-        ndarray (n,) of float64
-            The caller's own; NaN where there is no value, and everywhere without a column.
-
-        Raises
-        ------
-        DataError
-            If the column holds no numbers, or several per row.
-        """
-        if self.name is None:
-            return np.full(self.table.count(rows), np.nan)
-        values = self.table.plain(self.name, rows)
-        return values if self.factor is None else values * self.factor
-
-
-def parse_map(items: Iterable[str]) -> dict[str, str]:
-    """Parse ``ours=theirs``, names of columns.
-
-    Raises
-    ------
-    InvalidValueError
-        If an item has another form.
-    """
-    renamed = {}
-    for item in items:
-        ours, _, theirs = (part.strip() for part in item.partition("="))
-        if not ours or not theirs:
-            raise InvalidValueError("map", item, "ours=theirs, such as mag=MAG_AUTO")
-        renamed[ours] = theirs
-    return renamed
+    @property
+    def listed(self) -> str:
+        """The names of the columns, for messages."""
+        more = len(self.names) - _LISTED
+        return ", ".join(self.names[:_LISTED]) + (f" and {more:,} more" if more > 0 else "")

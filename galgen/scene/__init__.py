@@ -4,7 +4,7 @@ from galgen.scene.field import Field
 from galgen.scene.galaxies import CatalogGalaxies, GeneratedGalaxies
 from galgen.scene.imaging import Imaging
 from galgen.scene.make import make_scene
-from galgen.scene.sources import Sources, random_sources, read_sources
+from galgen.scene.sources import Sources, explain_sources, random_sources, read_sources
 
 __all__ = [
     "CatalogGalaxies",
@@ -12,6 +12,7 @@ __all__ = [
     "GeneratedGalaxies",
     "Imaging",
     "Sources",
+    "explain_sources",
     "make_scene",
     "random_sources",
     "read_sources",

@@ -183,8 +183,9 @@ class GeneratedGalaxies:
 
         Raises
         ------
-        NonFiniteOutputError
-            While they are taken, if the network returns NaN or infinity.
+        NonFiniteOutputError, ImplausibleOutputError
+            While they are taken, if the network returns NaN or infinity, or pixels that no galaxy
+            has.
         """
         request = _Listed(
             self._mixture, seed=self._seed, tree=self.tree, category_n=sources.category

@@ -12,6 +12,7 @@ from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
 from galgen.noise import Stream
+from galgen.request.names import explain
 from galgen.request.table import InputTable
 from galgen.scene import population
 from galgen.scene.field import Field
@@ -183,7 +184,7 @@ def read_sources(
     mag_nb = np.full((n, len(bands)), np.nan)
     for b, name in enumerate(bands):
         own = f"mag_{name.lower()}"
-        if b == main or (table.find("mag", own) or "").lower() == own:
+        if b == main or _mag_column(table, bands, name, band):
             values = table.numbers("mag", own, unit="mag", required=True)
             mag_nb[:, b] = _checked(table, own, values, -10, 50, optional=b != main)
     given = table.numbers("half_light_radius", unit="arcsec")
@@ -203,6 +204,32 @@ def read_sources(
         np.abs(y - (field.height - 1) / 2) < field.height / 2 + reach
     )
     return sources[inside]
+
+
+def explain_sources(table: InputTable, bands: tuple[str, ...], band: str | None = None) -> str:
+    """Say which columns of a table `read_sources` takes for what, and for what there is none.
+
+    Parameters
+    ----------
+    table, bands, band
+        See `read_sources`.
+    """
+    mags = {f"mag_{b.lower()}": name for b in bands if (name := _mag_column(table, bands, b, band))}
+    others = ("ra", "dec", "half_light_radius", "position_angle", "category")
+    found = {ours: name for ours in others if (name := table.find(ours))} | mags
+    nothing = [ours for ours in others if ours not in found]
+    return f"{table.label}: {explain(found, nothing)}"
+
+
+def _mag_column(
+    table: InputTable, bands: tuple[str, ...], name: str, band: str | None
+) -> str | None:
+    """Return the table's column for magnitudes in a band; ``mag`` is of the band of reference."""
+    own = f"mag_{name.lower()}"
+    found = table.find("mag", own)
+    if name == bands[reference_band(bands, band)] or (found or "").lower() == own:
+        return found
+    return None
 
 
 def _numbers(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:

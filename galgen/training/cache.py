@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from platformdirs import user_cache_path
-from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 import galgen.data.stamps
 import galgen.measure
 import galgen.pixels.lupton
 from galgen.data import StampSet
+from galgen.errors import DataError, reading
 from galgen.system.files import written_aside
 
 _DIGEST = 16  # bytes
@@ -99,12 +99,13 @@ class MeasurementCache:
     def _read(self, path: Path, width: int) -> dict[bytes, np.ndarray]:
         """Read one file; nothing of one that is missing, damaged or of another kind."""
         try:
-            arrays = load(path.read_bytes())
-            digests, values, checksum = (arrays[k] for k in ("digests", "values", "checksum"))
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+            with reading(path, "measurements"):
+                arrays = load(path.read_bytes())
+                digests, values, checksum = (arrays[k] for k in ("digests", "values", "checksum"))
+                fits = digests.dtype == np.uint8 and values.dtype == np.float32
+                fits &= values.shape == (len(digests), width) and digests.shape[1:] == (_DIGEST,)
+        except DataError:
             return {}
-        fits = digests.dtype == np.uint8 and values.dtype == np.float32
-        fits &= digests.shape == (len(values), _DIGEST) and values.shape == (len(values), width)
         if not fits or checksum.tobytes() != self._checksum(digests, values):
             return {}
         return {row.tobytes(): value for row, value in zip(digests, values, strict=True)}

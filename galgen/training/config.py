@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from galgen.diffusion.config import DiffusionConfig
 from galgen.model.config import ModelConfig
 from galgen.settings import JsonConfig, require
+
+MAX_BATCH = 65_536  # what is more is a slip, and would fill any memory
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,8 @@ class TrainConfig(JsonConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("images", "batch"):
-            require(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name, most in (("images", 10**12), ("batch", MAX_BATCH)):
+            require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"1 to {most}")
         for name in (
             "label_dropout",
             "property_dropout",
@@ -85,9 +88,12 @@ class TrainConfig(JsonConfig):
         ):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         for name in ("weight_decay", "warmup"):
-            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("learning_rate", "gradient_clip", "checkpoint_minutes", "preview_minutes"):
+            value = getattr(self, name)
+            require(0 <= value < math.inf, name, value, "0 or more")
+        for name in ("gradient_clip", "checkpoint_minutes", "preview_minutes"):
             require(getattr(self, name) > 0, name, getattr(self, name), "above 0")
+        rate = self.learning_rate
+        require(0 < rate <= 100, "learning_rate", rate, "above 0, up to 100")
         require(0 <= self.cooldown <= 1, "cooldown", self.cooldown, "0 to 1")
         require(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
         require(0 < self.validation < 1, "validation", self.validation, "between 0 and 1")

@@ -25,7 +25,7 @@ from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group
 from galgen.training.log import LossLog
 from galgen.training.optim import learning_rate, make_optimizers
-from galgen.training.state import load_state, save_state
+from galgen.training.state import load_state, read_progress, save_state
 
 LOG_SECONDS = 10.0
 VALIDATION_BATCHES = 8
@@ -135,7 +135,7 @@ class Trainer:
         """
         state = self.denoiser, self.ema.module, self.optimizers
         meta = load_state(self.checkpoint_path, *state, self._made_by())
-        self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
+        self.step, self.images, self.seconds = read_progress(self.checkpoint_path, meta)
         if self.group.rank == 0:
             self._log.forget_after(self.images)
 

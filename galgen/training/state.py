@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from galgen.diffusion.config import DiffusionConfig
-from galgen.errors import WeightsError
+from galgen.errors import WeightsError, reading
 from galgen.model.config import ModelConfig
 from galgen.weights.tensors import load_tensors, save_tensors
 
@@ -70,7 +71,8 @@ def load_state(
     """
     tensors, meta = load_tensors(path)
     for name, ours in expected.items():
-        theirs = _with_defaults(name, meta.get(name, ours))
+        with reading(path, "the state of a run", WeightsError, values=True):
+            theirs = _with_defaults(name, meta.get(name, ours))
         if theirs != ours:
             raise WeightsError(
                 f"{path}: its {name} is {theirs}, this run's is {ours}; use the preset it was "
@@ -84,13 +86,37 @@ def load_state(
             f"{path}: checkpoint of another network; use the preset it was started with "
             f"or another `out` ({error})."
         ) from error
-    for i, optimizer in enumerate(optimizers):
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _part(tensors, f"optimizer.{i}.").items():
-            j, name = key.split(".", 1)
-            state.setdefault(int(j), {})[name] = value
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    with reading(path, "the state of a run", WeightsError):
+        for i, optimizer in enumerate(optimizers):
+            _restore(optimizer, _part(tensors, f"optimizer.{i}."))
     return meta
+
+
+def read_progress(path: Path, meta: Mapping[str, Any]) -> tuple[int, int, float]:
+    """Take steps, images and seconds, of which a run has had so many, from metadata.
+
+    Raises
+    ------
+    WeightsError
+        If one is missing, or no such number.
+    """
+    with reading(path, "the state of a run", WeightsError):
+        numbers = int(meta["step"]), int(meta["images"]), float(meta["seconds"])
+    if not 0 <= min(numbers) <= max(numbers) < math.inf:
+        raise WeightsError(f"{path}: steps, images, seconds are {numbers}; 0 or more are needed.")
+    return numbers
+
+
+def _restore(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+    """Give an optimizer its moments, which must be those of its parameters."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in moments.items():
+        j, name = key.split(".", 1)
+        if value.ndim and value.shape != parameters[int(j)].shape:
+            raise ValueError(f"{key} has shape {tuple(value.shape)}")
+        state.setdefault(int(j), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def _with_defaults(name: str, found: Any) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -74,21 +75,20 @@ def together(size: int, work: Work, *arguments: object) -> Iterator[Group]:
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="galgen-") as folder:
         meeting = Path(folder) / "meeting"
-        pipes = [context.Pipe(duplex=False) for _ in range(size - 1)]
+        pipes = [context.Pipe() for _ in range(size - 1)]
         others = [
-            context.Process(
-                target=_begin, args=(rank, size, meeting, ready, work, arguments), daemon=True
-            )
-            for rank, (_, ready) in enumerate(pipes, start=1)
+            context.Process(target=_begin, args=(rank, size, meeting, theirs), daemon=True)
+            for rank, (_, theirs) in enumerate(pipes, start=1)
         ]
         try:
             torch.set_num_threads(1)
             for process in others:
                 process.start()
-            for process, (begun, _) in zip(others, pipes, strict=True):
-                if begun not in wait([begun, process.sentinel]):
-                    message = "A training process ended before it had begun; is there enough memory"
-                    raise WorkerLostError(f"{message} for {size} of them? Try fewer workers.")
+            try:
+                _instruct(pipes, (work, arguments))
+            except (EOFError, OSError):
+                message = "A training process ended before it had begun; is there enough memory"
+                raise WorkerLostError(f"{message} for {size} of them? Try fewer workers.") from None
             _stay_on_this_machine()
             with closing(Processes(0, size, meeting)) as group:
                 yield group
@@ -101,21 +101,37 @@ def together(size: int, work: Work, *arguments: object) -> Iterator[Group]:
             torch.set_num_threads(threads)
 
 
-def _begin(
-    rank: int,
-    size: int,
-    meeting: Path,
-    ready: Connection,
-    work: Work,
-    arguments: tuple[object, ...],
-) -> None:
+def _instruct(pipes: Sequence[tuple[Connection, Connection]], work: object) -> None:
+    """Tell processes that have been started what to do, and wait until they have understood.
+
+    They could be started with it, but whoever starts a process holds both ends of the pipe that it
+    reads its arguments from: if it dies too early, and they are too many for the pipe's buffer, the
+    other waits for ever. Here the process holds its end alone, so that its death is noticed.
+
+    Raises
+    ------
+    EOFError, OSError
+        If a process has ended.
+    """
+    for _, theirs in pipes:
+        theirs.close()
+    package = pickle.dumps(work)
+    for ours, _ in pipes:
+        ours.send_bytes(package)
+    for ours, _ in pipes:
+        ours.recv()
+        ours.close()
+
+
+def _begin(rank: int, size: int, meeting: Path, pipe: Connection) -> None:
     """Be one of the processes."""
     # Ctrl-C and SIGTERM may reach all processes; number 0 decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    ready.send(True)
+    work, arguments = pickle.loads(pipe.recv_bytes())
+    pipe.send(True)
     _stay_on_this_machine()
     group = Processes(rank, size, meeting)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +16,19 @@ from torch import Tensor
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
-from galgen.errors import InvalidValueError, WeightsError
+from galgen.errors import InvalidValueError, WeightsError, reading
 from galgen.model.config import ModelConfig
+from galgen.model.unet import UNet
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
+from galgen.settings import read_json
 from galgen.system.files import written_aside
 from galgen.weights.tensors import load_tensors, save_tensors
 
 FORMAT = 1
 SHARD_BYTES = 15 * 2**20
 KEYS = {"model": dict, "diffusion": dict, "pixels": dict, "size": int, "card": dict, "files": dict}
+_NAME, _HASH = re.compile(r"[\w-]+\.safetensors").fullmatch, re.compile(r"[0-9a-f]{64}").fullmatch
 CARD_KEYS = ("name", "version", "training_set", "credit")
 
 
@@ -135,49 +139,68 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
                 "the file is corrupted or altered: install it again."
             )
         tensors |= load_tensors(path)[0]
-    try:
-        model = ModelConfig.from_json(config["model"])
-        # Weights from before there were others have the default tree.
-        named = config.get("categories")
-        tree = DEFAULT if named is None else Taxonomy.from_json(named)
-        denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
-        net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-        denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
-        arrays = {
-            k.removeprefix("population."): v.numpy()
-            for k, v in tensors.items()
-            if k.startswith("population.")
-        }
-        population = Population.from_arrays(model.properties, arrays, tree)
-        space = PixelSpace.from_json(config["pixels"])
-        if len(space.bands) != model.bands:
-            raise InvalidValueError("bands of the pixels", space.bands, f"{model.bands} of them")
-        model.check_size(config["size"], config["size"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{folder}: the weights do not fit config.json ({error}).") from error
+    misfit = f"{folder}: the weights do not fit config.json"
+    with reading(misfit, "settings of a network", WeightsError, values=True):
+        denoiser, space, population = _made_of(config, tensors)
     denoiser = denoiser.to(device).eval().requires_grad_(False)
     return Checkpoint(
         denoiser, space, population, config["size"], config["card"], _identity(config["files"])
     )
 
 
+def _made_of(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> tuple[Denoiser, PixelSpace, Population]:
+    """Make of settings and tensors what is told by them, if they fit together."""
+    model = ModelConfig.from_json(config["model"])
+    # Weights from before there were others have the default tree.
+    named = config.get("categories")
+    tree = DEFAULT if named is None else Taxonomy.from_json(named)
+    net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+    _check_shapes(model, tree, net)
+    denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
+    denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
+    arrays = {
+        k.removeprefix("population."): v.numpy()
+        for k, v in tensors.items()
+        if k.startswith("population.")
+    }
+    population = Population.from_arrays(model.properties, arrays, tree)
+    space = PixelSpace.from_json(config["pixels"])
+    if len(space.bands) != model.bands:
+        raise InvalidValueError("bands of the pixels", space.bands, f"{model.bands} of them")
+    model.check_size(config["size"], config["size"])
+    return denoiser, space, population
+
+
+def _check_shapes(model: ModelConfig, tree: Taxonomy, net: Mapping[str, Tensor]) -> None:
+    """Refuse a network other than that whose tensors there are, before its memory is taken."""
+    with torch.device("meta"):
+        own = UNet(model, tree).state_dict()
+    wrong = {k for k in own if k not in net or net[k].shape != own[k].shape} | (net.keys() - own)
+    if wrong:
+        what = "tensors that are missing, of another size, or too many"
+        raise InvalidValueError(what, sorted(wrong)[:3], "those of the network")
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     """Read ``config.json``, and see that all is there that `load` uses."""
     path = folder / "config.json"
-    try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise WeightsError(f"{folder}: no weights here (no config.json).") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error}).") from error
-    config: dict[str, Any] = data if isinstance(data, dict) else {}
+    if not path.exists():
+        raise WeightsError(f"{folder}: no weights here (no config.json).")
+    with reading(path, "settings of weights", WeightsError):
+        config = read_json(path)
     found = config.get("format")
     if found != FORMAT:
         raise WeightsError(f"{path}: format {found!r}; this galgen reads format {FORMAT}.")
     wrong = [key for key, kind in KEYS.items() if not isinstance(config.get(key), kind)]
-    wrong = wrong or [f"card/{key}" for key in CARD_KEYS if key not in config["card"]]
+    if not wrong:
+        card, files = config["card"], config["files"]
+        wrong = [f"card/{key}" for key in CARD_KEYS if not isinstance(card.get(key), str)]
+        # Names only: no file elsewhere is read.
+        wrong += [f"files/{n}" for n, h in files.items() if not (_NAME(n) and _HASH(str(h)))]
     if wrong:
-        raise WeightsError(f"{path}: lacks {', '.join(wrong)}, or has something else there.")
+        raise WeightsError(f"{path}: lacks {', '.join(wrong[:9])}, or has something else there.")
     return config
 
 

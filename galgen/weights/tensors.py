@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from galgen.errors import WeightsError
+from galgen.errors import WeightsError, reading
+from galgen.settings import parse_json
 from galgen.system.files import written_aside
 
 
@@ -53,9 +54,6 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     WeightsError
         If the file is missing, truncated or not safetensors.
     """
-    try:
-        with safe_open(path, framework="pt") as handle:
-            meta = json.loads((handle.metadata() or {}).get("galgen", "{}"))
-            return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise WeightsError(f"{path}: cannot be read as safetensors ({error}).") from error
+    with reading(path, "safetensors", WeightsError), safe_open(path, framework="pt") as handle:
+        meta = parse_json((handle.metadata() or {}).get("galgen", "{}").encode())
+        return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118

@@ -75,11 +75,14 @@ def test_first_rows_psf_and_noise(mass, table: Path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--n", 3), ["--category", "--like"]),
+        (("--n", 3), ["--category", "--like", "a category", "spiral:0.6"]),
         (("--category", "disk"), ["--n", "--like"]),
         (("--category", "disk", "--n", 1, "--map", "mag_r=X"), ["--map", "--like"]),
         (("--category", "disk", "--n", 1, "--strict"), ["--strict", "--like"]),
         (("--category", "disk", "--n", 1, "--drop", "X"), ["--drop", "--like"]),
+        (("--category", "disk", "--n", 1, "--keep", "X"), ["--keep", "--like"]),
+        (("--category", "disk", "--n", 1, "--table", "X"), ["--table", "--like"]),
+        (("--category", "disk", "--n", 1, "--carry-only"), ["--carry-only", "--like"]),
         (("--category", "disk", "--n", 1, "--flux-unit", "nJy"), ["not calibrated", "--mag-zero"]),
         (("--category", "disk", "--n", 1, "--flux-unit", "W"), ["'W'", "nanomaggy"]),
         (("--category", "disk", "--n", 1, "--psf", 1), ["--pixscale"]),
@@ -123,11 +126,64 @@ def test_tables_that_are_refused(mass, table: Path, arguments, words):
 
 
 def test_rows_without_a_category(mass, table: Path):
-    code, _, err, _ = mass("--like", table)
+    named = ("--like", table, "--map", "mag_r=RMAG")
+    code, _, err, _ = mass(*named)
     assert code == 2
     assert "row 0 has no category" in err
     assert "--category" in err
-    code, _, err, out = mass("--like", table, "--category", "spiral:1,smooth:1")
+    code, _, err, out = mass(*named, "--category", "spiral:0.6,smooth:0.6")
     assert code == 0, err
+    assert "add up to 1.2, not 1: made are spiral 50.000%, smooth 50.000%" in err
     with fits.open(out) as hdus:
         assert set(hdus["CATALOG"].data["CATEGORY_NAME"]) <= {"spiral", "smooth"}
+
+
+def test_what_is_used_for_what(mass, table: Path):
+    """Said once, and by every route but the quiet one."""
+    names = (*mapped(table), "--pixscale", 0.5)
+    said = (
+        "galgen: survey.csv: category <- KIND, half_light_radius <- REFF, mag_r <- RMAG, "
+        "nothing for axis_ratio\n"
+    )
+    for route in ((), ("--workers", 2), ("--njobs", 1, "--job", 0)):
+        code, _, err, out = mass(*names, *route)
+        assert code == 0, err
+        assert err.count(said) == 1, route
+        out.unlink(missing_ok=True)
+    assert said not in mass(*names, "--quiet")[2]
+
+
+def test_a_table_of_which_nothing_is_used(mass, table: Path):
+    nothing = "nothing for category or half_light_radius or axis_ratio or flux"
+    code, _, err, out = mass("--like", table, "--category", "spiral")
+    assert code == 2
+    for words in (nothing, "NAME, KIND, RMAG, REFF", "--carry-only", "--map category=COLUMN"):
+        assert words in err
+    assert not out.exists()
+    assert mass("--like", table, "--carry-only")[0] == 2
+    code, _, err, out = mass("--like", table, "--category", "spiral", "--carry-only")
+    assert code == 0, err
+    assert "survey.csv: nothing is used, columns are carried over only\n" in err
+    with fits.open(out) as hdus:
+        assert hdus["CATALOG"].data["NAME"].tolist() == ["a", "b", "c", "d"]
+        assert hdus[0].header["REQUEST"] == "like survey.csv carry-only spiral:1.0"
+
+
+def test_too_many_columns(mass, tmp_path: Path):
+    path = tmp_path / "wide.csv"
+    names = ["category", *(f"c{i}" for i in range(1200))]
+    path.write_text(",".join(names) + "\nspiral" + ",1" * 1200 + "\n")
+    code, _, err, out = mass("--like", path)
+    assert code == 2
+    for words in ("1,201 columns", "room for 977", "--keep", "--drop"):
+        assert words in err
+    assert not list(out.parent.glob("mock*"))
+    code, _, err, out = mass("--like", path, "--keep", "C1*", "--keep", "c2", "--drop", "c1?")
+    assert code == 0, err
+    with fits.open(out) as hdus:
+        kept = [name for name in hdus["CATALOG"].columns.names if name.startswith("c")]
+        assert len(kept) == 1 + 100 + 200 + 1  # c1, c100..c199, c1000..c1199, c2
+        assert "keep=C1* keep=c2 drop=c1?" in hdus[0].header["REQUEST"]
+    code, _, err, _ = mass("--like", path, "--keep", "d*")
+    assert code == 2
+    assert "column to keep is 'd*'" in err

@@ -204,7 +204,7 @@ def test_pixels_that_are_not_finite_name_the_galaxy(tmp_path, value):
 
 def test_fits_that_does_not_fit_is_refused(tmp_path):
     write_galgen(tmp_path / "short.fits", catalog={"GALAXY_ID": np.arange(N - 1)})
-    with pytest.raises(DataError, match=r"short\.fits: galaxy_id has 4 rows for 5"):
+    with pytest.raises(DataError, match=r"short\.fits: id has 4 rows for 5"):
         open_stamps(tmp_path / "short.fits")
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
     with pytest.raises(DataError, match=r"image\.fits: no stamps found"):

@@ -6,12 +6,14 @@ The name ``meds`` on PyPI is another project; where E. Sheldon's package is inst
 from __future__ import annotations
 
 import importlib
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import fitsio
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from galgen.catalog import CatalogFile, write_catalog
 from galgen.data import StampSet
@@ -206,3 +208,15 @@ def test_a_failing_disk_leaves_nothing(catalog, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="No space left"):
         export_meds(catalog, tmp_path / "m.fits")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_do_not_depend_on_the_time(catalog, tmp_path):
+    first = [path.read_bytes() for path in export_meds(catalog, tmp_path / "a.fits")]
+    time.sleep(1.1)  # CFITSIO's comments of checksums have seconds
+    again = [path.read_bytes() for path in export_meds(catalog, tmp_path / "b.fits")]
+    assert first == again
+    for path in tmp_path.iterdir():
+        with fits.open(path, checksum=True) as hdus:
+            for hdu in hdus:
+                hdu.data  # noqa: B018  checked when it is read
+                assert hdu.header.comments["CHECKSUM"] == "of this HDU"

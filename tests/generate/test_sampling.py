@@ -58,7 +58,7 @@ def test_every_step_has_its_own_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samplers(model: GalaxyModel, sampler: str) -> None:
-    made = columns(model.generate("disk", 3, sampling=Sampling(sampler, steps=4, micro_batch=4)))
+    made = columns(model.generate("disk", 3, sampling=Sampling(sampler, steps=16, micro_batch=4)))
     assert np.isfinite(made["stamps"]).all()
 
 

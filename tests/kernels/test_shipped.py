@@ -76,7 +76,7 @@ def test_network(monkeypatch, names, preset) -> None:
         {"sampler": "dpmpp-2m", "steps": 8},
         {"sampler": "sde-dpmpp-2m", "steps": 8},
         {"sampler": "ipndm", "steps": 8},
-        {"sampler": "heun", "steps": 4},
+        {"sampler": "heun", "steps": 5},
     ],
 )
 def test_solver(monkeypatch, names, settings) -> None:

@@ -28,7 +28,7 @@ N, MICRO_BATCH = 72, 8
 
 @pytest.fixture(scope="module")
 def recipe(tiny_weights: Path) -> Recipe:
-    sampling = {"steps": 2, "sampler": "heun", "micro_batch": MICRO_BATCH}
+    sampling = {"steps": 4, "sampler": "ipndm", "micro_batch": MICRO_BATCH}
     return Recipe(
         "spiral:1,smooth:1",
         N,
@@ -156,8 +156,8 @@ def galgen(monkeypatch, capsys):
 
 def words(recipe: Recipe, out: Path) -> list[object]:
     return [
-        *("mass", "--category", recipe.category, "--n", N, "--seed", recipe.seed, "--steps", 2),
-        *("--sampler", "heun", "--batch", MICRO_BATCH, "--weights", recipe.weights),
+        *("mass", "--category", recipe.category, "--n", N, "--seed", recipe.seed, "--steps", 4),
+        *("--sampler", "ipndm", "--batch", MICRO_BATCH, "--weights", recipe.weights),
         *("--device", "cpu", "--out", out, "--quiet"),
     ]
 

@@ -197,7 +197,7 @@ def test_columns_that_cannot_be_carried_over(model: GalaxyModel, tmp_path: Path)
 @pytest.mark.parametrize(
     ("columns_", "options", "error", "match"),
     [
-        ({"q": [0.5]}, {}, DataError, r"row 0 has no category.*`category`.*`renamed="),
+        ({"b_a": [0.5]}, {}, DataError, r"row 0 has no category.*`category`.*`renamed="),
         ({"category": ["disk", ""]}, {}, DataError, "row 1 has no category"),
         ({"category": ["dsik"]}, {}, DataError, "row 0, column category.*dsik"),
         ({"category": ["disk"], "mag_r": [99.0]}, {}, DataError, "row 0 has no flux in any band"),

@@ -106,8 +106,31 @@ def test_missing_values_are_drawn(model: GalaxyModel, tmp_path: Path):
     assert "axis_ratio=0.9:0.9" in run.info.request
 
 
+def test_fluxes_of_no_galaxy(model: GalaxyModel, tmp_path: Path):
+    table = Table({"category": ["disk"] * 3, "flux_r": [5.0, 1e38, 3.0], "flux_i": [7.0, 6.0, 5.0]})
+    table.write(tmp_path / "a.csv")
+    with pytest.warns(GalgenWarning, match=r"fluxes that no galaxy has .*, of 3 rows: flux_r 1\.$"):
+        run = like(model, tmp_path / "a.csv")
+    got = columns(run)
+    assert np.isfinite(got["FLUX_R"]).all()
+    np.testing.assert_allclose(got["FLUX_I"], [7, 6, 5], rtol=1e-5)
+    with pytest.raises(DataError, match="row 1 has a flux that no galaxy has"):
+        like(model, tmp_path / "a.csv", strict=True)
+    table["flux_r"][:], table["flux_i"][:] = 1e-17, 1e-17  # erg/s/cm2/A, and no unit says so
+    table.write(tmp_path / "b.csv")
+    with pytest.raises(DataError, match="row 0 has no flux in any band that a galaxy can have"):
+        like(model, tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("zero", [100.0, -50.0])
+def test_fluxes_that_cannot_be_written(model: GalaxyModel, tmp_path: Path, zero: float):
+    Table({"category": ["disk"], "mag_r": [20.0]}).write(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"row 0 has a flux of .* in the unit to be written"):
+        like(model, tmp_path / "a.csv", observing=Observing("counts", zero, 0.5))
+
+
 def test_values_outside_the_range(model: GalaxyModel, tmp_path: Path):
-    table = Table({"category": ["disk"] * 4, "r50_pix": [5.0, 900.0, 0.1, 5.0], "q": [0.5] * 4})
+    table = Table({"category": ["disk"] * 4, "r50_pix": [5.0, 900.0, 0.1, 5.0], "b_a": [0.5] * 4})
     table.write(tmp_path / "a.csv")
     with pytest.warns(GalgenWarning, match=r"of 4 rows: half_light_radius 2\.$"):
         run = like(model, tmp_path / "a.csv")

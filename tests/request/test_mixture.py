@@ -205,3 +205,21 @@ def test_check(population: Population) -> None:
         Request(((SPIRAL, 1.0),), {"redshift": (0.1, 0.1)}).check(population)
     with pytest.raises(InvalidValueError, match=r"property axis_ratio is 1\.5"):
         Request(((SPIRAL, 1.0),), {"axis_ratio": (0.4, 1.5)}).check(population)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "said"),
+    [
+        ("spiral", ""),
+        ("spiral:0.6,smooth:0.4", ""),
+        ("spiral:0.1,smooth:0.2,merging:0.7", ""),
+        ("spiral:2,smooth:1", ""),  # ratios
+        ("spiral:60,smooth:40", ""),
+        ("spiral:0.6,smooth:0.6", "add up to 1.2, not 1: made are spiral 50.000%, smooth 50.000%"),
+        ("spiral:0.25", "add up to 0.25, not 1: made are spiral 100.000%"),
+        ("spiral:0.5,smooth", "add up to 1.5, not 1: made are spiral 33.333%, smooth 66.667%"),
+    ],
+)
+def test_weights_that_are_no_shares(mixture: str, said: str):
+    got = Request(parse_mixture(mixture)).explain()
+    assert got == (f"the weights of the mixture {said}" if said else "")

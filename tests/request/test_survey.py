@@ -180,6 +180,41 @@ def test_any_rows(tmp_path: Path):
         np.testing.assert_array_equal(column, whole.properties[name][rows])
 
 
+@pytest.mark.parametrize("column", [[0, 1, 1], [0.0, 1.0, 1.0], [0.3, 0.5, 0.7]])
+def test_a_flag_of_quality_is_no_axis_ratio(tmp_path: Path, column):
+    """``q`` is either: it is one where it is named."""
+    columns = {"q": column, "category": ["disk"] * 3}
+    assert survey(tmp_path, columns).used == {"category": "category"}
+    named = survey(tmp_path, columns, {"axis_ratio": "q"})
+    assert named.used == {"category": "category", "axis_ratio": "q"}
+
+
+def test_what_is_used_is_said(tmp_path: Path):
+    assert survey(tmp_path, {"Z_PHOT": [1.0]}).explain() == (
+        "nothing for category or half_light_radius or axis_ratio or flux"
+    )
+    columns = {"ELLIPTICITY": [0.1], "color_g_r": [0.1], "r50_pix": [2.0], "MAG_G": [20.0]}
+    assert survey(tmp_path, columns).explain() == (
+        "half_light_radius_pix <- r50_pix, ellipticity <- ELLIPTICITY, mag_g <- MAG_G, "
+        "color_g_r <- color_g_r, nothing for category"
+    )
+
+
+@pytest.mark.parametrize("flux", [1e38, 1e30, 1e20, 1e14, 1e-12, 1e-30, 1e-300, np.inf])
+@pytest.mark.parametrize("unit", ["nanomaggy", "adu"])
+def test_fluxes_of_no_galaxy_count_as_missing(tmp_path: Path, flux: float, unit: str):
+    columns = {"flux_r": [10.0, flux], "flux_i": [20.0, 20.0]}
+    got = given(tmp_path, columns, units={"flux_r": unit, "flux_i": unit})
+    np.testing.assert_array_equal(got.flux_nb[:, 1], [10, np.nan])
+    np.testing.assert_array_equal(got.absurd_nb, [[False] * 3, [False, True, False]])
+    assert np.isnan(got.properties["color_r_i"][1])
+
+
+@pytest.mark.parametrize("flux", [0.0, -1.0, np.nan, -np.inf, -9999.0, 1e-10, 1e12])
+def test_stand_ins_and_fluxes_are_no_absurd_ones(tmp_path: Path, flux: float):
+    assert not given(tmp_path, {"flux_r": [flux]}).absurd_nb.any()
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "error", "match"),
     [

@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from galgen.errors import DataError, InvalidValueError
 from galgen.request.table import InputTable
-from galgen.scene import Field, random_sources, read_sources
+from galgen.scene import Field, explain_sources, random_sources, read_sources
 from galgen.scene.population import density
 from galgen.scene.sources import reference_band
 
@@ -89,6 +89,33 @@ def test_what_is_missing_is_drawn(read, suffix):
 def test_other_names(read):
     sources = read(renamed={"mag": "MODEL_I", "ra": "lon"}, lon=[150.0], dec=[2.0], MODEL_I=[20.5])
     assert sources.mag_nb[0, 2] == 20.5
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec"),
+    [
+        (np.radians([150.0, 149.99]) * u.rad, np.radians([2.0, 2.01]) * u.rad),
+        ([10.0, 149.99 / 15] * u.hourangle, [120.0, 120.6] * u.arcmin),
+        (["10:00:00", "09:59:57.6"], ["+02:00:00", "+02:00:36"]),
+        (["10h00m00s", "9h59m57.6s"], ["2d0m0s", "2d0m36s"]),
+        (["10 00 00.0", "09 59 57.60"], ["+02 00 00", "+02 00 36.0"]),
+    ],
+)
+def test_positions_in_any_unit(read, ra, dec):
+    sources = read(suffix=".ecsv", ra=ra, dec=dec, mag=[20.0, 21.0])
+    np.testing.assert_allclose(sources.ra, [150, 149.99], rtol=1e-12)
+    np.testing.assert_allclose(sources.dec, [2, 2.01], rtol=1e-12)
+    assert (sources.x[0], sources.y[0]) == pytest.approx((299.5, 199.5))
+
+
+def test_what_is_used_is_said(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    Table({"RAJ2000": [1.0], "DEJ2000": [2.0], "MAG_G": [3.0], "mag": [4.0]}).write(path)
+    got = explain_sources(InputTable(path), BANDS)
+    assert got == (
+        "a.csv: ra <- RAJ2000, dec <- DEJ2000, mag_g <- MAG_G, mag_i <- mag, "
+        "nothing for half_light_radius or position_angle or category"
+    )
 
 
 def test_magnitudes_of_several_bands(read):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,44 @@ def test_a_process_that_never_begins() -> None:
         together(2, double_until_told, Unsendable()),
     ):
         pass
+
+
+# A child that ends before it reads what it is to do, as one that is killed for its memory may; in a
+# process of its own, which ends in any case.
+DIES_EARLY = """
+import multiprocessing
+from galgen.errors import WorkerLostError
+from galgen.training.workers import together
+
+def work(group, data):
+    pass
+
+if __name__ == "__main__":
+    multiprocessing.set_executable({python!r})
+    try:
+        with together(3, work, bytes({size})):
+            pass
+    except WorkerLostError as error:
+        print(error)
+"""
+PYTHON = """#!/bin/sh
+case "$*" in *spawn_main*) exit 9;; esac
+exec {python} "$@"
+"""
+
+
+@pytest.mark.parametrize("size", [1, 1 << 20], ids=["fits a pipe's buffer", "does not"])
+def test_a_process_that_ends_before_it_reads(tmp_path: Path, size: int) -> None:
+    python, script = tmp_path / "python", tmp_path / "dies_early.py"
+    python.write_text(PYTHON.format(python=sys.executable))
+    python.chmod(0o755)
+    script.write_text(DIES_EARLY.format(python=str(python), size=size))
+    paths = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = [sys.executable, str(script)]
+    done = subprocess.run(
+        words, env=os.environ | paths, capture_output=True, text=True, timeout=120
+    )
+    assert "Try fewer workers" in done.stdout, done.stderr
 
 
 def test_alone() -> None:

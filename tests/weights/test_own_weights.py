@@ -84,8 +84,11 @@ def edit(folder: Path, change: Callable[[dict], object]) -> None:
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda nodes: nodes.pop(), "size mismatch"),
-        (lambda nodes: nodes.append({"name": "x", "parent": "galaxy", "aliases": []}), "mismatch"),
+        (lambda nodes: nodes.pop(), "of another size"),
+        (
+            lambda nodes: nodes.append({"name": "x", "parent": "galaxy", "aliases": []}),
+            "another size",
+        ),
         (lambda nodes: nodes.clear(), "number of categories"),
         (lambda nodes: nodes[1].update(parent="Early"), "parent of Early"),
         (lambda nodes: nodes[1].update(name="../x"), "category name"),
@@ -93,7 +96,8 @@ def edit(folder: Path, change: Callable[[dict], object]) -> None:
         (lambda nodes: nodes[1].update(name="E"), "E and for elliptical"),
         (lambda nodes: nodes[0].update(name="any"), "first category"),
         (lambda nodes: nodes[1].pop("aliases"), "node of the categories"),
-        (lambda nodes: nodes.extend(nodes * 10**5), "number of categories"),
+        (lambda nodes: nodes.extend(nodes * 10**3), "number of categories"),
+        (lambda nodes: nodes.extend(nodes * 10**5), "longer than"),
     ],
 )
 def test_trees_that_are_none_or_not_these_weights(weights, tmp_path, change, what):

@@ -181,7 +181,7 @@ def table_header(
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")
         for key, value in column.cards:
-            _put(header, f"{key}{i}", value, "")
+            _put_exactly(header, f"{key}{i}", value)
     return _with_checksum_cards(header)
 
 
@@ -271,6 +271,14 @@ def _put(header: fits.Header, key: str, value: str | bool | int | float, comment
             comment = ""
     # At the end, where astropy would keep comments.
     header.append((key, value, comment), end=True)
+
+
+def _put_exactly(header: fits.Header, key: str, value: str | int | float) -> None:
+    """Add a card of a column: astropy cuts numbers to 20 characters, which TZERO = 2^63 exceeds."""
+    _put(header, key, value, "")
+    if isinstance(value, float) and float(str(header.cards[-1])[10:30]) != value:
+        del header[-1]
+        header.append(fits.Card.fromstring(f"{key:8}= {value!r:>20}".upper()), end=True)
 
 
 def _comment(header: fits.Header, text: str) -> None:

@@ -14,6 +14,7 @@ from astropy import units
 from astropy.io import fits
 from astropy.table import QTable
 from astropy.utils.exceptions import AstropyWarning
+from astropy.utils.masked import Masked
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.catalog.format import headers
@@ -21,7 +22,7 @@ from galgen.catalog.format.parts import Part, read_parts
 from galgen.catalog.format.schema import catalog_columns
 from galgen.catalog.format.stamps import BITPIX, check_name, decode
 from galgen.catalog.format.tiled import TiledCube
-from galgen.columns import Column, read_columns
+from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.runinfo import RunInfo
 from galgen.system.cfitsio import open_fits
@@ -158,6 +159,15 @@ class CatalogFile:
         return rows
 
     @cached_property
+    def stored(self) -> np.ndarray:
+        """The same rows of `galgen.columns.numbered_dtype`, for `galgen.columns.Column.values`.
+
+        astropy, whose types `rows` has, sees bits of several dimensions as something else.
+        """
+        stored: np.ndarray = self.rows.view(numbered_dtype(self.columns))
+        return stored
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the table, in file order."""
         return tuple(read_columns(self.hdus[headers.CATALOG].header))
@@ -167,19 +177,31 @@ class CatalogFile:
         """Names of the columns, in file order."""
         return tuple(column.name for column in self.columns)
 
-    def column(self, name: str) -> np.ndarray:
-        """Read one column (n,), or (n, k) of vectors, in native byte order; text as str.
+    def column(self, name: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Read the values of one column, see `galgen.columns.Column.values`.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        rows : slice or ndarray of int
+            Rows of the table; by default all.
+
+        Returns
+        -------
+        ndarray (n, ...)
+            In native byte order, text as str; a masked array where integers or logicals are null.
 
         Raises
         ------
-        LookupError, ValueError
-            If there is no such column.
+        InvalidValueError
+            If there is no such column, or its rows differ in length.
         """
-        if name in self._carried:  # of any type that FITS has
-            values = np.asarray(self.hdus[headers.CATALOG].data[name])
-            return values.astype(str) if values.dtype.kind == "S" else _native(values)
-        values = self.rows[name]
-        return values.astype(str) if values.dtype.kind == "S" else _native(values)
+        if name not in self.column_names:
+            raise InvalidValueError("column", name, ", ".join(self.column_names))
+        number = self.column_names.index(name)
+        raw = self.stored[f"{number}"]
+        return self.columns[number].values(raw[rows])
 
     @cached_property
     def _carried(self) -> frozenset[str]:
@@ -192,10 +214,13 @@ class CatalogFile:
         table = QTable()
         for column in self.columns:
             values = self.column(column.name)
-            if column.unit:
-                # Not in the FITS format: nanomaggies are in astropy but not in the standard.
-                values = values * units.Unit(column.unit, parse_strict="silent")
-            table[column.name] = values
+            # Not in the FITS format: nanomaggies are in astropy but not in the standard.
+            unit = units.Unit(column.unit, parse_strict="silent") if column.unit else None
+            if unit is not None and values.dtype.kind in "iufc":
+                table[column.name] = _quantity(values, unit)
+            else:
+                table[column.name] = values
+                table[column.name].info.unit = unit
             table[column.name].info.description = column.description
         return table
 
@@ -282,6 +307,13 @@ class CatalogFile:
             self._tiles.close()
         self.hdus.close()
         self._file.close()
+
+
+def _quantity(values: np.ndarray, unit: units.UnitBase) -> units.Quantity:
+    """Give numbers their unit; those masked stay so, and integers integers."""
+    if np.ma.isMaskedArray(values):
+        values = Masked(values.data, values.mask)
+    return units.Quantity(values, unit, dtype=values.dtype, subok=True)
 
 
 def _native(values: np.ndarray) -> np.ndarray:

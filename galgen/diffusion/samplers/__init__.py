@@ -25,6 +25,10 @@ SAMPLERS: dict[str, Sampler] = {
     "ipndm-v": ipndm_v,
 }
 
+# With fewer, heun's slope at the end of a step is divided by so much less noise than there was at
+# its beginning that its errors become brighter than any galaxy. In a single step it takes none.
+HEUN_STEPS = 5
+
 __all__ = [
     "SAMPLERS",
     "Denoise",
@@ -32,6 +36,7 @@ __all__ = [
     "State",
     "StateT",
     "StepNoise",
+    "check_steps",
     "evaluations",
     "get_sampler",
 ]
@@ -50,6 +55,21 @@ def get_sampler(name: str) -> Sampler:
         hint = f"Did you mean {' or '.join(close)}?" if close else ""
         raise InvalidValueError("sampler", name, ", ".join(SAMPLERS), hint)
     return SAMPLERS[name]
+
+
+def check_steps(name: str, steps: int) -> None:
+    """Refuse numbers of steps in which a solver cannot make galaxies.
+
+    Raises
+    ------
+    InvalidValueError
+        If `steps` is below 1, or 2 to 4 for ``heun``.
+    """
+    if steps < 1:
+        raise InvalidValueError("steps", steps, "1 or more")
+    if name == "heun" and 1 < steps < HEUN_STEPS:
+        hint = "Its errors grow beyond all bounds in fewer; ddim and ipndm work in 2 to 4."
+        raise InvalidValueError("steps of heun", steps, f"{HEUN_STEPS} or more, or 1", hint)
 
 
 def evaluations(name: str, steps: int) -> int:
