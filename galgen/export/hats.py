@@ -103,7 +103,8 @@ def export_hats(
         scratch.unlink()
         info = "".join(f"{p.order},{p.pixel}\n" for p in partitions)
         (aside / "partition_info.csv").write_text("Norder,Npix\n" + info)
-        text = _properties(out.name, catalog, positions, partitions, rows)
+        name = out.name.encode(errors="replace").decode()  # which may be any bytes
+        text = _properties(name, catalog, positions, partitions, rows)
         for name in ("hats.properties", "properties"):  # the second is what older readers look for
             (aside / name).write_text(text)
         return len(catalog)

@@ -113,7 +113,8 @@ def _write_tables(file: fitsio.FITS, catalog: CatalogFile, band: str) -> None:
         else:
             file["object_data"].append(rows)
     info = catalog.info
-    path, extension = catalog.path.name.encode(), f"STAMPS_{band.upper()}".encode()
+    path = catalog.path.name.encode("ascii", "replace")
+    extension = f"STAMPS_{band.upper()}".encode()
     kinds = [("image", "S"), ("weight", "S"), ("seg", "S")]
     image = np.zeros(
         1,

@@ -19,7 +19,7 @@ from galgen.export.undated import undate
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
 from galgen.pixels.units import magnitude
-from galgen.system.files import check_output, written_output
+from galgen.system.files import check_ascii, check_output, written_output
 
 _CHUNK = 64  # galaxies cut out at a time
 _PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
@@ -87,6 +87,7 @@ def export_realgalaxy(
     """
     out = Path(out)
     check_output(out, overwrite, [Path(catalog_path)])
+    check_ascii(out)
     if n is not None and n < 1:
         raise InvalidValueError("n", n, "1 or more")
     with CatalogFile(catalog_path) as catalog:

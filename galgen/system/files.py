@@ -55,6 +55,20 @@ def check_output(
     refuse_if_being_written(path)
 
 
+def check_ascii(path: Path) -> None:
+    """Refuse an output whose name a FITS table could not list.
+
+    Raises
+    ------
+    OutputError
+        If it is not printable ASCII.
+    """
+    if not (path.name.isascii() and path.name.isprintable()):
+        raise OutputError(
+            f"{path}: its name is listed in FITS, which has printable ASCII only. Choose another."
+        )
+
+
 def check_folder(path: Path) -> None:
     """Refuse an output whose folder is missing or not writable, or whose name is too long.
 
@@ -182,7 +196,8 @@ def written_output(path: Path, overwrite: bool = True) -> Iterator[Path]:
     except GalgenError:
         raise
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}.") from error
+        reason = error.strerror or str(error).partition("\n")[0]  # CFITSIO says more than one line
+        raise WriteError(f"{path}: cannot be written: {reason}.") from error
 
 
 def remove_folder(path: Path) -> None:

@@ -249,19 +249,6 @@ def test_a_failing_disk_leaves_nothing(catalog, tmp_path, monkeypatch, name):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["images", "images.zip"])
-def test_what_a_killed_run_left_is_replaced(catalog, tmp_path, name):
-    left = tmp_path / f".{name}.part"
-    if name.endswith(".zip"):
-        left.write_text("half")
-    else:
-        left.mkdir()
-        (left / "half.png").write_text("half")
-    export_imagefolder(catalog, tmp_path / name)
-    assert len(open_stamps(tmp_path / name)) == 24
-    assert [p.name for p in tmp_path.iterdir()] == [name]
-
-
 def test_inputs_that_are_not_catalogues(tmp_path):
     with pytest.raises(DataError, match=r"missing\.fits"):
         export_imagefolder(tmp_path / "missing.fits", tmp_path / "images")

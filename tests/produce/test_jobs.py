@@ -8,6 +8,8 @@ import signal
 import pytest
 from astropy.io import fits
 
+from galgen.cli.route import Route
+from galgen.errors import InvalidValueError
 from tests.catalog.synthetic import sha256
 from tests.produce.processes import wait_for_records
 
@@ -28,6 +30,31 @@ def test_a_job_array(galgen, start, asked, expected, tmp_path):
     assert galgen("finish", path)[0] == 0
     assert sha256(path) == expected
     assert galgen(*array, "--job", 2)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("array", "job"),
+    [
+        ({"ID": 3}, 3),
+        ({"ID": 4, "MIN": 1, "COUNT": 4}, 3),  # --array=1-4
+        ({"ID": 30, "MIN": 0, "COUNT": 4, "STEP": 10}, 3),  # --array=0-30:10
+        ({"ID": 3, "MIN": 3, "COUNT": 1}, 3),  # --array=3, again
+        ({"ID": 3, "MIN": 1, "COUNT": 2}, 3),  # --array=1,3, again
+        ({"ID": 4, "MIN": 4, "COUNT": 1}, None),
+        ({"ID": 0, "MIN": 0, "COUNT": 4, "STEP": 0}, None),
+        ({"ID": "x"}, None),
+    ],
+)
+def test_which_job_of_an_array(monkeypatch, array: dict[str, object], job: int | None):
+    for name in ("ID", "MIN", "COUNT", "STEP"):
+        monkeypatch.delenv(f"SLURM_ARRAY_TASK_{name}", raising=False)
+    for name, value in array.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    if job is None:
+        with pytest.raises(InvalidValueError, match=r"0\.\.3"):
+            Route(njobs=4).array_job(4)
+    else:
+        assert Route(njobs=4).array_job(4) == job
 
 
 @pytest.mark.parametrize(

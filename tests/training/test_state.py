@@ -124,7 +124,7 @@ from galgen.training.state import load_state, save_state
 
 torch.set_num_threads(1)
 path = Path(sys.argv[1])
-aside = path.with_name(f".{path.name}.part")
+pattern = f".{path.name}.*.part"  # what grows aside
 denoiser = Denoiser(tiny().model, DiffusionConfig())
 ema = PowerEMA(denoiser, 0.1)
 step = 0
@@ -137,7 +137,7 @@ for round in range(10):
         for number in itertools.count(step + 1):
             save_state(path, denoiser, ema.module, [], {"step": number})
     end = time.monotonic() + 60
-    while not aside.exists() and time.monotonic() < end:
+    while not any(path.parent.glob(pattern)) and time.monotonic() < end:
         pass
     time.sleep(took * round / 2)  # at other moments, too, of this save and of later ones
     os.kill(child, signal.SIGKILL)

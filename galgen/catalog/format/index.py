@@ -70,6 +70,14 @@ class IndexRow(NamedTuple):
     size: int
 
 
+def is_index(path: Path) -> bool:
+    """Whether a file, if there is one, looks like an index."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _CARD in file.read(_HEADERS)
+
+
 def read_index(path: Path) -> list[IndexRow] | None:
     """List the files of a catalogue of several; None if `path` is no index, or nothing at all.
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from galgen.catalog.format.index import write_index
+from galgen.catalog.format.index import is_index, write_index
 from galgen.catalog.format.layout import Layout, file_path, plan, plan_files
 from galgen.catalog.write import blocks
 from galgen.catalog.write.comparison import Comparison
@@ -89,10 +89,11 @@ def finish_ledger(ledger: Ledger, partial: bool = False, good: Iterable[Record] 
 
 def _refuse_what_appeared(ledger: Ledger, targets: Iterable[tuple[Path, Layout]]) -> None:
     """Raise OutputError if there are files of other runs that are not to be replaced."""
-    for name, layout in targets:
-        if name.is_dir() or (
-            os.path.lexists(name) and not ledger.overwrite and not blocks.is_whole(name, layout)
-        ):
+    ours = [(name, blocks.is_whole(name, layout)) for name, layout in targets]
+    if ledger.info.per_file is not None:  # and the index
+        ours.append((ledger.catalog, is_index(ledger.catalog)))
+    for name, is_ours in ours:
+        if name.is_dir() or (os.path.lexists(name) and not ledger.overwrite and not is_ours):
             raise OutputError(
                 f"{name} has appeared meanwhile; the galaxies are in {ledger.folder}. Move it "
                 f"away, then: galgen finish {shlex.quote(str(ledger.catalog))}"

@@ -13,7 +13,8 @@ from galgen.system.files import remove_folder
 RUN = "run.json"
 RECORD = r"(\d{12,})-(\d{12,})\.json"
 _ASIDE = r"\..+\.[0-9a-f]{12}(\.part)?"  # what a killed writer of a record or of run.json leaves
-_OURS = re.compile(rf"run\.json|\d+\.(data|short)|{RECORD}|{_ASIDE}")
+_GONE = r"\.nfs[0-9a-f]+"  # what NFS makes of files that are removed and still open
+_OURS = re.compile(rf"run\.json|\d+\.(data|short)|{RECORD}|{_ASIDE}|{_GONE}")
 
 
 def part_folder(catalog: Path) -> Path:

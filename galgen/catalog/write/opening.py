@@ -15,7 +15,7 @@ from galgen.catalog.write.folder import foreign_files, part_folder, remove
 from galgen.catalog.write.ledger import Ledger
 from galgen.errors import CatalogError, InvalidValueError, OutputError
 from galgen.runinfo import RunInfo
-from galgen.system.files import check_folder, check_output
+from galgen.system.files import check_ascii, check_folder, check_output
 
 _MAX_NAMED = 3
 
@@ -34,11 +34,8 @@ def open_ledger(
     """
     layouts = plan_files(info)  # what cannot be a FITS file is refused before anything is there
     check_folder(path)
-    if info.per_file is not None and not (path.name.isascii() and path.name.isprintable()):
-        raise OutputError(
-            f"{path}: names of several files are listed in FITS, which has printable ASCII only. "
-            "Choose such a name, or write one file."
-        )
+    if info.per_file is not None:
+        check_ascii(path)
     names = {path, *(file_path(path, info, number) for number in range(len(layouts)))}
     if os.path.lexists(part_folder(path)) and not (resume or shared):
         if not overwrite:

@@ -216,10 +216,10 @@ def test_what_is_refused(paths, tmp_path):
         concatenate_catalogs(paths[:1], tmp_path / "out.fits")
     with pytest.raises(DataError, match=r"missing\.fits"):
         concatenate_catalogs([paths[0], tmp_path / "missing.fits"], tmp_path / "out.fits")
+    (tmp_path / "there.fits").touch()
     with pytest.raises(OutputError, match="exists"):
-        concatenate_catalogs(paths, paths[0])
+        concatenate_catalogs(paths, tmp_path / "there.fits")
     before = paths[0].read_bytes()
-    # Read to the end before it is gone.
-    assert concatenate_catalogs(paths, paths[0], overwrite=True) == 13
-    assert paths[0].read_bytes() != before
-    assert verify(paths[0]).ok
+    with pytest.raises(OutputError, match="is the input"):
+        concatenate_catalogs(paths, paths[0], overwrite=True)
+    assert paths[0].read_bytes() == before

@@ -12,6 +12,8 @@ from astropy.io import fits
 
 from galgen.batch import IDENTITY, GalaxyBatch
 from galgen.catalog import CatalogFile, CatalogWriter, finish, verify, write_catalog
+from galgen.catalog.format import layout
+from galgen.catalog.format.layout import plan
 from galgen.catalog.format.schema import catalog_columns, row_dtype, run_columns
 from galgen.columns import Column
 from galgen.errors import InvalidValueError
@@ -131,3 +133,22 @@ def test_columns_are_kept_in_json_under_these_names():
     info = run_info(carried=(column,))
     assert info.to_json()["carried"] == [json.loads(text)]
     assert RunInfo.from_json(info.to_json() | {"carried": [json.loads(text)]}) == info
+
+
+def test_more_columns_than_fits_has_are_refused():
+    """A table with more is one that CFITSIO does not open."""
+    many = tuple(Column(f"C{i}", "J") for i in range(1000))
+    ours = len(run_columns(run_info()))
+    assert plan(run_info(carried=many[: 999 - ours])).hdus[1].header["TFIELDS"] == 999
+    with pytest.raises(InvalidValueError, match=f"is {1000 - ours}; allowed: {999 - ours} or less"):
+        plan(run_info(carried=many[: 1000 - ours]))
+
+
+def test_more_columns_than_fits_has_are_found(tmp_path: Path, monkeypatch):
+    """In files that were written before that was refused."""
+    monkeypatch.setattr(layout, "MOST_COLUMNS", 2000)
+    info = run_info(carried=tuple(Column(f"C{i}", "J") for i in range(1000)))
+    batch = make_batch(info)
+    batch = replace(batch, carried={c.name: np.zeros(len(batch), ">i4") for c in info.carried})
+    report = verify(write_catalog(tmp_path / "cat.fits", [batch], info))
+    assert "a FITS table has 999 at most" in str(report)
