@@ -1,0 +1,125 @@
+"""Commands of galgen in children of a warm process: in milliseconds, limited and measured.
+
+A child is forked from a process that has imported galgen and has no threads.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 20  # beyond these a command hangs
+_GIB = 2**30
+_ADDRESSES = 4 * _GIB  # more than a child has at its start; beyond it, it gets no memory
+_FILE = 1 * _GIB
+UNCAUGHT = 99  # exit code of an exception that nothing has caught
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command has ended.
+
+    Attributes
+    ----------
+    code : int
+        Exit code; minus the number of the signal that has ended it.
+    seconds, cpu : float
+        On the clock, and of the processor.
+    memory : int
+        Most bytes at a time, beyond those at its start.
+    out, err : str
+        What it has printed.
+    """
+
+    code: int
+    seconds: float
+    cpu: float
+    memory: int
+    out: str
+    err: str
+
+
+def command(arguments: Sequence[str], folder: Path, seconds: float = SECONDS) -> Ended:
+    """Run ``galgen ARGUMENTS`` with `folder` as the current one."""
+
+    def run() -> None:
+        from galgen.cli import main
+
+        sys.argv = ["galgen", *arguments]
+        main()
+
+    return forked(run, folder, seconds)
+
+
+def forked(run: Callable[[], None], folder: Path, seconds: float = SECONDS) -> Ended:
+    """Call a function in a child of this process; what it prints is kept beside `folder`."""
+    out, err = (folder.with_name(f"{folder.name}.{name}") for name in ("out", "err"))
+    before, start = _resident(), time.monotonic()
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        _child(run, folder, out, err, seconds)
+    _, status, used = os.wait4(pid, 0)
+    with suppress(ProcessLookupError):  # of what it has started itself
+        os.killpg(pid, signal.SIGKILL)
+    return Ended(
+        os.waitstatus_to_exitcode(status),
+        time.monotonic() - start,
+        used.ru_utime + used.ru_stime,
+        max(0, used.ru_maxrss * 1024 - before),
+        out.read_text(errors="replace"),
+        err.read_text(errors="replace"),
+    )
+
+
+def _child(run: Callable[[], None], folder: Path, out: Path, err: Path, seconds: float) -> None:
+    """Call the function, and exit as Python would."""
+    code = UNCAUGHT
+    try:
+        os.setsid()
+        os.chdir(folder)
+        for path, descriptor in ((out, 1), (err, 2)):
+            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(opened, descriptor)
+            os.close(opened)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = open(
+            2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+        )
+        addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        limits = {
+            resource.RLIMIT_AS: addresses + _ADDRESSES,
+            resource.RLIMIT_FSIZE: _FILE,
+            resource.RLIMIT_CORE: 0,
+        }
+        for limit, most in limits.items():
+            resource.setrlimit(limit, (most, most))
+        signal.setitimer(signal.ITIMER_REAL, seconds)  # ends it, as nothing handles that signal
+        try:
+            run()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # what is printed cannot be encoded, or written
+        code = UNCAUGHT
+        with suppress(BaseException):
+            traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _resident() -> int:
+    """Bytes of memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
