@@ -2,11 +2,11 @@
 
     python -m bench.fuzz --tries 5000 --out bench/results/fuzz.json
 
-Every try follows from its number: `--only N` makes one of them, shows all that it printed, and keeps
-its folder. Long runs can be made in pieces: `--max-time 400` ends after so many seconds, and the
-same command goes on from there. Exit code 1 if there is a finding: a traceback, a crash, a hang, a
-slow refusal, too much memory, a good verdict on damage, a file that was not to be changed, leftovers,
-or no message.
+Every try follows from its number: `--only N` makes one of them, shows all that it printed as an
+error, and keeps its folder. Long runs can be made in pieces: `--max-time 400` ends after so many
+seconds, and the same command goes on from there. Exit code 1 if there is a finding: a traceback, a
+crash, a hang, a slow refusal, too much memory, a good verdict on damage, a file that was not to be
+changed, leftovers, or no message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typer import Option
 
 import galgen
 from bench.record import save
-from tests.fuzz import corpus, tries
+from tests.fuzz import corpus, judge, report, tries
 
 
 def main(
@@ -58,7 +58,7 @@ def main(
     done, spent = [], 0.0
     if journal and journal.exists():
         kept = [json.loads(line) for line in journal.read_text().splitlines()]
-        done = [tries.Try(**line["try"]) for line in kept]
+        done = [judge.Try(**line["try"]) for line in kept]
         spent = sum(line["spent"] for line in kept)
     start = time.monotonic()
     todo = range(first + len(done), first + tries_)
@@ -71,7 +71,7 @@ def main(
         spent, start = spent + now - start, now
         for finding in one.findings:
             print(one.number, one.reader, "|", one.command, "|", one.what, "|", finding, flush=True)
-    found = tries.summary(done, spent)
+    found = report.summary(done, spent)
     save(out, found)
     print({name: value for name, value in found.items() if not isinstance(value, dict | list)})
     raise typer.Exit(bool(found["findings"]))

@@ -5,6 +5,7 @@ A child is forked from a process that has imported galgen and has no threads.
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
@@ -90,10 +91,8 @@ def _child(run: Callable[[], None], folder: Path, out: Path, err: Path, seconds:
             opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(opened, descriptor)
             os.close(opened)
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(
-            2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
-        )
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8")
+        sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace")
         addresses = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         limits = {
             resource.RLIMIT_AS: addresses + _ADDRESSES,

@@ -29,9 +29,9 @@ TABLES = {  # file of a table: how astropy calls its format
     "table.csv.gz": "ascii.csv",
 }
 
-_MASS = (
-    f"mass --category spiral:1,smooth:1 --n {GALAXIES} --steps 1 --batch 2 --weights weights --quiet"
-)
+_TINY = "--steps 1 --batch 2 --weights weights --quiet"
+_MASS = f"mass --category spiral:1,smooth:1 --n {GALAXIES} {_TINY}"
+_LIKE = f"mass --like table.ecsv --pixscale 0.4 {_TINY}"
 # In this order: later ones read what earlier ones have made.
 _COMMANDS = (
     f"{_MASS} --out float32.fits",
@@ -41,8 +41,7 @@ _COMMANDS = (
     " --noise 0.05",
     f"{_MASS} --out other.fits --seed 1",
     f"{_MASS} --out split/cat.fits --max-file-size 75kB",
-    "mass --like table.ecsv --steps 1 --batch 2 --weights weights --quiet --out like.fits"
-    " --pixscale 0.4",
+    f"{_LIKE} --out like.fits",
     "compress float32.fits --quiet",
     "compress int16.fits --lossless --quiet",
     "cat float32.fits other.fits --out joined.fits --quiet",
@@ -55,8 +54,7 @@ _COMMANDS = (
     *(f"{_MASS} --out parts/cat.fits --max-file-size 75kB --njobs 3 --job {j}" for j in (0, 2)),
     f"{_MASS} --out bare/cat.fits --no-stamps --njobs 2 --job 0",
     f"{_MASS} --out short/cat.fits --stamps int16 --njobs 2 --job 0",
-    "mass --like table.ecsv --steps 1 --batch 2 --weights weights --quiet"
-    " --pixscale 0.4 --out rows/cat.fits --njobs 2 --job 0",
+    f"{_LIKE} --out rows/cat.fits --njobs 2 --job 0",
     "train --data real.zip --out run --preset tiny --images 4 --batch 4 --workers 1 --size 16"
     " --quiet",
 )

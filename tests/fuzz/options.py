@@ -109,5 +109,5 @@ def _value(rng: Random, option: Any) -> str:
     if option.name in _FILES and rng.random() < 0.9:
         words = list(_PATHS)
     if option.name in _LONG:
-        words = [word for word in words if not word.strip("0123456789") == ""] + ["0", "-1"]
+        words = [word for word in words if word.strip("0123456789")] + ["0", "-1"]
     return rng.choice(words)

@@ -65,10 +65,8 @@ _LEDGER = (
     "verify {in}",
     "schema {in}",
 )
-_LIKE = (
-    f"mass --like {{in}} --out {{out}}/a.fits --pixscale 0.4 {_TINY}",
-    f"mass --like {{in}} --out {{out}}/a.fits --pixscale 0.4 --category spiral --drop '*_*' {_TINY}",
-)
+_ROWS = f"mass --like {{in}} --out {{out}}/a.fits --pixscale 0.4 {_TINY}"
+_LIKE = (_ROWS, f"{_ROWS} --category spiral --drop *_*")
 _SCENE = "scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64"
 _DATA = (
     "train --data {in} --out {out}/run --preset tiny --images 4 --workers 1",
