@@ -12,11 +12,14 @@ changed, leftovers, or no message.
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import pkgutil
+import sys
 import tempfile
 import time
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +28,18 @@ os.environ |= {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "1s"}
 
 import torch
 import typer
+from astropy.table import Table
+from PIL import Image
 from typer import Option
 
-import galgen
+import galgen.cli
 from bench.record import save
 from tests.fuzz import corpus, judge, report, tries
+
+_LATER = (
+    *("astropy.coordinates", "astropy.io.votable", "astropy_healpix", "galsim"),
+    *("pandas", "pyarrow.compute", "pyarrow.parquet", "numpy.rec", "importlib.readers"),
+)
 
 
 def main(
@@ -82,14 +92,17 @@ def warm() -> None:
     for module in pkgutil.walk_packages(galgen.__path__, "galgen."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("astropy.io.votable", "pyarrow.parquet", "galsim", "astropy.coordinates"):
-        importlib.import_module(name)
-    # What reading a first file imports: formats of images and of tables.
-    from astropy.table import Table
-    from PIL import Image
-
+    for name in _LATER:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    # What the first file and the first command line import.
     Image.init()
     Table.read(["a,b", "1,2"], format="ascii.csv")
+    nowhere = io.StringIO()
+    for words in (["schema"], ["schema", "a", "b"], ["preview"]):
+        sys.argv = ["galgen", *words]
+        with suppress(SystemExit), redirect_stdout(nowhere), redirect_stderr(nowhere):
+            galgen.cli.main()
 
 
 if __name__ == "__main__":

@@ -107,10 +107,10 @@ def look(done: Try, work: Path, words: list[str], before: Listing) -> None:
 def _written(work: Path, words: list[str], before: Listing) -> set[str]:
     """Say which files among the inputs a command was told to write, and may."""
     out = words[words.index("--out") + 1] if "--out" in words[:-1] else words[-1]
-    name = os.path.relpath(out, work / "in")
+    named = [os.path.relpath(word or ".", work / "in") for word in words]
+    name = os.path.relpath(out or ".", work / "in")
     new = name not in before or "--overwrite" in words
-    inputs = sum(os.path.relpath(word, work / "in") == name for word in words) > 1
-    return {name} if new and not inputs else set()
+    return {name} if new and named.count(name) == 1 else set()
 
 
 def verdicts(done: Try, corpus: Path, work: Path, reader: Reader, given: str) -> None:

@@ -20,7 +20,7 @@ HONEST = (
     "evaluate {corpus}/float32.fits --reference {corpus}/stamps.h5 --out {out}/a.json",
     "verify {corpus}/float32.fits",
     "schema {corpus}/float32.fits",
-    "schema",
+    "schema --bands g,r",
     "cat {corpus}/float32.fits {corpus}/other.fits --out {out}/a.fits",
     "compress {corpus}/float32.fits --out {out}/a.fits.fz",
     "scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64 --n 3",
@@ -95,7 +95,8 @@ def awkward(rng: Random, line: str) -> tuple[list[str], str]:
         value = _value(rng, option)
         said.append(f"{option.opts[0]}={value[:60]!r}")
         if option.param_type_name == "argument":
-            words.append(value)
+            places = [i for i, word in enumerate(words) if word.startswith("{")]
+            words[rng.choice([i for i in places if not words[i - 1].startswith("-")])] = value
         elif option.opts[0] in words and words.index(option.opts[0]) + 1 < len(words):
             words[words.index(option.opts[0]) + 1] = value
         else:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-TRIES = 340
+TRIES = 200
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +37,9 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_all_are_tried(tried: dict) -> None:
     assert tried["tries"] == TRIES
     assert tried["refused"] > TRIES // 3  # damage is seen
-    assert tried["read"] > 20  # and commands work
-    assert len(tried["by_reader"]) > 30
-    assert len(tried["by_command"]) > 16
+    assert tried["read"] > 30  # and commands work
+    assert len(tried["by_reader"]) > 25
+    assert len(tried["by_command"]) > 14
 
 
 @pytest.mark.xdist_group("fuzz")

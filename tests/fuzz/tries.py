@@ -17,11 +17,12 @@ from tests.fuzz.judge import Try
 from tests.fuzz.readers import READERS, Reader
 
 _NOT_COPIED = shutil.ignore_patterns("cache", "run")
-# Each is tried once before any is tried again.
-KINDS: tuple[tuple[Reader | None, str], ...] = (
+# In an order in which the first few are of all sorts; each is tried before any is tried again.
+KINDS: list[tuple[Reader | None, str]] = [
     *((reader, command) for reader in READERS for command in reader.commands),
-    *((None, line) for line in options.HONEST for _ in range(3)),
-)
+    *((None, line) for line in options.HONEST for _ in range(4)),
+]
+Random("kinds").shuffle(KINDS)
 
 
 def run(corpus: Path, work: Path, numbers: Iterable[int]) -> Iterator[Try]:
