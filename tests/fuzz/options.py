@@ -95,13 +95,21 @@ def awkward(rng: Random, line: str) -> tuple[list[str], str]:
         value = _value(rng, option)
         said.append(f"{option.opts[0]}={value[:60]!r}")
         if option.param_type_name == "argument":
-            places = [i for i, word in enumerate(words) if word.startswith("{")]
-            words[rng.choice([i for i in places if not words[i - 1].startswith("-")])] = value
+            places = [i for i, word in enumerate(words) if _argument(words, i)]
+            if places:
+                words[rng.choice(places)] = value
+            else:
+                words.append(value)
         elif option.opts[0] in words and words.index(option.opts[0]) + 1 < len(words):
             words[words.index(option.opts[0]) + 1] = value
         else:
             words += [option.opts[0], value]
     return words, " ".join(said)
+
+
+def _argument(words: list[str], i: int) -> bool:
+    """Tell whether a word is a file by its place, not by an option."""
+    return words[i].startswith("{") and not words[i - 1].startswith("-")
 
 
 def _value(rng: Random, option: Any) -> str:
