@@ -21,6 +21,7 @@ SECONDS = 20  # beyond these a command hangs
 _GIB = 2**30
 _ADDRESSES = 4 * _GIB  # more than a child has at its start; beyond it, it gets no memory
 _FILE = 1 * _GIB
+_PRINTED = ("out", "err")
 UNCAUGHT = 99  # exit code of an exception that nothing has caught
 
 
@@ -50,38 +51,68 @@ class Ended:
 
 def command(arguments: Sequence[str], folder: Path, seconds: float = SECONDS) -> Ended:
     """Run ``galgen ARGUMENTS`` with `folder` as the current one."""
-
-    def run() -> None:
-        from galgen.cli import main
-
-        sys.argv = ["galgen", *arguments]
-        main()
-
-    return forked(run, folder, seconds)
+    return forked(lambda: _galgen(arguments), folder, seconds)
 
 
-def forked(run: Callable[[], None], folder: Path, seconds: float = SECONDS) -> Ended:
-    """Call a function in a child of this process; what it prints is kept beside `folder`."""
-    out, err = (folder.with_name(f"{folder.name}.{name}") for name in ("out", "err"))
-    before, start = _resident(), time.monotonic()
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        _child(run, folder, out, err, seconds)
-    _, status, used = os.wait4(pid, 0)
-    with suppress(ProcessLookupError):  # of what it has started itself
-        os.killpg(pid, signal.SIGKILL)
-    return Ended(
-        os.waitstatus_to_exitcode(status),
-        time.monotonic() - start,
-        used.ru_utime + used.ru_stime,
-        max(0, used.ru_maxrss * 1024 - before),
-        out.read_text(errors="replace"),
-        err.read_text(errors="replace"),
-    )
+def forked(run: Callable[[], object], folder: Path, seconds: float = SECONDS) -> Ended:
+    """Call a function in a child of this process, and wait for it."""
+    return Child(run, folder, seconds).wait()
 
 
-def _child(run: Callable[[], None], folder: Path, out: Path, err: Path, seconds: float) -> None:
+class Child:
+    """A child of this process, with a group of processes of its own.
+
+    Parameters
+    ----------
+    run : callable
+        What it does.
+    folder : Path
+        Its current folder; what it prints is kept beside it.
+    seconds : float
+        After these it is ended.
+    """
+
+    def __init__(self, run: Callable[[], object], folder: Path, seconds: float = SECONDS) -> None:
+        self._out, self._err = (folder.with_name(f"{folder.name}.{name}") for name in _PRINTED)
+        self._before, self._start = _resident(), time.monotonic()
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _child(run, folder, self._out, self._err, seconds)
+
+    @classmethod
+    def command(cls, arguments: Sequence[str], folder: Path, seconds: float = SECONDS) -> Child:
+        """Begin ``galgen ARGUMENTS``."""
+        return cls(lambda: _galgen(arguments), folder, seconds)
+
+    def kill(self, group: bool) -> None:
+        """Kill it, and what it has started too if the whole group is meant."""
+        with suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(self.pid, signal.SIGKILL)
+
+    def wait(self) -> Ended:
+        """Wait for its end, and end what it has started."""
+        _, status, used = os.wait4(self.pid, 0)
+        seconds = time.monotonic() - self._start
+        self.kill(group=True)
+        return Ended(
+            os.waitstatus_to_exitcode(status),
+            seconds,
+            used.ru_utime + used.ru_stime,
+            max(0, used.ru_maxrss * 1024 - self._before),
+            self._out.read_text(errors="replace"),
+            self._err.read_text(errors="replace"),
+        )
+
+
+def _galgen(arguments: Sequence[str]) -> None:
+    from galgen.cli import main
+
+    sys.argv = ["galgen", *arguments]
+    main()
+
+
+def _child(run: Callable[[], object], folder: Path, out: Path, err: Path, seconds: float) -> None:
     """Call the function, and exit as Python would."""
     code = UNCAUGHT
     try:
