@@ -8,8 +8,8 @@ beside them. Of `train` the checkpoint must be readable, and the weights of the 
 one that was not killed. Exit code 1 if anything is not so.
 
 Commands are children of a process that has imported galgen: they are killed in their work, not
-while Python starts. Long runs can be made in pieces: `--max-time 400` ends after so many seconds, and the
-same command goes on from there.
+while Python starts. Long runs can be made in pieces: `--max-time 400` ends after so many seconds,
+and the same command goes on from there.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def main(
     folder: Annotated[Path, Argument(help="Where to write, on a real disk.")],
     kills: int = 200,
     galaxies: int = 1000,
-    only: Annotated[str, Option(help="Commands, comma-separated, by their first words.")] = "",
+    only: Annotated[list[str] | None, Option(help="A command by its name. Repeatable.")] = None,
     max_time: Annotated[float, Option(help="Seconds, of this piece.")] = 1e9,
     out: Annotated[Path | None, Option(help="JSON to write, or to go on with.")] = None,
 ) -> None:
     """Kill commands at random moments and compare what becomes of them."""
-    writers = [w for w in WRITERS if w.name.startswith(tuple(only.split(",")))]
+    writers = [w for w in WRITERS if not only or w.name in only]
     end = time.monotonic() + max_time
     warm()
     folder = folder.resolve() / "kills"
@@ -81,7 +81,7 @@ def summary(galaxies: int, rounds: list[dict[str, Any]]) -> dict[str, Any]:
             "runs": len(some),
             "identical": sum(one["same"] for one in some),
             "half_files": left["half"],
-            "leftovers": sum(bool(one["beside"]) for one in some),
+            "aside_for_good": sum(bool(one["beside"]) for one in some),
             "wrong": sum(bool(one["wrong"]) for one in some),
         }
 

@@ -105,12 +105,18 @@ def look(done: Try, work: Path, words: list[str], before: Listing) -> None:
 
 
 def _written(work: Path, words: list[str], before: Listing) -> set[str]:
-    """Say which files among the inputs a command was told to write, and may."""
+    """Say which files among the inputs a command was told to write, and may.
+
+    Some write several, whose names begin with the one that is given.
+    """
     out = words[words.index("--out") + 1] if "--out" in words[:-1] else words[-1]
     named = [os.path.relpath(word or ".", work / "in") for word in words]
     name = os.path.relpath(out or ".", work / "in")
-    new = name not in before or "--overwrite" in words
-    return {name} if new and named.count(name) == 1 else set()
+    stem = name.rpartition(".")[0] or name
+    may = {one for one in listed(work / "in").keys() - before.keys() if one.startswith(stem)}
+    if "--overwrite" in words and named.count(name) == 1:
+        may.add(name)
+    return may
 
 
 def verdicts(done: Try, corpus: Path, work: Path, reader: Reader, given: str) -> None:
