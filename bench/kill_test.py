@@ -1,125 +1,93 @@
-"""Kill `galgen mass` at random moments, resume it, and compare the bytes.
+"""Kill every command that writes, at random moments, and see what is left and what becomes of it.
 
-    python -m bench.kill_test FOLDER --kills 100 --out bench/results/kills.json
+    python -m bench.kill_test FOLDER --kills 200 --out bench/results/kills.json
 
-Each round starts a run of random weights, kills it with SIGKILL (the process alone, or its workers
-too) at a random moment, mostly while it writes, and resumes it with another number of workers.
-Every third one is killed a second time while it is resumed. The finished file must be that of a
-run that was left alone, byte for byte. Exit code 1 if any is not.
+A name must hold nothing, what was there before, or the whole file: never half of one. The same
+command, or `galgen resume`, must then end with the bytes of a run that was left alone, with nothing
+beside them. Of `train` the checkpoint must be readable, and the weights of the resumed run those of
+one that was not killed. Exit code 1 if anything is not so.
+
+Commands are children of a process that has imported galgen: they are killed in their work, not
+while Python starts. Long runs can be made in pieces: `--max-time 400` ends after so many seconds,
+and the same command goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from hashlib import sha256
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from random import Random
+from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
+from bench.fuzz import warm
+from bench.killed import WRITERS, Writer, prepare
 from bench.record import save
-from galgen.weights.checkpoint import export
-from tests.tiny import make_checkpoint
 
 
 def main(
     folder: Annotated[Path, Argument(help="Where to write, on a real disk.")],
-    kills: int = 100,
-    galaxies: int = 2000,
-    seed: int = 0,
-    out: Annotated[Path | None, Option(help="JSON to write.")] = None,
+    kills: int = 200,
+    galaxies: int = 1000,
+    only: Annotated[list[str] | None, Option(help="A command by its name. Repeatable.")] = None,
+    max_time: Annotated[float, Option(help="Seconds, of this piece.")] = 1e9,
+    out: Annotated[Path | None, Option(help="JSON to write, or to go on with.")] = None,
 ) -> None:
-    """Kill runs at random moments and compare what becomes of them."""
-    random.seed(seed)
-    folder = folder / "kills"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    export(make_checkpoint(), folder / "tiny", "# tiny\n")
-    asked = ["--category", "spiral:1,smooth:1", "--n", str(galaxies), "--steps", "1"]
-    asked += ["--weights", str(folder / "tiny"), "--batch", "16", "--quiet"]
-
-    start = time.monotonic()
-    subprocess.run(mass(folder / "expected.fits", asked, 1), check=True)
-    seconds = time.monotonic() - start
-    expected = digest(folder / "expected.fits")
-
-    rounds = []
-    for number in range(kills):
-        path = folder / "cat.fits"
-        rounds.append(one_round(path, asked, seconds, number))
-        rounds[-1]["same"] = digest(path) == expected
-        path.unlink()
-        summary = {
-            "galaxies": galaxies,
-            "kills": sum(len(done["kills"]) for done in rounds),
-            "runs": len(rounds),
-            "identical": sum(done["same"] for done in rounds),
-            "while_unfinished": sum(any(k["left"] for k in done["kills"]) for done in rounds),
-            "rounds": rounds,
-        }
-        save(out, summary)
-        print({key: value for key, value in summary.items() if key != "rounds"}, flush=True)
-    shutil.rmtree(folder)
-    if summary["identical"] < len(rounds):
+    """Kill commands at random moments and compare what becomes of them."""
+    writers = [w for w in WRITERS if not only or w.name in only]
+    end = time.monotonic() + max_time
+    warm()
+    folder = folder.resolve() / "kills"
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    if not (folder / "ready").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        prepare(folder, galaxies, writers)
+        (folder / "ready").touch()
+    rounds = json.loads(out.read_text())["rounds"] if out and out.exists() else []
+    while sum(len(one["after_s"]) for one in rounds) < kills and time.monotonic() < end:
+        rounds.append(one_round(writers, folder, len(rounds)))
+        print(rounds[-1], flush=True)
+        found = summary(galaxies, rounds)
+        save(out, found)
+    print({name: value for name, value in found.items() if name != "rounds"})
+    if found["wrong"]:
         raise typer.Exit(1)
 
 
-def one_round(path: Path, asked: list[str], seconds: float, number: int) -> dict:
-    """Kill a run once or twice, and resume it to its end."""
-    workers, kills = 1 + number % 2, []
-    command = mass(path, asked, workers)
-    for _ in range(2 if number % 3 == 2 else 1):
-        kills.append(kill(command, path, random.uniform(0.25, 1.05) * seconds, number % 4 < 2))
-        workers = 3 - workers
-        # Killed before it began, or after its end, there is nothing to resume.
-        begun = path.with_name(f"{path.name}.part").exists() or path.exists()
-        command = mass(path, asked, workers)
-        if begun:
-            command = galgen("resume", path, "--workers", workers, "--quiet")
-    subprocess.run(command, check=True)
-    return {"kills": kills, "workers_at_end": workers}
+def one_round(writers: list[Writer], folder: Path, number: int) -> dict[str, Any]:
+    """Kill one of the commands once or twice, and bring it to its end."""
+    rng = Random(f"kill {number}")
+    writer = writers[number % len(writers)]
+    place = folder / "round"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    return {"command": writer.name, **writer.round(rng, folder, place)}
 
 
-def kill(command: list[str], path: Path, after: float, with_workers: bool) -> dict:
-    """Kill a command after some seconds; what is recorded then."""
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        if with_workers:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-    code = process.wait()
-    names = path.with_name(f"{path.name}.part").glob("0*-*.json")
-    spans = [name.stem.split("-") for name in names]
-    return {
-        "after_s": round(after, 2),
-        "killed": code == -signal.SIGKILL,
-        "left": path.with_name(f"{path.name}.part").exists(),
-        "recorded": sum(int(stop) - int(start) for start, stop in spans),
-    }
+def summary(galaxies: int, rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count kills, and what came of them: of all, and by command."""
 
+    def count(some: list[dict[str, Any]]) -> dict[str, int]:
+        left = Counter(state for one in some for state in one["left"])
+        return {
+            "kills": sum(len(one["after_s"]) for one in some),
+            "while_running": sum(one["killed"] for one in some),
+            "runs": len(some),
+            "identical": sum(one["same"] for one in some),
+            "half_files": left["half"],
+            "aside_for_good": sum(bool(one["beside"]) for one in some),
+            "wrong": sum(bool(one["wrong"]) for one in some),
+        }
 
-def mass(path: Path, asked: list[str], workers: int) -> list[str]:
-    """Return the command that makes the catalogue."""
-    return galgen("mass", *asked, "--out", path, "--workers", workers)
-
-
-def galgen(*arguments: object) -> list[str]:
-    """Return a command line of galgen."""
-    return [sys.executable, "-m", "galgen", *map(str, arguments)]
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    return sha256(path.read_bytes()).hexdigest()
+    names = sorted({one["command"] for one in rounds})
+    by = {name: count([one for one in rounds if one["command"] == name]) for name in names}
+    return {"galaxies": galaxies, **count(rounds), "by_command": by, "rounds": rounds}
 
 
 if __name__ == "__main__":

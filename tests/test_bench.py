@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,6 @@ from bench import (
     bench_network,
     cases,
     ceilings,
-    kill_test,
     large_file,
     measure_compression,
     numerics,
@@ -254,9 +255,16 @@ def test_large_file(tmp_path) -> None:
 
 
 def test_kill_test(tmp_path) -> None:
-    kill_test.main(tmp_path, kills=1, galaxies=40, out=tmp_path / "kills.json")
-    found = json.loads((tmp_path / "kills.json").read_text())
-    assert found["identical"] == found["runs"] == 1
+    """In a process without threads, whose children are killed."""
+    out = tmp_path / "kills.json"
+    words = ["bench.kill_test", tmp_path, "--kills", 2, "--galaxies", 40, "--out", out]
+    words += ["--only", "mass int16", "--only", "cat"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    words = [sys.executable, "-m", *map(str, words)]
+    subprocess.run(words, check=True, cwd=SCRIPT.parents[1], env=environment)
+    found = json.loads(out.read_text())
+    assert found["identical"] == found["runs"] == 2
+    assert found["half_files"] == 0
 
 
 def test_network_without_what_it_is_compared_with(monkeypatch, capsys, tmp_path) -> None:

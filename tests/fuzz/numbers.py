@@ -1,0 +1,103 @@
+"""Values that no honest file or option has, but some do."""
+
+from __future__ import annotations
+
+import struct
+
+DEEP = 100_000  # brackets within brackets
+BINARY = [
+    struct.pack(form, value)
+    for end in "<>"
+    for form, value in (
+        (end + "I", 0xFFFFFFFF),
+        (end + "I", 0x7FFFFFFF),
+        (end + "I", 0x80000000),
+        (end + "Q", 2**64 - 1),
+        (end + "Q", 2**63 - 1),
+        (end + "f", float("nan")),
+        (end + "f", float("inf")),
+        (end + "f", 3e38),
+        (end + "d", float("nan")),
+        (end + "d", 1e308),
+    )
+]
+# As they are written in texts, headers and command lines.
+WORDS = [
+    "",
+    " ",
+    "-1",
+    "0",
+    "-0.0",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "1e308",
+    "1e-320",
+    "0.5",
+    "9" * 400,
+    "2147483648",
+    "9223372036854775807",
+    "-9223372036854775809",
+    "18446744073709551616",
+    "0x10",
+    "1_000",
+    "١٢",
+    "1,2",
+    "1:2",
+    "2:1",
+    "nan:nan",
+    ":",
+    "a:b:c",
+    "=",
+    "a=",
+    "=1",
+    "True",
+    "None",
+    "null",
+    "é",
+    "\N{MILKY WAY}",
+    "\u202e\ufeff",
+    "%s%n{}",
+    "$HOME",
+    "[0]",
+    "(1)",
+    "[",
+    "*",
+    "-",
+    "--",
+    "'\"`;",
+    "a\nb",
+    "\x1b[31m",
+    "x" * 5000,
+    "../../..",
+    ".",
+    "spiral",
+    "spiral:nan",
+    "spiral:-1,smooth:2",
+]
+# As JSON has them.
+JSON = [
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e999",
+    "NaN",
+    "-Infinity",
+    "0.5",
+    "9" * 5000,
+    "2147483648",
+    "9223372036854775808",
+    "-9223372036854775809",
+    '""',
+    '"\\u0000"',
+    '"\\ud800"',
+    '"galaxy"',
+    f'"{"x" * 100_000}"',
+    "[]",
+    "{}",
+    "[[]]",
+    '{"a": {}}',
+    "[" * DEEP + "]" * DEEP,
+]
