@@ -128,6 +128,8 @@ def _say(text: str) -> None:
     lines = " ".join(part.strip() for part in in_options(text).splitlines())
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines)
     typer.echo(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...", err=True)
+
+
 _said: set[str] = set()  # nobody wants to be told twice
 
 
