@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from galgen.catalog import CatalogFile
-from galgen.errors import InvalidValueError
+from galgen.errors import InvalidValueError, OutputError
 from galgen.pictures import grid
 from galgen.pictures.display import display_stretch, to_display
 from galgen.system.files import check_output
