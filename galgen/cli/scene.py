@@ -107,6 +107,7 @@ def scene(
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
     from galgen.cli.progress import ProgressLine
+    from galgen.request.mixture import Request, parse_mixture
     from galgen.request.names import parse_map
     from galgen.request.table import InputTable
     from galgen.scene import (
@@ -138,9 +139,11 @@ def scene(
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category, seed, steps, sampler, weights, batch, device)
+    said = [explain_sources(listed, source.bands, mag_band)] if listed else []
+    said += [Request(parse_mixture(category, source.tree)).explain()] if category else []
+    for text in filter(None, said if not quiet else ()):
+        typer.echo(f"galgen: {text}", err=True)
     if listed:
-        if not quiet:
-            typer.echo(f"galgen: {explain_sources(listed, source.bands, mag_band)}", err=True)
         sources = read_sources(
             listed,
             field,

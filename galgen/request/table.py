@@ -14,7 +14,7 @@ from galgen.columns import Column
 from galgen.errors import DataError, InvalidValueError
 from galgen.request.names import NAMES, check_ours
 from galgen.request.numbers import Numbers, numbers_in
-from galgen.request.tablefile import Which, read_table
+from galgen.request.tablefile import Which, damaged, read_table
 
 Rows = slice | np.ndarray
 _LISTED = 40  # columns in a message
@@ -223,6 +223,8 @@ class InputTable:
             return self._stored.column(self._place[name])
         except InvalidValueError as error:
             raise DataError(f"{self.path}: {error}") from None
+        except Exception as error:  # of Parquet, a column is read only now
+            raise damaged(f"{self.path}: column {name} cannot be read", error) from error
 
     @property
     def label(self) -> str:

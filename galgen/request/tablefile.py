@@ -116,8 +116,13 @@ def read_table(path: Path, which: Which = None) -> Stored:
     except GalgenError:
         raise
     except Exception as error:  # astropy's readers raise whatever they stumble on
-        said = " ".join(str(error).split())[:300]
-        raise DataError(f"{path}: cannot be read as a table ({said}).") from error
+        raise damaged(f"{path}: cannot be read as a table", error) from error
+
+
+def damaged(what: str, error: Exception) -> DataError:
+    """Return an error that says in one line what a reader has stumbled on."""
+    said = " ".join(str(error).split())[:300]
+    return DataError(f"{what} ({said or type(error).__name__}).")
 
 
 def _read(path: Path, which: Which) -> Stored:
@@ -163,7 +168,11 @@ def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
         if isinstance(hdu, fits.TableHDU):
             return _of_astropy(Table.read(hdu), others)
         columns, n = read_columns(hdu.header), int(hdu.header["NAXIS2"])
-        start, row = hdu.fileinfo()["datLoc"], numbered_dtype(columns)
+        start = hdu.fileinfo()["datLoc"]
+        try:
+            row = numbered_dtype(columns)
+        except InvalidValueError as error:
+            raise DataError(f"{path}: {error}") from None
         if row.itemsize != hdu.header["NAXIS1"]:
             raise DataError(
                 f"{path}: rows of {hdu.header['NAXIS1']} bytes; its columns take {row.itemsize}."
