@@ -47,6 +47,8 @@ def checked_hdus(hdus: fits.HDUList, path: Path) -> Iterator[fits.hdu.base._Base
     stored = path.stat().st_size
     total = 0
     for hdu in hdus:  # one by one: each is only found by skipping the data before it
+        if hdu.size < 0:  # the next one would be looked for before this one, for ever
+            raise DataError(f"{path}: {hdu.name or 'an extension'} has less than no data.")
         shape = tuple(hdu.shape) if hdu.is_image and hdu.header["NAXIS"] else ()
         total += max(hdu.size, 4 * prod(shape) if shape else 0)
         check_unpacked(f"{path}: {hdu.name or 'an extension'} and before", total, stored)

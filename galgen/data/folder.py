@@ -97,13 +97,16 @@ def opened(path: Path) -> Iterator[Folder]:
 def _directory(path: Path) -> Folder:
     """Look through a directory, and through those that links in it lead to."""
 
-    def open_file(name: str) -> IO[bytes]:
+    def found(name: str) -> Path:
         if not (path / name).is_file():  # a pipe would wait for ever
             raise DataError(f"{path}: {name} is no file, or a link that leads nowhere.")
-        return (path / name).open("rb")
+        return path / name
+
+    def open_file(name: str) -> IO[bytes]:
+        return found(name).open("rb")
 
     def stored(name: str) -> int:
-        return (path / name).stat().st_size
+        return found(name).stat().st_size
 
     return Folder(path, tuple(sorted(_walk(path, "", ()))), open_file, stored)
 

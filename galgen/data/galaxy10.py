@@ -27,8 +27,8 @@ from galgen.pixels.lupton import LUPTON
 _LOG = logging.getLogger(__name__)
 _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have it too
 _CHUNK = 256  # images read at a time: 50 MB
-# Pairs near in declination that are compared: in all, or for each galaxy. A survey has fewer.
-_MOST_PAIRS, _NEIGHBOURS = 10**7, 300
+# Pairs that are joined: in all, or for each galaxy. A survey has fewer.
+_MOST_PAIRS, _NEIGHBOURS = 10**6, 20
 
 
 class Galaxy10Warning(GalgenWarning):
@@ -236,6 +236,11 @@ def group_neighbours(ra: np.ndarray, dec: np.ndarray, width: float, ids: np.ndar
     -------
     np.ndarray
         (N,) str: the id of the group's member that comes first in the file.
+
+    Raises
+    ------
+    DataError
+        If far more galaxies are near each other than in any survey.
     """
     # Places that are the same, as where unknown ones are written as 0, are looked at once.
     places, place_of = np.unique(np.stack([dec, ra], 1), axis=0, return_inverse=True)
@@ -255,16 +260,17 @@ def group_neighbours(ra: np.ndarray, dec: np.ndarray, width: float, ids: np.ndar
 
     # Neighbours in declination are neighbours in the sorted list: compare each galaxy with the next
     # one, the one after, and so on until no pair is within reach in declination alone.
-    compared = 0
+    joined = 0
     for step in range(1, len(places)):
         near = np.nonzero(delta[step:] - delta[:-step] <= reach)[0]
         if near.size == 0:
             break
-        compared += near.size
-        if compared > max(_MOST_PAIRS, _NEIGHBOURS * len(places)):
-            raise DataError("ra, dec: nearly all galaxies are at one place; is the unit degrees?")
         chord = np.linalg.norm(xyz[near + step] - xyz[near], axis=1)
-        for i in near[2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)) <= reach]:
+        pairs = near[2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0)) <= reach]
+        joined += pairs.size
+        if joined > max(_MOST_PAIRS, _NEIGHBOURS * len(places)):
+            raise DataError("ra, dec: nearly all galaxies are at one place; is the unit degrees?")
+        for i in pairs:
             a, b = sorted((find(first[i]), find(first[i + step])))
             root[b] = a  # the smaller row stays the root
     return ids[[find(row) for row in range(len(ra))]]

@@ -16,6 +16,8 @@ from galgen.errors import InvalidValueError
 from galgen.produce.worker import THIS_PROCESS
 from galgen.system.processes import end_with_parent, usable_cores
 
+_MOST_WORKERS = 1024  # of one machine
+
 
 @contextmanager
 def local_pool(
@@ -42,8 +44,8 @@ def local_pool(
     InvalidValueError
         If several workers are to share one GPU by name, or there are none.
     """
-    if workers < 1:
-        raise InvalidValueError("workers", workers, "1 or more")
+    if not 1 <= workers <= _MOST_WORKERS:
+        raise InvalidValueError("workers", workers, f"1 to {_MOST_WORKERS}")
     if device is not None and ":" in device:
         raise InvalidValueError("device", device, "one kind, as each worker takes its own", "")
     places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in _gpus()] if device != "cpu" else []

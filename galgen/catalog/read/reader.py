@@ -24,20 +24,9 @@ from galgen.catalog.format.schema import catalog_columns
 from galgen.catalog.format.stamps import BITPIX, check_name, decode
 from galgen.catalog.format.tiled import TiledCube
 from galgen.columns import Column, numbered_dtype, read_columns
-from galgen.errors import CatalogError, DataError, InvalidValueError
+from galgen.errors import CatalogError, DataError, InvalidValueError, reading
 from galgen.runinfo import RunInfo
 from galgen.system.cfitsio import open_fits
-
-# What astropy raises for files that are cut off, garbled or not FITS.
-_DAMAGE = (
-    fits.VerifyError,
-    OSError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    LookupError,
-    AstropyWarning,
-)
 
 
 class CatalogFile:
@@ -88,19 +77,19 @@ class CatalogFile:
             name = shlex.quote(str(self.path))
             hint = f"'gunzip {name}' unpacks it; 'galgen compress' makes files that can be read."
             raise CatalogError(f"{self.path}: is compressed by gzip as a whole. {hint}")
-        try:
-            with warnings.catch_warnings():
-                # Of a truncated file astropy only warns.
-                warnings.simplefilter("error", AstropyWarning)
-                hdus = fits.open(self._file, memmap=True, do_not_scale_image_data=True)
-                for hdu in hdus:
-                    tuple(hdu.header.items())  # astropy parses cards when they are looked at
-                self._check(hdus)
-                return hdus, headers.read_info(hdus)
-        except CatalogError:
-            raise
-        except _DAMAGE as error:
-            raise CatalogError(f"{self.path}: cannot be read as FITS ({error}).") from error
+        with (
+            reading(self.path, "FITS", CatalogError, values=True),
+            warnings.catch_warnings(),
+        ):
+            # Of a truncated file astropy only warns.
+            warnings.simplefilter("error", AstropyWarning)
+            hdus = fits.open(self._file, memmap=True, do_not_scale_image_data=True)
+            for hdu in hdus:
+                if hdu.size < 0:  # astropy would look for the next one before it, for ever
+                    raise CatalogError(f"{self.path}: {hdu.name} has less than no data.")
+                tuple(hdu.header.items())  # astropy parses cards when they are looked at
+            self._check(hdus)
+            return hdus, headers.read_info(hdus)
 
     def _check(self, hdus: fits.HDUList) -> None:
         """Raise CatalogError unless all that a catalogue has is there and fits together."""
@@ -152,10 +141,11 @@ class CatalogFile:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The runs that the galaxies are from, one unless catalogues were put together."""
-        try:
-            return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
-        except (CatalogError, *_DAMAGE) as error:
-            raise CatalogError(f"{self.path}: {error}") from error
+        with reading(self.path, "parts of a catalogue", CatalogError, values=True):
+            try:
+                return read_parts(self.hdus, int(self.rows["GALAXY_ID"][0]))
+            except CatalogError as error:  # knows of no path
+                raise CatalogError(f"{self.path}: {error}") from error
 
     @cached_property
     def rows(self) -> np.ndarray:
