@@ -144,6 +144,7 @@ def test_more_columns_than_fits_has_are_refused():
         plan(run_info(carried=many[: 1000 - ours]))
 
 
+@pytest.mark.filterwarnings("ignore:.*HIERARCH")
 def test_more_columns_than_fits_has_are_found(tmp_path: Path, monkeypatch):
     """In files that were written before that was refused."""
     monkeypatch.setattr(layout, "MOST_COLUMNS", 2000)
