@@ -240,7 +240,7 @@ def test_damaged_catalogues_leave_nothing(stamps, tmp_path, monkeypatch, name):
 
 @pytest.mark.parametrize("name", ["images", "images.zip"])
 def test_a_failing_disk_leaves_nothing(catalog, tmp_path, monkeypatch, name):
-    def full(image: np.ndarray) -> bytes:
+    def full(image: np.ndarray, **options: object) -> bytes:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(imagefolder, "_encoded", full)
