@@ -104,7 +104,8 @@ def main() -> None:
         if os.environ.get("GALGEN_TRACEBACK"):
             traceback.print_exc()
         for text in (_explained(error), *getattr(error, "__notes__", ())):
-            _say(f"galgen: {text}")
+            # Our own errors may have lists: the tree of categories, settings that differ.
+            _say(f"galgen: {text}", line_breaks=isinstance(error, GalgenError))
         sys.exit(error.exit_code if isinstance(error, GalgenError) else 1)
 
 
@@ -123,11 +124,14 @@ def _explained(error: Exception) -> str:
     )
 
 
-def _say(text: str) -> None:
-    """Print one line to stderr, whatever is in a text: a name in a file may hold control codes."""
-    lines = " ".join(part.strip() for part in in_options(text).splitlines())
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in lines)
-    typer.echo(line if len(line) <= _LONGEST else f"{line[:_LONGEST]} ...", err=True)
+def _say(text: str, line_breaks: bool = False) -> None:
+    """Print a text to stderr, whatever is in it: a name in a file may hold control codes."""
+    lines = in_options(text).splitlines()
+    if not line_breaks:
+        lines = [" ".join(line.strip() for line in lines)]
+    for line in lines:
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+        typer.echo(shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ...", err=True)
 
 
 _said: set[str] = set()  # nobody wants to be told twice

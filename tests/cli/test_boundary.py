@@ -56,7 +56,7 @@ def test_the_traceback_of_a_fault_can_be_had(ending, monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("two\n  lines", "two lines"),
+        ("two\n  lines", "two\n  lines"),
         ("\x1b[2Jgone\x07", r"\x1b[2Jgone\x07"),  # would clear the terminal
         ("name\udcff.zip", r"name\udcff.zip"),  # no UTF-8
         ("\u202egpj.fits", r"\u202egpj.fits"),  # turns the line around
