@@ -24,6 +24,7 @@ _SAME = (
     *("PIXSCALE", "ZPT_AB", "FLUXCAL", "LUPTON"),
 )
 _COUNTS = ("NAXIS2", "NAXIS3", "CHECKSUM", "DATASUM")
+_ABOUT = ("TUCD", "TCOMM")  # of columns, in words: older catalogues say less
 _REMARKS = ("COMMENT", "HISTORY", "")
 _MAX_NAMED = 3  # texts of parts in a card of the primary header
 
@@ -172,7 +173,8 @@ def _what_must_agree(source: Sequence[RawHdu]) -> dict[str, object]:
         f"{hdu.name} {key}": value
         for hdu in extensions
         for key, value in hdu.header.items()
-        if key not in (*_COUNTS, *_REMARKS) or (key == "NAXIS2" and hdu.header["NAXIS"] == 3)
+        if (key not in (*_COUNTS, *_REMARKS) and not key.startswith(_ABOUT))
+        or (key == "NAXIS2" and hdu.header["NAXIS"] == 3)
     }
     return cards
 

@@ -11,6 +11,7 @@ from typing import Any
 from astropy.io import fits
 
 from galgen.batch import SPARE
+from galgen.catalog.format.astropycards import described
 from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
 from galgen.catalog.format.treecards import read_tree, tree_cards
@@ -60,11 +61,13 @@ _OPTIONAL = (
 _RNG = "philox4x32-10/inverse-cdf"
 _NOT_CALIBRATED = (
     "Fluxes are not calibrated: 1 adu is the flux unit of the images that the model learned from, "
-    "and no magnitude goes with it. Ratios of bands are meaningful."
+    "and no AB magnitude goes with it: SURFACE_BRIGHTNESS is instrumental, 22.5 is that of 1 adu. "
+    "Its differences and ratios of bands are meaningful."
 )
 _FROM_IMAGES = (
     "FLUXCAL = RGBINV: the model learned from 8-bit colour images whose display stretch was "
-    "inverted. Bright cores saturate and faint sky is cut, so {what} not photometry."
+    "inverted. Bright cores saturate and faint sky is cut, so {what} not photometry. "
+    "SNR is of what noise the images have left: not that of an observation."
 )
 _SOURCES = {
     "INPUT": (
@@ -182,6 +185,9 @@ def table_header(
         _put(header, f"TCOMM{i}", column.description, "")
         for key, value in column.cards:
             _put_exactly(header, f"{key}{i}", value)
+    plain = [replace(c, name=_ascii(c.name), description=_ascii(c.description)) for c in columns]
+    for line in described(plain):
+        header.append(("COMMENT", line), end=True)
     return _with_checksum_cards(header)
 
 

@@ -11,10 +11,11 @@ from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.columns import Column
 from galgen.errors import InvalidValueError
-from galgen.measure.columns import measured_columns, truth_columns
+from galgen.measure.columns import column, measured_columns, truth_columns
 from galgen.runinfo import RunInfo
 
 MOST_COLUMNS = 999  # of a FITS table (standard 4.0, section 7.3.1)
+_CLASS = "meta.code.class;src.morph.type"
 
 
 def run_columns(info: RunInfo) -> list[Column]:
@@ -29,10 +30,10 @@ def run_columns(info: RunInfo) -> list[Column]:
         *truth,
         *info.carried,
     ]
-    carried_bytes = sum(column.dtype.itemsize for column in info.carried)
+    carried_bytes = sum(carried.dtype.itemsize for carried in info.carried)
     if fill := -carried_bytes % 4:
         about = "zeros: rows are whole 4-byte words"
-        columns.append(Column(SPARE, f"{fill}A", "", about))
+        columns.append(column(SPARE, "meta", "", about, f"{fill}A"))
     return columns
 
 
@@ -55,17 +56,17 @@ def catalog_columns(
     """
     return [
         # Signed, because TOPCAT turns unsigned 64-bit columns into strings.
-        Column("GALAXY_ID", "K", "", "index of the galaxy in its run"),
-        Column("SEED", "K", "", "seed of the run; with GALAXY_ID, one galaxy"),
-        Column("CATEGORY", "I", "", "morphology asked for, code n of card CATnnn"),
-        Column("CATEGORY_NAME", "18A", "", "morphology asked for"),
+        column("GALAXY_ID", "meta.id;meta.main", "", "index of the galaxy in its run", "K"),
+        column("SEED", "meta.id.part", "", "seed of the run; with GALAXY_ID, one galaxy", "K"),
+        column("CATEGORY", _CLASS, "", "morphology asked for, code n of card CATnnn", "I"),
+        column("CATEGORY_NAME", "src.morph.type", "", "morphology asked for", "18A"),
         *measured_columns(bands, flux_unit, zero_point),
     ]
 
 
 def row_dtype(columns: Sequence[Column]) -> np.dtype[Any]:
     """Structured type of one row, without gaps, of columns that make whole 4-byte words."""
-    dtype = np.dtype([(column.name, column.dtype) for column in columns])
+    dtype = np.dtype([(c.name, c.dtype) for c in columns])
     assert dtype.itemsize % 4 == 0
     return dtype
 
@@ -109,6 +110,6 @@ def pack_rows(batch: GalaxyBatch, dtype: np.dtype[Any], tree: Taxonomy = DEFAULT
     rows["CATEGORY_NAME"] = np.array(tree.names, "S18")[batch.category_n]
     for name in measured:
         rows[name] = batch.measured[name]
-    for name, column in batch.carried.items():
-        rows[name] = column
+    for name, values in batch.carried.items():
+        rows[name] = values
     return rows

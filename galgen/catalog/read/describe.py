@@ -57,6 +57,7 @@ _NUMBERED = {
     "TFORM": "type of column n",
     "TUNIT": "unit of column n, where it has one",
     "TCOMM": "meaning of column n",
+    "TUCD": "what column n is in the Virtual Observatory, UCD1+ of the IVOA",
     "TNULL": "value of column n that stands for none",
     "TDIM": "shape of an entry of column n",
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -14,17 +12,16 @@ import numpy as np
 from astropy import units
 from astropy.io import fits
 from astropy.table import QTable
-from astropy.utils.exceptions import AstropyWarning
 from astropy.utils.masked import Masked
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.catalog.format import headers
 from galgen.catalog.format.parts import Part, read_parts
-from galgen.catalog.format.schema import catalog_columns
-from galgen.catalog.format.stamps import BITPIX, check_name, decode
+from galgen.catalog.format.stamps import decode
 from galgen.catalog.format.tiled import TiledCube
+from galgen.catalog.read.opening import read_headers
 from galgen.columns import Column, numbered_dtype, read_columns
-from galgen.errors import CatalogError, DataError, InvalidValueError, reading
+from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.runinfo import RunInfo
 from galgen.system.cfitsio import open_fits
 
@@ -66,63 +63,10 @@ class CatalogFile:
         except OSError as error:
             raise DataError(f"{self.path}: cannot be opened: {error.strerror}.") from error
         try:
-            self.hdus, self.info = self._open()
+            self.hdus, self.info = read_headers(self.path, self._file)
         except BaseException:
             self._file.close()
             raise
-
-    def _open(self) -> tuple[fits.HDUList, RunInfo]:
-        """Parse and check all headers; whatever is wrong with them is a CatalogError."""
-        if self._file.peek(2).startswith(b"\x1f\x8b"):
-            name = shlex.quote(str(self.path))
-            hint = f"'gunzip {name}' unpacks it; 'galgen compress' makes files that can be read."
-            raise CatalogError(f"{self.path}: is compressed by gzip as a whole. {hint}")
-        with (
-            reading(self.path, "FITS", CatalogError, values=True),
-            warnings.catch_warnings(),
-        ):
-            # Of a truncated file astropy only warns.
-            warnings.simplefilter("error", AstropyWarning)
-            hdus = fits.open(self._file, memmap=True, do_not_scale_image_data=True)
-            for hdu in hdus:
-                if hdu.size < 0:  # astropy would look for the next one before it, for ever
-                    raise CatalogError(f"{self.path}: {hdu.name} has less than no data.")
-                tuple(hdu.header.items())  # astropy parses cards when they are looked at
-            self._check(hdus)
-            return hdus, headers.read_info(hdus)
-
-    def _check(self, hdus: fits.HDUList) -> None:
-        """Raise CatalogError unless all that a catalogue has is there and fits together."""
-        primary = hdus[0].header
-        if not str(primary.get("CREATOR", "")).startswith("galgen"):
-            raise CatalogError(f"{self.path}: is FITS, but not a galgen catalogue (card CREATOR).")
-        if primary["FMTVERS"] > headers.FORMAT_VERSION:
-            raise CatalogError(
-                f"{self.path}: layout version {primary['FMTVERS']}, this galgen reads up to "
-                f"{headers.FORMAT_VERSION}. Update galgen."
-            )
-        bands, n, form = primary["BANDS"].split(","), primary["NGAL"], primary["STAMPS"]
-        check_name(form)
-        cubes = [] if form == "none" else map(headers.stamps_name, bands)
-        expected = ["PRIMARY", headers.CATALOG, *cubes]
-        names = [hdu.name for hdu in hdus]
-        if names[: len(expected)] != expected:
-            raise CatalogError(
-                f"{self.path}: extensions are {', '.join(names)}; expected {', '.join(expected)}. "
-                "The file may be truncated."
-            )
-        table, *images = hdus[1 : len(expected)]
-        found = [(column.name, column.format) for column in table.columns]
-        wanted = [(column.name, column.form) for column in catalog_columns(bands, "")]
-        if missing := [name for name, form in wanted if (name, form) not in found]:
-            raise CatalogError(f"{self.path}: {headers.CATALOG} lacks columns {missing}.")
-        shape = (n, primary["NPIXY"], primary["NPIXX"])
-        for hdu, size in ((table, table.header["NAXIS2"]), *((i, i.shape[0]) for i in images)):
-            if size != n:
-                raise CatalogError(f"{self.path}: {hdu.name} has {size} galaxies; NGAL is {n}.")
-        for image in images:
-            if image.shape != shape or image.header["BITPIX"] != BITPIX[form]:
-                raise CatalogError(f"{self.path}: {image.name} is not {form} of {shape}.")
 
     def __len__(self) -> int:
         """Galaxies in the file; fewer than `info.n` if the run was stopped."""

@@ -39,7 +39,9 @@ def every(tmp_path: Path) -> list[Path]:
 
 
 def family(card: str) -> str:
-    return re.sub(r"(?<=^CAT)\d+|(?<=^DEP...)\d+|(?<=^T[TFUC]...)\d+|(?<=^TUNIT)\d+", "n", card)
+    return re.sub(
+        r"(?<=^CAT)\d+|(?<=^DEP...)\d+|(?<=^T[TFUC]...)\d+|(?<=^TUNIT)\d+|(?<=^TUCD)\d+", "n", card
+    )
 
 
 def test_every_card_of_every_file_has_a_meaning(every):
