@@ -90,4 +90,3 @@ def _check(hdus: fits.HDUList, path: Path) -> None:
     for image in images:
         if image.shape != shape or image.header["BITPIX"] != BITPIX[form]:
             raise CatalogError(f"{path}: {image.name} is not {form} of {shape}.")
-

@@ -22,7 +22,6 @@ from galgen.catalog.format.tiled import TiledCube
 from galgen.catalog.read.opening import read_headers
 from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError
-from galgen.runinfo import RunInfo
 from galgen.system.cfitsio import open_fits
 
 
