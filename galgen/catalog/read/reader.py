@@ -21,7 +21,7 @@ from galgen.catalog.format.stamps import decode
 from galgen.catalog.format.tiled import TiledCube
 from galgen.catalog.read.opening import read_headers
 from galgen.columns import Column, numbered_dtype, read_columns
-from galgen.errors import CatalogError, DataError, InvalidValueError
+from galgen.errors import CatalogError, DataError, InvalidValueError, reading
 from galgen.system.cfitsio import open_fits
 
 
