@@ -41,7 +41,7 @@ def _read(path: Path) -> str:
 def child():
     """A process that has imported all readers, for what might take all memory."""
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=100) as pool:
-        pool.apply(_read, (Path("nowhere"),))
+        pool.apply_async(_read, (Path("nowhere"),)).get(60)
         yield lambda path: pool.apply_async(_read, (path,)).get(60)
 
 

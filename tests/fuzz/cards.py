@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from tests.fuzz import numbers
-
 Bytes = Callable[[Random, bytes], bytes]
 _CARD = 80
 _SIZES = (

@@ -8,8 +8,6 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-from tests.fuzz import numbers
-
 Bytes = Callable[[Random, bytes], bytes]
 
 
