@@ -31,7 +31,7 @@ def _value(rng: Random, whole: bytes, starts: list[int]) -> bytes:
     if not starts:
         return whole
     start = rng.choice(starts)
-    word = rng.choice([*numbers.WORDS, "T", "'x'", "'%s'" % ("y" * 60)])
+    word = rng.choice([*extremes.WORDS, "T", "'x'", "'%s'" % ("y" * 60)])
     card = whole[start : start + 10] + word.encode("latin-1", "replace").rjust(20)
     return _set(whole, start, card)
 
@@ -69,7 +69,7 @@ def unchecked(rng: Random, whole: bytes) -> bytes:
     if rng.random() < 0.5:
         return rng.choice([value, structure, lost_card])(rng, whole)
     start = rng.randrange(len(whole))
-    patch = rng.choice([*numbers.BINARY, b"\xff", b"\0"])
+    patch = rng.choice([*extremes.BINARY, b"\xff", b"\0"])
     return (whole[:start] + patch + whole[start + len(patch) :])[: len(whole)]
 
 

@@ -59,7 +59,7 @@ _PATHS = (
     "{out}/a.csv",
     "{out}/a.tar",
 )
-WORDS = [word for word in numbers.WORDS if "\0" not in word] + ["\udcff"]
+WORDS = [word for word in extremes.WORDS if "\0" not in word] + ["\udcff"]
 
 
 @functools.cache

@@ -26,9 +26,9 @@ def json_value(rng: Random, whole: bytes) -> bytes:
         here = node, rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
         node = here[0][here[1]]
     if here is None:
-        return rng.choice(numbers.JSON).encode()
+        return rng.choice(extremes.JSON).encode()
     here[0][here[1]] = marker
-    return json.dumps(tree).replace(json.dumps(marker), rng.choice(numbers.JSON)).encode()
+    return json.dumps(tree).replace(json.dumps(marker), rng.choice(extremes.JSON)).encode()
 
 
 def json_key(rng: Random, whole: bytes) -> bytes:
@@ -49,8 +49,8 @@ def json_key(rng: Random, whole: bytes) -> bytes:
 JSON: dict[str, Bytes] = {
     "a JSON value": json_value,
     "a JSON key": json_key,
-    "JSON that nests": lambda rng, whole: b"[" * numbers.DEEP,
-    "JSON of another kind": lambda rng, whole: rng.choice(numbers.JSON).encode(),
+    "JSON that nests": lambda rng, whole: b"[" * extremes.DEEP,
+    "JSON of another kind": lambda rng, whole: rng.choice(extremes.JSON).encode(),
 }
 
 
@@ -79,7 +79,7 @@ def cell(rng: Random, whole: bytes) -> bytes:
     if not cells:
         return whole
     found = rng.choice(cells)
-    word = rng.choice(numbers.WORDS).encode()
+    word = rng.choice(extremes.WORDS).encode()
     return whole[: found.start()] + word + whole[found.end() :]
 
 
@@ -102,7 +102,7 @@ def line(rng: Random, whole: bytes) -> bytes:
 def hostile_text(rng: Random, whole: bytes) -> bytes:
     """Insert what parsers stumble on."""
     start = rng.choice([0, len(whole), rng.randrange(len(whole) + 1)])
-    what = [b"\0", b'"', b"'", b"\xff", b"\xef\xbb\xbf", b"\r", b"[" * numbers.DEEP, b"&a [*a]",
+    what = [b"\0", b'"', b"'", b"\xff", b"\xef\xbb\xbf", b"\r", b"[" * extremes.DEEP, b"&a [*a]",
             b"{" * 5000, b",", b"\n\n\n", b"x" * 200_000, b"!!python/object:os.system x\n",
             b"%YAML 9.9\n", b"<!DOCTYPE x [<!ENTITY a 'a'>]>", "é".encode("utf-16")]  # fmt: skip
     return whole[:start] + rng.choice(what) + whole[start:]
