@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from random import Random
 
+from tests.fuzz import extremes
+
 Bytes = Callable[[Random, bytes], bytes]
 _CARD = 80
 _SIZES = (

@@ -6,6 +6,8 @@ import functools
 from random import Random
 from typing import Any
 
+from tests.fuzz import extremes
+
 _TINY = "--steps 1 --batch 2 --weights {corpus}/weights"
 # A command that succeeds; the values of its options are replaced, and others are added.
 HONEST = (

@@ -8,6 +8,8 @@ import struct
 from collections.abc import Callable
 from random import Random
 
+from tests.fuzz import extremes
+
 Bytes = Callable[[Random, bytes], bytes]
 
 
