@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import torch
@@ -115,7 +115,7 @@ def _instruct(pipes: Sequence[tuple[Connection, Connection]], work: object) -> N
     """
     for _, theirs in pipes:
         theirs.close()
-    package = pickle.dumps(work)
+    package = ForkingPickler.dumps(work)
     for ours, _ in pipes:
         ours.send_bytes(package)
     for ours, _ in pipes:
@@ -130,7 +130,7 @@ def _begin(rank: int, size: int, meeting: Path, pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    work, arguments = pickle.loads(pipe.recv_bytes())
+    work, arguments = pipe.recv()
     pipe.send(True)
     _stay_on_this_machine()
     group = Processes(rank, size, meeting)

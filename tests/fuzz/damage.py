@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.fuzz import formats, numbers
+from tests.fuzz import extremes, formats
 
 Bytes = Callable[[Random, bytes], bytes]
 
@@ -158,7 +158,7 @@ def swap(rng: Random, whole: bytes) -> bytes:
 def extreme(rng: Random, whole: bytes) -> bytes:
     """Have a number of four or eight bytes that is as large as can be, or none."""
     start = rng.randrange(len(whole) + 1) // 4 * 4
-    return _over(whole, start, rng.choice(numbers.BINARY))
+    return _over(whole, start, rng.choice(extremes.BINARY))
 
 
 def append(rng: Random, whole: bytes) -> bytes:

@@ -286,9 +286,9 @@ def test_the_example_runs(folder, tmp_path):
     command = [sys.executable, "-m", "galsim", EXAMPLE, "image.nobjects=5"]
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "kernels")])
     subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": path}, check=True)
-    with fits.open(tmp_path / "field.fits") as hdus:
+    with fits.open(tmp_path / "galsim.fits") as hdus:
         assert WCS(hdus[0].header).wcs.ctype[0].startswith("RA---TAN")
-    assert len(Table.read(tmp_path / "truth.fits")) == 5
+    assert len(Table.read(tmp_path / "galsim-truth.fits")) == 5
 
 
 def test_without_galsim_the_extra_is_named():

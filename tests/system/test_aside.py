@@ -34,7 +34,11 @@ def writing(path: Path) -> Iterator[subprocess.Popen[str]]:
     words = [sys.executable, "-c", _WRITER, str(path)]
     paths = os.pathsep.join(filter(None, sys.path))
     environment = os.environ | {"PYTHONPATH": paths}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    # Under nohup SIGHUP is ignored, and would be by the process, too.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    signal.signal(signal.SIGHUP, before)
+    with process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:

@@ -124,7 +124,8 @@ def test_divergence_keeps_the_checkpoint(
     trainer(prepared, tmp_path).run(steps(2))
     good = (tmp_path / "checkpoint.safetensors").read_bytes()
     monkeypatch.setattr(loop, "LOG_SECONDS", log_seconds)
-    run = trainer(prepared, tmp_path, learning_rate=1e30, optimizer="muon")
+    run = trainer(prepared, tmp_path, optimizer="muon")
+    object.__setattr__(run.preset.train, "learning_rate", 1e30)  # beyond what is allowed
     run.resume()
     match = rf"diverged: .*{what} after \d+ images; lower the learning rate.*{tmp_path}"
     with pytest.raises(NonFiniteOutputError, match=match):
