@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from astropy.io import fits
 
 from galgen.batch import SPARE
-from galgen.catalog.format.astropycards import described
+from galgen.catalog.format.columncards import described, exact_number, plain_ascii
 from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
 from galgen.catalog.format.treecards import read_tree, tree_cards
@@ -184,9 +183,11 @@ def table_header(
             _put(header, f"TUNIT{i}", column.unit, "")
         _put(header, f"TCOMM{i}", column.description, "")
         for key, value in column.cards:
-            _put_exactly(header, f"{key}{i}", value)
-    plain = [replace(c, name=_ascii(c.name), description=_ascii(c.description)) for c in columns]
-    for line in described(plain):
+            if isinstance(value, float):
+                header.append(exact_number(f"{key}{i}", value), end=True)
+            else:
+                _put(header, f"{key}{i}", value, "")
+    for line in described(columns):
         header.append(("COMMENT", line), end=True)
     return _with_checksum_cards(header)
 
@@ -269,7 +270,7 @@ def read_info(hdus: fits.HDUList, primary: fits.Header | None = None) -> RunInfo
 def _put(header: fits.Header, key: str, value: str | bool | int | float, comment: str) -> None:
     """Add a card, without its comment where that has no room."""
     if isinstance(value, str):
-        value = _ascii(value)
+        value = plain_ascii(value)
         length = len(value.replace("'", "''"))
         if length > 68 and "LONGSTRN" not in header:  # becomes CONTINUE cards
             header.append(("LONGSTRN", "OGIP 1.0", "CONTINUE cards are used"), end=True)
@@ -279,24 +280,10 @@ def _put(header: fits.Header, key: str, value: str | bool | int | float, comment
     header.append((key, value, comment), end=True)
 
 
-def _put_exactly(header: fits.Header, key: str, value: str | int | float) -> None:
-    """Add a card of a column: astropy cuts numbers to 20 characters, which TZERO = 2^63 exceeds."""
-    _put(header, key, value, "")
-    if isinstance(value, float) and float(str(header.cards[-1])[10:30]) != value:
-        del header[-1]
-        header.append(fits.Card.fromstring(f"{key:8}= {value!r:>20}".upper()), end=True)
-
-
 def _comment(header: fits.Header, text: str) -> None:
     """Add a text of any length as cards ``COMMENT``."""
     for line in textwrap.wrap(text, 72):
         header.append(("COMMENT", line), end=True)
-
-
-def _ascii(text: str) -> str:
-    """Make a text what FITS allows (standard 4.0, section 3.2): printable ASCII, no accents."""
-    plain = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return "".join(c if " " <= c <= "~" else "?" for c in plain)
 
 
 def _with_checksum_cards(header: fits.Header) -> fits.Header:

@@ -9,10 +9,8 @@ from types import TracebackType
 
 import fitsio
 import numpy as np
-from astropy import units
 from astropy.io import fits
 from astropy.table import QTable
-from astropy.utils.masked import Masked
 
 from galgen.batch import IDENTITY, SPARE, GalaxyBatch
 from galgen.catalog.format import headers
@@ -20,6 +18,7 @@ from galgen.catalog.format.parts import Part, read_parts
 from galgen.catalog.format.stamps import decode
 from galgen.catalog.format.tiled import TiledCube
 from galgen.catalog.read.opening import read_headers
+from galgen.catalog.read.qtable import as_table
 from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError, reading
 from galgen.system.cfitsio import open_fits
@@ -98,10 +97,7 @@ class CatalogFile:
 
     @cached_property
     def stored(self) -> np.ndarray:
-        """The same rows of `galgen.columns.numbered_dtype`, for `galgen.columns.Column.values`.
-
-        astropy, whose types `rows` has, sees bits of several dimensions as something else.
-        """
+        """The same of `numbered_dtype`, for `Column.values`: types of astropy differ from it."""
         stored: np.ndarray = self.rows.view(numbered_dtype(self.columns))
         return stored
 
@@ -123,7 +119,7 @@ class CatalogFile:
         name : str
             The column.
         rows : slice or ndarray of int
-            Rows of the table; by default all.
+            Which rows; by default all.
 
         Returns
         -------
@@ -149,18 +145,7 @@ class CatalogFile:
     @cached_property
     def table(self) -> QTable:
         """The whole table with units and descriptions; NaN where something was not measured."""
-        table = QTable()
-        for column in self.columns:
-            values = self.column(column.name)
-            # Not in the FITS format: nanomaggies are in astropy but not in the standard.
-            unit = units.Unit(column.unit, parse_strict="silent") if column.unit else None
-            if unit is not None and values.dtype.kind in "iufc":
-                table[column.name] = _quantity(values, unit)
-            else:
-                table[column.name] = values
-                table[column.name].info.unit = unit
-            table[column.name].info.description = column.description
-        return table
+        return as_table(self.columns, self.column)
 
     def stamps(self, index: int | slice | np.ndarray = slice(None)) -> np.ndarray:
         """Read the stamps of some galaxies.
@@ -245,13 +230,6 @@ class CatalogFile:
             self._tiles.close()
         self.hdus.close()
         self._file.close()
-
-
-def _quantity(values: np.ndarray, unit: units.UnitBase) -> units.Quantity:
-    """Give numbers their unit; those masked stay so, and integers integers."""
-    if np.ma.isMaskedArray(values):
-        values = Masked(values.data, values.mask)
-    return units.Quantity(values, unit, dtype=values.dtype, subok=True)
 
 
 def _native(values: np.ndarray) -> np.ndarray:

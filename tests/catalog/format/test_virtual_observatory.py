@@ -16,9 +16,8 @@ from galgen.catalog.convert.concat import concatenate_catalogs
 from galgen.columns import Column
 from tests.catalog.synthetic import accept, make_batch, run_info
 
-INFO = run_info(
-    carried=(Column("x", "J", "", "a description " * 8 + "that is long"), Column("n", "B"))
-)
+LONG = "a description " * 8 + 'that is long, "quoted": {\\} \u00e9 \ufb01' + 60 * "a\u0301"
+INFO = run_info(carried=(Column("x", "J", "", LONG), Column("n", "B")))
 
 
 @pytest.fixture(scope="module")
