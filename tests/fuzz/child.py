@@ -92,9 +92,11 @@ class Child:
 
     def wait(self) -> Ended:
         """Wait for its end, and end what it has started."""
-        _, status, used = os.wait4(self.pid, 0)
+        # Until it is waited for no other process gets its number, and none but its own is ended.
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         seconds = time.monotonic() - self._start
         self.kill(group=True)
+        _, status, used = os.wait4(self.pid, 0)
         return Ended(
             os.waitstatus_to_exitcode(status),
             seconds,
