@@ -82,6 +82,19 @@ class ModelConfig(JsonConfig):
         allowed = ("gated", "conv", "attention", "plain")
         require(self.fusion in allowed, "fusion", self.fusion, ", ".join(allowed))
 
+    @property
+    def least_parameters(self) -> int:
+        """Numbers that such a network learns, but for biases, gates and what joins its stages."""
+        e, halves, span = self.embedding, 2 * self.blocks, 2 * self.window - 1
+        attends = self.fusion in ("gated", "attention")
+        total = 2 * e * e + 2 * len(self.properties) * e
+        c0, c1, c2 = self.widths
+        for c in (c0, c0, c1, c1, c2):
+            total += halves * (9 * c * c + 2 * c * e)
+            total += halves * (4 * c * c + c // self.head_size * span * span) if attends else 0
+        into_head = self.detail_features * (c0 * self.patch**2 + 9 * self.detail_width)
+        return total + into_head
+
     def check_size(self, height: int, width: int) -> None:
         """Refuse a stamp that does not divide into windows.
 

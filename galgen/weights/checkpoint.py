@@ -157,8 +157,12 @@ def _made_of(
     named = config.get("categories")
     tree = DEFAULT if named is None else Taxonomy.from_json(named)
     net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-    _check_shapes(model, tree, net)
+    # Before memory is taken for what the settings say.
+    there, least = sum(t.numel() for t in net.values()), model.least_parameters
+    if there < least:
+        raise InvalidValueError("numbers of the network", there, f"{least} or more, for its shape")
     denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
+    _check_shapes(denoiser.net, net)
     denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
     arrays = {
         k.removeprefix("population."): v.numpy()
@@ -173,10 +177,9 @@ def _made_of(
     return denoiser, space, population
 
 
-def _check_shapes(model: ModelConfig, tree: Taxonomy, net: Mapping[str, Tensor]) -> None:
-    """Refuse a network other than that whose tensors there are, before its memory is taken."""
-    with torch.device("meta"):
-        own = UNet(model, tree).state_dict()
+def _check_shapes(network: UNet, net: Mapping[str, Tensor]) -> None:
+    """Refuse a network other than that whose tensors there are."""
+    own = network.state_dict()
     wrong = {k for k in own if k not in net or net[k].shape != own[k].shape} | (net.keys() - own)
     if wrong:
         what = "tensors that are missing, of another size, or too many"

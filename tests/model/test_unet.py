@@ -15,7 +15,7 @@ from galgen.errors import InvalidValueError
 from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition, ConditionEmbedding
 from galgen.model.unet import UNet
-from galgen.training.presets import small
+from galgen.training.presets import get_preset, small
 from tests.tiny import randomise
 
 FUSIONS = ("gated", "conv", "attention", "plain")
@@ -252,3 +252,13 @@ def test_names_and_shapes_of_parameters(changes: dict, expected: str) -> None:
     assert net.state_dict().keys() == named.keys()
     text = "\n".join(f"{name} {shape}" for name, shape in named.items())
     assert hashlib.sha256(text.encode()).hexdigest() == expected
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("name", ["paper", "fast", "small", "tiny"])
+def test_how_many_numbers_it_learns_at_least(name: str, fusion: str) -> None:
+    """Close enough for a claim that is far beyond what a file holds to be known for one."""
+    config = dataclasses.replace(get_preset(name).model, fusion=fusion)
+    with torch.device("meta"):
+        learned = sum(parameter.numel() for parameter in UNet(config).parameters())
+    assert learned / 3 < config.least_parameters < learned

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -281,3 +284,34 @@ def test_nothing_in_galgen_unpickles() -> None:
     sources = list(Path(galgen.__path__[0]).rglob("*.py"))
     assert len(sources) > 30
     assert [str(path) for path in sources if pattern.search(path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"widths": [8192, 8192, 8192]},
+        {"blocks": 64},
+        {"embedding": 8192},
+        {"window": 64, "head_size": 1},
+        {"properties": [f"p{i}" for i in range(100_000)]},
+        {"detail_features": 8192, "detail_width": 8192},
+    ],
+)
+def test_a_network_larger_than_its_file_is_not_made(weights: Path, claim: dict) -> None:
+    """Its memory would have to be taken before its tensors could be seen not to be there."""
+    edit(weights, lambda config: config["model"].update(claim))
+    with pytest.raises(WeightsError, match=r"do not fit config\.json: numbers of the network is"):
+        load(weights)
+
+
+def test_loading_imports_no_compiler(tiny_weights: Path) -> None:
+    """Half of PyTorch, which takes a second; commands start with this."""
+    code = f"""
+import sys
+from pathlib import Path
+from galgen.weights.checkpoint import load
+load(Path({str(tiny_weights)!r}))
+sys.exit(int("torch._dynamo" in sys.modules))
+"""
+    path = os.pathsep.join(filter(None, sys.path))
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, check=True)
