@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,6 +13,25 @@ from galgen.errors import InvalidValueError
 IDENTITY = ("GALAXY_ID", "SEED", "CATEGORY", "CATEGORY_NAME")
 # ... and, last, one that may fill the rows up.
 SPARE = "SPARE"
+
+
+def galaxy_names(
+    seeds: Iterable[int], ids: Iterable[int], parts: Iterable[int] | None = None
+) -> list[str]:
+    """Name galaxies for files in which each needs a name of its own.
+
+    Parameters
+    ----------
+    seeds, ids : iterable of int
+        SEED and GALAXY_ID of each: ``<SEED>-<GALAXY_ID>``.
+    parts : iterable of int, optional
+        Number of the part of each, where catalogues were put together and these two may be there
+        more than once: ``<PART>-<SEED>-<GALAXY_ID>``.
+    """
+    names = [f"{seed}-{i}" for seed, i in zip(seeds, ids, strict=True)]
+    if parts is None:
+        return names
+    return [f"{part}-{name}" for part, name in zip(parts, names, strict=True)]
 
 
 @dataclass(frozen=True)

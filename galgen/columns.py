@@ -76,6 +76,12 @@ class Column:
         return self.kind[1] in "PQ"
 
     @property
+    def is_number(self) -> bool:
+        """Whether a row has one real number."""
+        count, letter = self.kind
+        return count == 1 and letter in "BIJKED"
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the bytes in a row, big-endian; a vector is a subarray."""
         count, letter = self.kind
@@ -188,7 +194,7 @@ class Column:
         InvalidValueError
             If the column holds no real numbers, or several per row.
         """
-        if self.kind[1] not in "BIJKED" or self.kind[0] != 1:
+        if not self.is_number:
             raise InvalidValueError(f"type of column {self.name}", self.form, "one number per row")
         values = self.values(raw).reshape(raw.shape).astype(np.float64)
         numbers: np.ndarray = np.ma.filled(values, np.nan)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from galgen.batch import galaxy_names
 from galgen.columns import numbered_dtype, read_columns
 from galgen.errors import DataError
 
 _NUMBERS = ("redshift", "ra", "dec")
-_ONE_NUMBER = {(1, letter) for letter in "BIJKED"}
 # What the reader of stamps calls a column, and the names that it may have, the best first.
 _LABELS = {
     "id": ("galaxy_id", "id"),
@@ -35,7 +35,7 @@ def read_catalog_table(hdus: fits.HDUList, path: Path) -> dict[str, np.ndarray]:
     dict of str to ndarray (n,)
         Those there are of ``id``, ``category``, ``group``, and of ``redshift``, ``ra`` and ``dec``,
         float64 with NaN where they are null. An id is GALAXY_ID; where ``galgen cat`` has put
-        catalogues together, ``<PART>-<SEED>-<GALAXY_ID>``, since GALAXY_ID is there repeatedly.
+        catalogues together, where that is there repeatedly, it is as of `galaxy_names`.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def read_catalog_table(hdus: fits.HDUList, path: Path) -> dict[str, np.ndarray]:
                 raise DataError(f"{path}: column {column.name} has several values per galaxy.")
     for name in _NUMBERS:
         # A catalogue may carry others: sexagesimal text, vectors.
-        if name in places and (column := columns[places[name]]).kind in _ONE_NUMBER:
+        if name in places and (column := columns[places[name]]).is_number:
             table[name] = column.numbers(rows[f"{places[name]}"])
     if "PARTS" in hdus and {"galaxy_id", "seed"} <= {*places}:
         first = np.sort(np.asarray(hdus["PARTS"].data["FIRST_ROW"]))
         part_n = np.searchsorted(first, np.arange(len(rows)), side="right") - 1
         seed_n = columns[places["seed"]].values(rows[f"{places['seed']}"])
-        named = zip(part_n.tolist(), seed_n.tolist(), table["id"].tolist(), strict=True)
-        table["id"] = np.array([f"{part}-{seed}-{i}" for part, seed, i in named])
+        ids = galaxy_names(seed_n.tolist(), table["id"].tolist(), part_n.tolist())
+        table["id"] = np.array(ids)
     return table
