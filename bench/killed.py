@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -61,21 +62,25 @@ class Writer:
         return Child.command(words.split(), place, LIMIT)
 
     def expect(self, folder: Path) -> None:
-        """Run it without kills; keep what it makes, and how long it takes."""
+        """Run it twice without kills; keep what it makes, and how long it takes at least."""
+        seconds = []
         place = folder / "expected" / self.name
-        place.mkdir(parents=True)
-        start = time.monotonic()
-        self.finish(folder, place)
-        place.with_name(f"{self.name}.seconds").write_text(str(time.monotonic() - start))
+        for _ in range(2):
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir(parents=True)
+            start = time.monotonic()
+            self.finish(folder, place)
+            seconds.append(time.monotonic() - start)
+        place.with_name(f"{self.name}.seconds").write_text(str(min(seconds)))
 
     def finish(self, folder: Path, place: Path, extra: str = "") -> None:
         """Run it to its end."""
         _succeed(self.begin(folder, place, extra).wait())
 
     def moment(self, rng: Random, folder: Path) -> float:
-        """Choose when to kill it, mostly before its end."""
+        """Choose when to kill it, before its end, mostly."""
         seconds = (folder / "expected" / f"{self.name}.seconds").read_text()
-        return rng.uniform(0, 1.05) * float(seconds)
+        return rng.uniform(0, 1) * float(seconds)
 
     def round(self, rng: Random, folder: Path, place: Path) -> dict[str, Any]:
         """Kill it, look, and run it again."""
