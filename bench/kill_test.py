@@ -27,8 +27,9 @@ import typer
 from typer import Argument, Option
 
 from bench.fuzz import warm
-from bench.killed import WRITERS, Writer, prepare
+from bench.killed import Writer
 from bench.record import save
+from bench.writers import WRITERS, prepare
 
 
 def main(

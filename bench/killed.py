@@ -1,4 +1,4 @@
-"""Commands that write, and how each is killed and brought to its end."""
+"""How commands that write are killed and brought to their ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from galgen.weights.checkpoint import export, load
+from bench.left import State, digests, result, visible
+from galgen.weights.checkpoint import load
 from galgen.weights.tensors import load_tensors
 from tests.fuzz.child import Child, Ended
-from tests.tiny import make_checkpoint
 
 LIMIT = 300  # seconds
 DATA = Path(__file__).parents[1] / "tests" / "fixtures" / "galaxies64.zip"
@@ -31,13 +30,6 @@ if __name__ == "__main__":
     print(cluster.scheduler_address, flush=True)
     time.sleep(600)
 """
-State = dict[str, str]  # of a folder: digests by name
-
-
-def digests(folder: Path) -> State:
-    """Return the digest of every file below a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(p.relative_to(folder)): sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,7 @@ class Writer:
 
     def finish(self, folder: Path, place: Path, extra: str = "") -> None:
         """Run it to its end."""
-        _succeed(self.begin(folder, place, extra).wait())
+        succeed(self.begin(folder, place, extra).wait())
 
     def moment(self, rng: Random, folder: Path) -> float:
         """Choose when to kill it, before its end, mostly."""
@@ -150,7 +142,7 @@ class Array(Run):
             super().finish(folder, place, f"--njobs 3 --job {job}")
         if (place / "cat.fits").exists():
             return
-        _succeed(Child.command(["finish", "cat.fits", "--quiet"], place, LIMIT).wait())
+        succeed(Child.command(["finish", "cat.fits", "--quiet"], place, LIMIT).wait())
 
     def round(self, rng: Random, folder: Path, place: Path) -> dict[str, Any]:
         """Kill one job beside another, or `finish`."""
@@ -159,7 +151,7 @@ class Array(Run):
         jobs = [self.begin(folder, place, f"--njobs 3 --job {job}") for job in range(3)]
         killed = kill(jobs[victim], after, True) if victim < 3 else 0
         for job in jobs[:victim] + jobs[victim + 1 :]:
-            _succeed(job.wait())
+            succeed(job.wait())
         if victim == 3:
             after = rng.uniform(0, 0.3)
             finishing = Child.command(["finish", "cat.fits", "--quiet"], place, LIMIT)
@@ -242,21 +234,6 @@ def _readable(run: Path) -> str:
     return "whole" if checkpoint.exists() else "none"
 
 
-def result(
-    afters: list[float], killed: int, left: list[str], made: State, expected: State
-) -> dict[str, Any]:
-    """Return what is recorded of a round: when it was killed, what was left, how it ended."""
-    same = visible(made) == visible(expected)
-    return {
-        "after_s": [round(after, 3) for after in afters],
-        "killed": int(killed),
-        "left": left,
-        "same": same,
-        "beside": sorted({name.partition("/")[0] for name in made.keys() - expected.keys()}),
-        "wrong": "half" in left or not same,
-    }
-
-
 def kill(child: Child, after: float, group: bool) -> bool:
     """Kill a command after some seconds; whether it was still at work."""
     time.sleep(after)
@@ -264,16 +241,8 @@ def kill(child: Child, after: float, group: bool) -> bool:
     return child.wait().code < 0
 
 
-def visible(state: State) -> State:
-    """Leave out what has not got its name yet: hidden files, ledgers, what is printed."""
-    return {
-        name: digest
-        for name, digest in state.items()
-        if not any(part.startswith(".") or part.endswith(".part") for part in Path(name).parts)
-    }
-
-
-def _succeed(ended: Ended) -> None:
+def succeed(ended: Ended) -> None:
+    """Raise if a command has not ended well."""
     if ended.code != 0:
         raise RuntimeError(f"exit code {ended.code}: {ended.err}")
 
@@ -292,53 +261,3 @@ def cluster(folder: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait()
-
-
-_MASS = (
-    "mass --category spiral:1,smooth:1 --n {n} --steps 1 --batch 16 --weights {in}/weights"
-    " --out cat.fits --quiet"
-)
-_READ, _FEW = "{in}/inputs/cat.fits", "{in}/inputs/few.fits"
-WRITERS: tuple[Writer, ...] = (
-    Run("mass", _MASS),
-    Run("mass workers", f"{_MASS} --workers 2"),
-    Run("mass workers left alone", f"{_MASS} --workers 2", group=False),
-    Run("mass split", f"{_MASS} --max-file-size 5MB"),
-    Run("mass int16", f"{_MASS} --stamps int16"),
-    Array("mass array", _MASS),
-    OnDask("mass Dask", _MASS),
-    Training("train", ""),
-    Training("train workers", "", workers=2),
-    Writer("cat", f"cat {_READ} {{in}}/inputs/other.fits --out a.fits --quiet"),
-    Writer("compress", f"compress {_READ} --out a.fits.fz --quiet"),
-    Writer("compress --decompress", f"compress --decompress {_READ}.fz --out a.fits --quiet"),
-    Writer("export imagefolder", f"export imagefolder {_READ} images --quiet"),
-    Writer("export imagefolder zip", f"export imagefolder {_READ} a.zip --quiet"),
-    Writer("export hdf5", f"export hdf5 {_READ} a.h5 --quiet"),
-    Writer("export meds", f"export meds {_READ} a.fits --quiet"),
-    Writer("export realgalaxy", f"export realgalaxy {_READ} a.fits --n 200 --quiet"),
-    Writer("export hats", f"export hats {_READ} sky --ra 1:30 --dec 1:30 --rows 100 --quiet"),
-    Writer("scene", f"scene --galaxies {_READ} --out a.fits --size 512 --n 60 --mag 18:20 --quiet"),
-    Writer("preview", f"preview {_READ} --out a.png"),
-    Writer("evaluate", f"evaluate {_FEW} --reference {_FEW} --out a.json"),
-)
-
-
-def prepare(folder: Path, galaxies: int, writers: list[Writer]) -> None:
-    """Make the inputs, and what each command makes of them when it is not killed."""
-    inputs = folder / "inputs"
-    inputs.mkdir(parents=True)
-    (folder / "galaxies").write_text(str(galaxies))
-    whole = Child(lambda: export(make_checkpoint(), folder / "weights", "# tiny\n"), inputs)
-    _succeed(whole.wait())
-    mass = f"mass --category spiral --steps 1 --batch 16 --weights {folder}/weights --quiet"
-    mass += " --flux-unit nanomaggy --mag-zero 22.5 --pixscale 0.4"
-    for line in (
-        f"{mass} --n {galaxies} --out cat.fits",
-        f"{mass} --n {galaxies} --seed 1 --out other.fits",
-        f"{mass} --n 40 --seed 2 --out few.fits",
-        "compress cat.fits --lossless --quiet",
-    ):
-        _succeed(Child.command(line.split(), inputs, LIMIT).wait())
-    for writer in writers:
-        writer.expect(folder)
