@@ -265,6 +265,7 @@ SEXAGESIMAL = {"ra": ["10:00:00", "10 00 06.0"], "dec": ["+01:30:00", "-00:30:00
         ({"ra": ["150:00:00", "150:01:30"], "dec": SEXAGESIMAL["dec"]}, {"ra": "deg"}),
         ({"ra": ["10h00m00s", "10h0m6s"], "dec": ["1d30m", "-0d30m"]}, {}),
         ({"ra": ["150.0", "150.025"], "dec": ["1.5", "-0.5"]}, {}),
+        ({"ra": ["10.0", "10:00:06"], "dec": ["90", "-30"]}, {"ra": "hours", "dec": "arcmin"}),
         (
             {"ra": np.radians([150, 150.025]), "dec": np.radians([1.5, -0.5])},
             dict.fromkeys(("ra", "dec"), "rad"),
@@ -284,6 +285,16 @@ def test_angles(tmp_path: Path, columns, units):
     got = InputTable(tmp_path / "a.fits")
     np.testing.assert_allclose(got.numbers("ra", unit="deg"), [150, 150.025], rtol=1e-12)
     np.testing.assert_allclose(got.numbers("dec", unit="deg"), [1.5, -0.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["h", "hr", "hours", "mag", "furlong"])
+@pytest.mark.parametrize("values", [[1.0], ["1.0"], ["01:00:00"]], ids=["number", "text", "colons"])
+def test_units_that_are_none_of_an_angle(tmp_path: Path, unit: str, values: list):
+    hdu = fits.table_to_hdu(Table({"dec": values}))
+    hdu.header["TUNIT1"] = unit
+    hdu.writeto(tmp_path / "a.fits")
+    with pytest.raises(DataError, match=f"column dec is in {unit}, not in deg"):
+        InputTable(tmp_path / "a.fits").numbers("dec", unit="deg")
 
 
 def test_angles_that_are_none(tmp_path: Path):
