@@ -53,7 +53,7 @@ def test_text(tmp_path: Path, data: bytes, suffix: str):
     path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
     got = InputTable(path)
     assert got.names == ("category", "r50_pix", "ba", "note")
-    assert got.values("category") == ["spiral", "round"]
+    assert got.labels("category") == ["spiral", "round"]
     assert got.numbers("half_light_radius_pix", unit="pix").tolist() == [3.5, 4]
     np.testing.assert_array_equal(got.numbers("axis_ratio", unit=""), [0.7, np.nan])
     assert got.labels("note") == ["a b", "c"]
@@ -137,9 +137,9 @@ def as_parquet(path: Path, table: Table) -> None:
 def test_containers(tmp_path: Path, name: str, write):
     write(tmp_path / name, catalogue())
     got = InputTable(tmp_path / name)
-    assert got.values("objid") == [None] * 3  # of no name that is known
+    assert got.find("objid") is None  # of no name that is known
     assert got.labels("objid") == [2**62, None, 2]
-    assert got.values("category") == ["spiral", None, "round"]
+    assert got.labels("category") == ["spiral", None, "round"]
     assert got.numbers("half_light_radius_pix", unit="pix").tolist() == [1.5, 2, 3]
     if name in ("a.ecsv", "a.vot"):
         assert got.column("r50_pix").description == "half-light radius"
@@ -229,7 +229,7 @@ def test_an_ascii_table_of_fits(tmp_path: Path):
     fits.TableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
     got = InputTable(tmp_path / "a.fits", {"category": "name"})
     assert got.numbers("ra", unit="deg").tolist() == [10.5, 11.25]
-    assert got.values("category") == ["spiral", "round"]
+    assert got.labels("name") == ["spiral", "round"]
 
 
 @pytest.mark.parametrize(
