@@ -46,12 +46,12 @@ SYNONYMS = {
 _BY_KEY = {key(word): name for word, name in SYNONYMS.items()}
 
 
-def nearest(name: str, tree: Taxonomy = DEFAULT) -> Category:
+def nearest(name: str | int, tree: Taxonomy = DEFAULT) -> Category:
     """Find the category that is asked for by a name, or the nearest to it.
 
     Parameters
     ----------
-    name : str
+    name : str or int
         What `Taxonomy.get` takes, or of galgen's own tree one of `SYNONYMS`, for which a
         `GalgenWarning` says what is taken instead.
     tree : Taxonomy
@@ -70,13 +70,13 @@ def nearest(name: str, tree: Taxonomy = DEFAULT) -> Category:
     try:
         return tree.get(name)
     except UnknownCategoryError:
-        if tree != DEFAULT or key(name) not in _BY_KEY:
+        if tree != DEFAULT or not isinstance(name, str) or key(name) not in _BY_KEY:
             raise
     found = tree.get(_BY_KEY[key(name)])
     warnings.warn(
-        f"{name.strip()!r} is no category of these weights; the nearest, {found.name!r}, is taken. "
-        "The catalogue says so, too.",
+        f"{name.strip()!r} is no category of galgen's; the nearest, {found.name!r}, is taken. "
+        "Catalogues say so, too.",
         GalgenWarning,
-        stacklevel=3,
+        stacklevel=1,  # one place for all who ask, so that Python says it once
     )
     return found

@@ -11,7 +11,7 @@ from galgen.batch import galaxy_names
 from galgen.columns import numbered_dtype, read_columns
 from galgen.errors import DataError
 
-_NUMBERS = ("redshift", "ra", "dec")
+NUMBERS = ("redshift", "ra", "dec")  # columns of numbers that stamps can come with
 # What the reader of stamps calls a column, and the names that it may have, the best first.
 _LABELS = {
     "id": ("galaxy_id", "id"),
@@ -54,7 +54,7 @@ def read_catalog_table(hdus: fits.HDUList, path: Path) -> dict[str, np.ndarray]:
             table[ours] = column.values(rows[f"{places[name]}"])
             if table[ours].ndim != 1:
                 raise DataError(f"{path}: column {column.name} has several values per galaxy.")
-    for name in _NUMBERS:
+    for name in NUMBERS:
         # A catalogue may carry others: sexagesimal text, vectors.
         if name in places and (column := columns[places[name]]).is_number:
             table[name] = column.numbers(rows[f"{places[name]}"])

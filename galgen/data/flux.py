@@ -14,15 +14,14 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.data.bounds import text_array
-from galgen.data.catalogtable import read_catalog_table
+from galgen.data.catalogtable import NUMBERS, read_catalog_table
 from galgen.data.fitsfile import checked_hdus, open_fits
 from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
 
 _STAMPS = "STAMPS_"
-_NUMBERS = ("redshift", "ra", "dec")
-_COLUMNS = ("category", "id", "group", *_NUMBERS)
+_COLUMNS = ("category", "id", "group", *NUMBERS)
 
 
 def read_flux_fits(
@@ -216,7 +215,7 @@ def _stamps(
     with reading(path, "stamps of flux"):
         scale = attributes["pixel_scale"]
         unit, lupton = (_text(attributes[name] or "") for name in ("unit", "lupton"))
-        columns = {c: np.asarray(table[c], np.float64) for c in _NUMBERS if c in table}
+        columns = {c: np.asarray(table[c], np.float64) for c in NUMBERS if c in table}
         scale = float(scale) * factor if scale else None
         category = _codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path)
     return StampSet(

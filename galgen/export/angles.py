@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import Angle
 
 from galgen.catalog import CatalogFile
 from galgen.errors import CatalogError
-
-# As tables have them, beside the names that astropy knows.
-_SPELLINGS = {
-    **dict.fromkeys(("h", "hr", "hour", "hours", "hms", "h:m:s", "hh:mm:ss"), units.hourangle),
-    **dict.fromkeys(("degrees", "dms", "d:m:s", "dd:mm:ss"), units.deg),
-    "radians": units.rad,
-}
+from galgen.request.angles import SkyAxis
 
 
 class AngleColumn:
     """A column of angles, to be read in degrees.
 
-    Numbers are in the unit of the column, degrees where it has none. Texts are decimal, or
-    sexagesimal; of right ascension these are in hours unless the unit says otherwise.
+    Units and texts are understood as in tables that are read, see `galgen.request.angles.SkyAxis`.
 
     Parameters
     ----------
     catalog : CatalogFile
         The catalogue.
     name : str
-        Column of it. It holds right ascension if that is ``RA`` in any case.
+        Column of it, ``RA`` or ``DEC`` in any case.
 
     Attributes
     ----------
@@ -52,16 +43,14 @@ class AngleColumn:
                 f"{catalog.path}: column {name} has type {column.form}; a position is one number, "
                 "or one text, per galaxy."
             )
-        unit = _unit(column.unit) if column.unit else units.deg
-        if unit is None:
+        axis = SkyAxis.of(name.lower(), column.unit)
+        if axis is None:
             raise CatalogError(
                 f"{catalog.path}: column {name} is in {column.unit}, which is no unit of angles. "
                 "Positions can be in deg, arcsec, rad or hourangle."
             )
-        in_hours = name.upper() == "RA" and not column.unit
-        self._sexagesimal = units.hourangle if in_hours else unit
-        self._factor = float(unit.to(units.deg))
-        self.in_degrees = kind != "U" and self._factor == 1
+        self._axis = axis
+        self.in_degrees = kind != "U" and axis.factor == 1
 
     def degrees(self, rows: slice) -> np.ndarray:
         """Read some rows.
@@ -80,22 +69,11 @@ class AngleColumn:
         if values.dtype.kind == "U":
             return np.array([self._parsed(text) for text in values.tolist()], np.float64)
         degrees_n: np.ndarray = np.ma.filled(values.astype(np.float64), np.nan)
-        return degrees_n if self.in_degrees else degrees_n * self._factor
+        return degrees_n if self.in_degrees else degrees_n * self._axis.factor
 
     def _parsed(self, text: str) -> float:
         """Angle of a text, in degrees; NaN if it is none."""
         try:
-            return float(text) * self._factor
-        except ValueError:
-            pass
-        try:
-            return float(Angle(text, self._sexagesimal).deg)
+            return self._axis.degrees(text)
         except ValueError:
             return float("nan")
-
-
-def _unit(text: str) -> units.UnitBase | None:
-    """Find the unit of angles that a text means; None if it is none."""
-    text = text.strip(" '\"").lower()
-    found = _SPELLINGS.get(text) or units.Unit(text, parse_strict="silent")
-    return found if found.is_equivalent(units.deg) else None

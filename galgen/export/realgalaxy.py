@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from galgen.catalog import CatalogFile
-from galgen.categories.taxonomy import ROOT
+from galgen.categories import ROOT, nearest
 from galgen.errors import InvalidValueError
 from galgen.export.undated import undate
 from galgen.measure import detect
@@ -130,7 +130,8 @@ class _Galaxy(NamedTuple):
 def _isolated(catalog: CatalogFile, band: str, category: str | None) -> Iterator[_Galaxy]:
     """Yield the galaxies of a category that can be seen, each cut out of its stamp."""
     code_n = catalog.column("CATEGORY")
-    row_n = np.flatnonzero(catalog.info.tree.are_below(code_n, category or ROOT))
+    tree = catalog.info.tree
+    row_n = np.flatnonzero(tree.are_below(code_n, nearest(category or ROOT, tree)))
     index = catalog.bands.index(band)
     for start in range(0, len(row_n), _CHUNK):
         rows = row_n[start : start + _CHUNK]

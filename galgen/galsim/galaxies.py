@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from galgen.categories import nearest
 from galgen.columns import Column
 from galgen.errors import InvalidValueError
 from galgen.galsim.clean import CleanStamp, clean
@@ -152,7 +153,7 @@ class Galaxies(ABC):
         """Return the rows of the galaxies of a category and of those below it."""
         with self._lock:
             code_n = self._code_n
-        row_n = np.flatnonzero(self._tree.are_below(code_n, category))
+        row_n = np.flatnonzero(self._tree.are_below(code_n, nearest(category, self._tree)))
         if not len(row_n):
             there = ", ".join(self._tree.get(int(code)).name for code in np.unique(code_n))
             raise InvalidValueError("category", category, f"what {self._name} has: {there}")

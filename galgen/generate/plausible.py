@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from galgen.pixels.space import PixelSpace
+from galgen_kernels.ops.stamps_to_fits import SINH_MAX
 
 BEYOND = 100  # times the brightest pixel that there was to learn from
 _SKY_NOISES, _DEVIATIONS = 1e5, 10.0
-_ASINH_MAX = 40.0  # of `PixelSpace.decode`, which gives no more
 
 
 def are_plausible(flux_nhwc: Tensor, space: PixelSpace) -> Tensor:
@@ -54,14 +54,10 @@ def brightest_learned(space: PixelSpace) -> tuple[float, ...]:
     tuple of float
         For each band, in the unit of the pixel space.
     """
-    bands = len(space.bands)
     if space.native == "display":
-        white: list[float] = space.native_to_flux(torch.ones(bands)).tolist()
+        white: list[float] = space.native_to_flux(torch.ones(len(space.bands))).tolist()
         return tuple(white)
-    softening = space.softening if isinstance(space.softening, tuple) else (space.softening,)
     return tuple(
-        noise * max(_SKY_NOISES, math.sinh(min(mean + _DEVIATIONS * std, _ASINH_MAX)))
-        for noise, mean, std in zip(
-            softening * (bands // len(softening)), space.mean, space.std, strict=True
-        )
+        noise * max(_SKY_NOISES, math.sinh(min(mean + _DEVIATIONS * std, SINH_MAX)))
+        for noise, mean, std in zip(space.softening_b, space.mean, space.std, strict=True)
     )

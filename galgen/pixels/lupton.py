@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from galgen.errors import InvalidValueError
+from galgen_kernels.ops.stamps_to_fits import SINH_MAX
 
 _TINY = 1e-4  # sinh(x)/x and asinh(x)/x differ from 1 by less than 2e-9 here
-_SINH_MAX = 40.0  # keeps sinh, and products of a few of them, finite in float32
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class LuptonStretch:
         The inverse of ``to_display(clip=False)``. As ``mean_b max(0, v_b) = asinh(gain I) / norm``,
         the intensity follows in closed form.
         """
-        x_nhw1 = (self.norm * _intensity(display_nhwc)).clamp(_TINY, _SINH_MAX)
+        x_nhw1 = (self.norm * _intensity(display_nhwc)).clamp(_TINY, SINH_MAX)
         a_nhwc = display_nhwc * (torch.sinh(x_nhw1) / x_nhw1 * (self.norm / self.gain))
         return (a_nhwc - self.offset) / display_nhwc.new_tensor(self.scales)
 

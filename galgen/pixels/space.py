@@ -19,13 +19,11 @@ from galgen.pixels.lupton import LUPTON, LuptonStretch, flux_stretch, lupton_pre
 from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
 from galgen.settings import as_tuples, check_fields
-from galgen_kernels.ops.stamps_to_fits import Lupton, Stretch
+from galgen_kernels.ops.stamps_to_fits import SINH_MAX, Lupton, Stretch
 
 __all__ = ["LUPTON", "SIGMA_DATA", "LuptonStretch", "PixelSpace", "lupton_preset"]
 
 SIGMA_DATA = 0.5  # standard deviation of model-space pixels (Karras et al. 2022, table 1)
-
-_ASINH_MAX = 40.0  # keeps sinh finite in float32 whatever the network returns
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class PixelSpace:
         for name in ("mean", "std"):
             if len(getattr(self, name)) != len(self.bands):
                 raise InvalidValueError(name, getattr(self, name), f"one per band of {self.bands}")
-        softening = self.softening if isinstance(self.softening, tuple) else (self.softening,)
+        softening = self._softening
         if len(softening) not in (1, len(self.bands)) or not min(softening) > 0:
             raise InvalidValueError("softening", self.softening, "above 0, one or one per band")
         if not min(self.std) > 0:
@@ -88,6 +86,16 @@ class PixelSpace:
         self._check_mix()
         if self.lupton is not None:
             lupton_preset(self.lupton, self.bands)
+
+    @property
+    def _softening(self) -> tuple[float, ...]:
+        """Softening as it was given, one or one per band."""
+        return self.softening if isinstance(self.softening, tuple) else (self.softening,)
+
+    @property
+    def softening_b(self) -> tuple[float, ...]:
+        """Softening of each band."""
+        return self._softening * (len(self.bands) // len(self._softening))
 
     @property
     def flux_unit(self) -> str:
@@ -151,8 +159,7 @@ class PixelSpace:
             As `to_flux`.
         """
         slope = tuple(std / SIGMA_DATA for std in self.std)
-        a = self.softening if isinstance(self.softening, tuple) else (self.softening,)
-        a = a * (len(self.bands) // len(a))
+        a = self.softening_b
         if self.native == "flux":
             return Stretch(slope, self.mean, a)
         stretch = self._stretch()
@@ -194,7 +201,7 @@ class PixelSpace:
         """Return native pixels from s, finite whatever it is."""
         a = s_nhwc.new_tensor(self.softening)
         if self.native == "flux":
-            return a * torch.sinh(s_nhwc.clamp(-_ASINH_MAX, _ASINH_MAX))
+            return a * torch.sinh(s_nhwc.clamp(-SINH_MAX, SINH_MAX))
         # u|u|, not u^2: a generated pixel far below black must not come back as a bright one.
         u_nhwc = s_nhwc + a.sqrt()
         return u_nhwc * u_nhwc.abs() - a

@@ -18,10 +18,11 @@ from galgen.measure import ZERO_POINT
 from galgen.pixels.units import NANOMAGGY, FluxScale, flux_ratio, magnitude
 from galgen.request.asked import Asked
 from galgen.request.carried import carried
+from galgen.request.labels import MISSING
 from galgen.request.mixture import Request
 from galgen.request.population import Population
 from galgen.request.rows import OF_NO_GALAXY, check_categories, check_fluxes
-from galgen.request.survey import MISSING, Given, Survey
+from galgen.request.survey import Given, Survey
 
 _CHUNK = 1 << 16  # rows at a time, where all are looked at
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from galgen.errors import DataError
-from galgen.request.survey import MISSING, Given
+from galgen.request.labels import MISSING
+from galgen.request.survey import Given
 
 OF_NO_GALAXY = "that no galaxy has (magnitude above 50 or below -10)"
 _LEAST, _MOST = 1e-20, 1e30  # flux in the unit to be written; float32 measures no other

@@ -13,15 +13,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from galgen.categories import DEFAULT, Taxonomy, nearest
-from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
+from galgen.categories import DEFAULT, Taxonomy
+from galgen.errors import InvalidValueError
 from galgen.pixels.units import NANOMAGGY, UNCALIBRATED, ZERO_POINTS, flux_ratio
+from galgen.request.labels import MISSING, category_codes
 from galgen.request.light import Light
 from galgen.request.names import explain
 from galgen.request.shape import Shapes
 from galgen.request.table import InputTable, Rows
-
-MISSING = -1  # category code of a galaxy without one
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,8 @@ class Survey:
         radius_n, ratio_n = self._shapes.read(rows)
         flux_nb, colours, absurd_nb = self._light.read(rows)
         shape = {"half_light_radius": radius_n, "axis_ratio": ratio_n}
-        return Given(self._categories(rows), shape | colours, flux_nb, absurd_nb)
+        code_n = category_codes(self.table, rows, self._tree)
+        return Given(code_n, shape | colours, flux_nb, absurd_nb)
 
     @property
     def taken(self) -> dict[str, str]:
@@ -165,26 +165,3 @@ class Survey:
         if self.fluxes is None or not self.calibrated:
             return None
         return flux_nb * flux_ratio(ZERO_POINTS[self._unit] - NANOMAGGY)
-
-    def _categories(self, rows: Rows) -> np.ndarray:
-        """Read category codes (n,), each spelling looked up once."""
-        name = self.used.get("category")
-        if name is None:
-            return np.full(self.table.count(rows), MISSING)
-        raw = np.asarray(self.table.raw(name, rows))
-        _, first_k, place_n = np.unique(raw, return_index=True, return_inverse=True)
-        row_k = np.arange(len(self.table))[rows][first_k]
-        labels = self.table.labels(name, row_k)
-        codes = [self._code(label, row, name) for label, row in zip(labels, row_k, strict=True)]
-        return np.array(codes, np.int64)[place_n]
-
-    def _code(self, label: str | int | None, row: int, column: str) -> int:
-        """Look up a category."""
-        if label is None:
-            return MISSING
-        try:
-            if isinstance(label, str):
-                return nearest(label, self._tree).code
-            return self._tree.get(label).code
-        except UnknownCategoryError as error:
-            raise DataError(f"{self.table.path}: row {row}, column {column}: {error}") from None

@@ -186,11 +186,6 @@ class InputTable:
         """Read a column of numbers in a unit; see `numbers_in` and `Numbers.read`."""
         return self.numbers_in(ours, *more, unit=unit, required=required).read(rows)
 
-    def values(self, ours: str, rows: Rows = slice(None)) -> list[str | int | None]:
-        """Read one of our columns as `labels`; all None if it is missing."""
-        name = self.find(ours)
-        return [None] * self.count(rows) if name is None else self.labels(name, rows)
-
     def labels(self, name: str, rows: Rows = slice(None)) -> list[str | int | None]:
         """Read a column of texts or whole numbers, by the file's own name of it.
 

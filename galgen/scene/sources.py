@@ -10,8 +10,9 @@ import torch
 
 from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
+from galgen.errors import DataError, InvalidValueError
 from galgen.noise import Stream
+from galgen.request.labels import MISSING, category_codes
 from galgen.request.names import explain
 from galgen.request.table import InputTable
 from galgen.scene import population
@@ -191,8 +192,8 @@ def read_sources(
     given = _checked(table, "half_light_radius", given, 1e-6, 3600, optional=True)
     angle = table.numbers("position_angle", unit="deg")
     angle = _checked(table, "position_angle", angle, -360, 360, optional=True)
-    names = table.values("category")
-    category = np.array([_code(tree, name, table, row) for row, name in enumerate(names)], int)
+    code_n = category_codes(table, tree=tree)
+    category = np.where(code_n == MISSING, 0, code_n)
     u_nk, normal_n3 = _numbers(seed, n)
     drawn = population.half_light_radii(mag_nb[:, main], normal_n3)
     radius = np.where(np.isnan(given), drawn, given)
@@ -256,11 +257,3 @@ def _checked(
             f"{high:g}."
         )
     return values
-
-
-def _code(tree: Taxonomy, value: str | int | None, table: InputTable, row: int) -> int:
-    """Code of a category of the table, 0 where there is none."""
-    try:
-        return 0 if value is None else tree.get(value).code
-    except UnknownCategoryError as error:
-        raise DataError(f"{table.path}: row {row} (from 0): {error}") from None

@@ -193,6 +193,16 @@ UP = [2.5, -60.0, 89.0]
             id="sexagesimal",
         ),
         pytest.param(
+            angle("RA", "11A", "hh:mm:ss", [b"10:00:00", b"23:58:00", b"00:01:00"]),
+            angle("DEC", "11A", '"d:m:s"', [b"+02:30:00", b"-60:00:00", b"89:00:00"]),
+            id="units of texts",
+        ),
+        pytest.param(
+            angle("RA", "D", "Hour Angle", [ra / 15 for ra in RIGHT]),
+            angle("DEC", "D", "arcmins", [60 * dec for dec in UP]),
+            id="units as tables spell them",
+        ),
+        pytest.param(
             angle("RA", "11A", "deg", [b"150:00:00", b"359 30 00", b"0.25"]),
             angle("DEC", "11A", "deg", [b"2.5", b"-60", b"89 00 00"]),
             id="text in degrees",
@@ -241,3 +251,11 @@ def test_positions_that_are_none(tmp_path, ra: Case, match: str):
     with pytest.raises(CatalogError, match=match):
         export_hats(path, tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["placed.fits"]
+
+
+@pytest.mark.parametrize("unit", ["h", "hr", "hours"])
+def test_hours_of_declination_are_no_angle(tmp_path: Path, unit: str):
+    pytest.importorskip("astropy_healpix")
+    path = place(tmp_path, angle("RA", "D", unit, [1, 2, 3]), angle("DEC", "D", unit, [1, 2, 3]))
+    with pytest.raises(CatalogError, match=f"column DEC is in {unit}, which is no unit of angles"):
+        export_hats(path, tmp_path / "out")

@@ -9,7 +9,13 @@ import galsim
 import numpy as np
 import pytest
 
-from galgen.errors import CatalogError, DataError, InvalidValueError, UnknownCategoryError
+from galgen.errors import (
+    CatalogError,
+    DataError,
+    GalgenWarning,
+    InvalidValueError,
+    UnknownCategoryError,
+)
 from galgen.galsim import GalgenCatalog, make_galaxy
 from tests.galsim import gaussians
 from tests.galsim.gaussians import BANDS, CROWDED, DARK, FLUX, SHAPES, SIGMA
@@ -158,6 +164,12 @@ def test_galaxies_by_category(catalog):
     assert catalog.value("HALF_LIGHT_RADIUS", 1) == pytest.approx(3, rel=0.05)
     galaxy = make_galaxy(catalog, 1, "round", half_light_radius=1.0)
     assert galaxy == make_galaxy(catalog, 5, half_light_radius=1.0)
+
+
+def test_words_for_categories_are_understood(catalog):
+    with pytest.warns(GalgenWarning, match="'ellipticals' is no category.*'smooth', is taken"):
+        assert catalog.count("ellipticals") == catalog.count("smooth") > 0
+    assert catalog.row(0, "ellipticals") == catalog.row(0, "smooth")  # and said once
 
 
 def test_pickled_catalogues_draw_the_same(catalog):

@@ -17,6 +17,7 @@ from galgen.data import StampSet
 from galgen.errors import (
     CatalogError,
     DataError,
+    GalgenWarning,
     InvalidValueError,
     OutputError,
     UnknownCategoryError,
@@ -55,6 +56,14 @@ def test_galsim_reads_it(catalog, tmp_path):
     header = fits.getheader(tmp_path / "rg.fits")
     assert header["CREDIT"] == "SDSS, Galaxy Zoo"
     assert header["WTSHA256"] == "0" * 64
+
+
+def test_words_for_categories_are_understood(catalog, tmp_path):
+    with pytest.warns(GalgenWarning, match="'spirals' is no category.*'spiral', is taken"):
+        export_realgalaxy(catalog, tmp_path / "a.fits", category="spirals", band="g")
+    export_realgalaxy(catalog, tmp_path / "b.fits", category="spiral", band="g")
+    ours, plain = (fits.getdata(tmp_path / name, 1)["IDENT"] for name in ("a.fits", "b.fits"))
+    assert ours.tolist() == plain.tolist()
 
 
 def test_galaxies_are_drawn(catalog, tmp_path):

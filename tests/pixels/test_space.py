@@ -183,3 +183,9 @@ def test_json_of_another_version_is_refused():
 def test_impossible_spaces_are_refused(change):
     with pytest.raises(InvalidValueError):
         replace(DISPLAY, **change)
+
+
+@pytest.mark.parametrize("softening", [0.02, (0.02,), (0.02, 0.02, 0.02)])
+def test_softening_of_each_band(softening):
+    space = replace(DISPLAY, softening=softening)
+    assert space.softening_b == space.kernel_stretch().softening == (0.02, 0.02, 0.02)

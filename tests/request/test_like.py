@@ -199,7 +199,7 @@ def test_columns_that_cannot_be_carried_over(model: GalaxyModel, tmp_path: Path)
     [
         ({"b_a": [0.5]}, {}, DataError, r"row 0 has no category.*`category`.*`renamed="),
         ({"category": ["disk", ""]}, {}, DataError, "row 1 has no category"),
-        ({"category": ["dsik"]}, {}, DataError, "row 0, column category.*dsik"),
+        ({"category": ["dsik"]}, {}, DataError, r"row 0 \(from 0\), column category.*dsik"),
         ({"category": ["disk"], "mag_r": [99.0]}, {}, DataError, "row 0 has no flux in any band"),
         ({"category": np.array([], "S5")}, {}, DataError, "has no rows"),
         ({"category": ["disk"]}, {"n": 2}, InvalidValueError, "n is 2; allowed: 1 to 1, the rows"),

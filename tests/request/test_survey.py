@@ -10,7 +10,8 @@ from astropy.table import Table
 
 from galgen import categories
 from galgen.errors import DataError, InvalidValueError
-from galgen.request.survey import MISSING, Given, Survey
+from galgen.request.labels import MISSING
+from galgen.request.survey import Given, Survey
 from galgen.request.table import InputTable
 
 BANDS = ("g", "r", "i")
@@ -236,10 +237,12 @@ def test_columns_that_cannot_be_used(tmp_path: Path, columns, options, error, ma
 
 
 def test_values_that_cannot_be_used(tmp_path: Path):
-    with pytest.raises(DataError, match=r"a.ecsv: row 1, column category: .*spirall.*Did you mean"):
+    with pytest.raises(DataError, match=r"ecsv: row 1 \(from 0\), column category: .*Did you mean"):
         given(tmp_path, {"category": ["disk", "spirall"]})
-    with pytest.raises(DataError, match=r"row 1, column category.* 77"):
+    with pytest.raises(DataError, match=r"row 1 \(from 0\), column category.* 77"):
         given(tmp_path, {"category": [1, 77]})
+    with pytest.raises(DataError, match="column category has several values per row"):
+        given(tmp_path, {"category": [[1, 2], [3, 4]]})
     with pytest.raises(DataError, match="mag_r holds no numbers"):
         given(tmp_path, {"mag_r": ["bright", "faint"]})
     with pytest.raises(DataError, match="r50 is in kg, not in arcsec"):

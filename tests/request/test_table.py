@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 
 from galgen.errors import DataError, InvalidValueError
+from galgen.request.labels import MISSING, category_codes
 from galgen.request.names import parse_map
 from galgen.request.table import InputTable
 
@@ -45,8 +46,9 @@ def test_forms_of_file(tmp_path: Path, table: Table, suffix: str):
     assert len(got) == 3
     assert got.numbers("ra", unit="deg").tolist() == [10, 11, 12]
     np.testing.assert_allclose(got.numbers("half_light_radius", unit="arcsec"), [1.5, 0, 2])
-    assert got.values("category") == ["spiral", None, "round"]
-    assert got.values("category", np.array([2, 0, 0])) == ["round", "spiral", "spiral"]
+    assert got.find("category") == "TYPE"
+    assert got.labels("TYPE") == ["spiral", None, "round"]
+    assert got.labels("TYPE", np.array([2, 0, 0])) == ["round", "spiral", "spiral"]
     assert got.numbers("ra", unit="deg", rows=slice(1, 3)).tolist() == [11, 12]
     assert np.isnan(got.numbers("dec", unit="deg", rows=slice(1, 3))).tolist() == [True] * 2
     assert got.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -62,7 +64,7 @@ def test_no_rows(tmp_path: Path, table: Table, suffix: str):
     """A field may well be empty."""
     got = InputTable(written(tmp_path / f"a{suffix}", table[:0]))
     assert len(got) == 0
-    assert got.values("category") == []
+    assert category_codes(got).tolist() == []
     assert len(got.numbers("dec", unit="deg")) == 0
     assert suffix == ".csv" or len(got.numbers("ra", unit="deg", required=True)) == 0
 
@@ -96,10 +98,11 @@ def test_no_value(tmp_path: Path, suffix: str):
         for name, fill in (("category", -7), ("dec", -7), ("morphology", "")):
             table[name].fill_value = fill
     got = InputTable(written(tmp_path / f"a{suffix}", table), {"mag": "dec"})
-    assert got.values("category") == [3, None]
+    assert got.labels("category") == [3, None]
+    assert category_codes(got).tolist() == [3, MISSING]
     np.testing.assert_array_equal(got.numbers("ra", unit="deg"), [999999, np.nan])
     np.testing.assert_array_equal(got.numbers("mag", unit="mag"), [999999, np.nan])
-    assert InputTable(got.path, {"category": "morphology"}).values("category") == ["N/A", None]
+    assert got.labels("morphology") == ["N/A", None]
 
 
 def test_scaled_and_unsigned_columns(tmp_path: Path):

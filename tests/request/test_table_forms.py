@@ -53,7 +53,7 @@ def test_text(tmp_path: Path, data: bytes, suffix: str):
     path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
     got = InputTable(path)
     assert got.names == ("category", "r50_pix", "ba", "note")
-    assert got.values("category") == ["spiral", "round"]
+    assert got.labels("category") == ["spiral", "round"]
     assert got.numbers("half_light_radius_pix", unit="pix").tolist() == [3.5, 4]
     np.testing.assert_array_equal(got.numbers("axis_ratio", unit=""), [0.7, np.nan])
     assert got.labels("note") == ["a b", "c"]
@@ -137,9 +137,9 @@ def as_parquet(path: Path, table: Table) -> None:
 def test_containers(tmp_path: Path, name: str, write):
     write(tmp_path / name, catalogue())
     got = InputTable(tmp_path / name)
-    assert got.values("objid") == [None] * 3  # of no name that is known
+    assert got.find("objid") is None  # of no name that is known
     assert got.labels("objid") == [2**62, None, 2]
-    assert got.values("category") == ["spiral", None, "round"]
+    assert got.labels("category") == ["spiral", None, "round"]
     assert got.numbers("half_light_radius_pix", unit="pix").tolist() == [1.5, 2, 3]
     if name in ("a.ecsv", "a.vot"):
         assert got.column("r50_pix").description == "half-light radius"
@@ -229,7 +229,7 @@ def test_an_ascii_table_of_fits(tmp_path: Path):
     fits.TableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
     got = InputTable(tmp_path / "a.fits", {"category": "name"})
     assert got.numbers("ra", unit="deg").tolist() == [10.5, 11.25]
-    assert got.values("category") == ["spiral", "round"]
+    assert got.labels("name") == ["spiral", "round"]
 
 
 @pytest.mark.parametrize(
@@ -265,6 +265,7 @@ SEXAGESIMAL = {"ra": ["10:00:00", "10 00 06.0"], "dec": ["+01:30:00", "-00:30:00
         ({"ra": ["150:00:00", "150:01:30"], "dec": SEXAGESIMAL["dec"]}, {"ra": "deg"}),
         ({"ra": ["10h00m00s", "10h0m6s"], "dec": ["1d30m", "-0d30m"]}, {}),
         ({"ra": ["150.0", "150.025"], "dec": ["1.5", "-0.5"]}, {}),
+        ({"ra": ["10.0", "10:00:06"], "dec": ["90", "-30"]}, {"ra": "hours", "dec": "arcmin"}),
         (
             {"ra": np.radians([150, 150.025]), "dec": np.radians([1.5, -0.5])},
             dict.fromkeys(("ra", "dec"), "rad"),
@@ -284,6 +285,16 @@ def test_angles(tmp_path: Path, columns, units):
     got = InputTable(tmp_path / "a.fits")
     np.testing.assert_allclose(got.numbers("ra", unit="deg"), [150, 150.025], rtol=1e-12)
     np.testing.assert_allclose(got.numbers("dec", unit="deg"), [1.5, -0.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", ["h", "hr", "hours", "mag", "furlong"])
+@pytest.mark.parametrize("values", [[1.0], ["1.0"], ["01:00:00"]], ids=["number", "text", "colons"])
+def test_units_that_are_none_of_an_angle(tmp_path: Path, unit: str, values: list):
+    hdu = fits.table_to_hdu(Table({"dec": values}))
+    hdu.header["TUNIT1"] = unit
+    hdu.writeto(tmp_path / "a.fits")
+    with pytest.raises(DataError, match=f"column dec is in {unit}, not in deg"):
+        InputTable(tmp_path / "a.fits").numbers("dec", unit="deg")
 
 
 def test_angles_that_are_none(tmp_path: Path):

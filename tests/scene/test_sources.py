@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
-from galgen.errors import DataError, InvalidValueError
+from galgen.categories import DEFAULT
+from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.request.table import InputTable
 from galgen.scene import Field, explain_sources, random_sources, read_sources
 from galgen.scene.population import density
@@ -84,6 +86,18 @@ def test_what_is_missing_is_drawn(read, suffix):
     assert len(set(sources.radius[2:])) == len(set(sources.position_angle[2:])) == 48
     assert np.median(sources.radius) == pytest.approx(0.9, abs=0.3)
     assert (sources.category == 0).all()
+
+
+def test_words_for_categories_are_understood_once(read):
+    words = ["elliptical", "spiral", "S0", "elliptical", ""]
+    place = {"ra": np.full(5, 150.0), "dec": np.full(5, 2.0), "mag": np.full(5, 21.0)}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        sources = read(category=words, **place)
+    smooth, spiral = (DEFAULT.get(name).code for name in ("smooth", "spiral"))
+    assert sources.category.tolist() == [smooth, spiral, smooth, smooth, 0]
+    assert sorted(str(one.message).split()[0] for one in said) == ["'S0'", "'elliptical'"]
+    assert {one.category for one in said} == {GalgenWarning}
 
 
 def test_other_names(read):

@@ -9,6 +9,7 @@ import numpy as np
 from galgen.catalog.format.hdus import RawHdu
 from galgen.catalog.format.headers import stamps_name
 from galgen.catalog.format.stamps import HIGHEST, LOWEST, PIXEL_TYPES, at_ends, decode
+from galgen.pixels.units import flux_ratio
 from galgen.runinfo import RunInfo
 
 _NOT_CALIBRATED = 1e12
@@ -16,7 +17,7 @@ _NOT_CALIBRATED = 1e12
 
 def most_flux(info: RunInfo) -> float:
     """Flux that no galaxy has: that of AB magnitude 0, or 10^12 where there are no magnitudes."""
-    return _NOT_CALIBRATED if info.zero_point is None else float(10 ** (0.4 * info.zero_point))
+    return _NOT_CALIBRATED if info.zero_point is None else flux_ratio(info.zero_point)
 
 
 class Pixels:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from astropy import units
 from astropy.io import fits
-from astropy.table import QTable
+from astropy.table import QTable, Table
 
 from galgen.catalog import CatalogFile, write_catalog
 from galgen.catalog.convert.compress import compress_catalog
@@ -117,6 +117,26 @@ def test_what_is_refused(tmp_path):
         describe_file(tmp_path / "missing.fits")
     with pytest.raises(CatalogError):
         describe_file(FIXTURE)
+
+
+@pytest.mark.parametrize("unit", ["adu", "ct", "nJy", "nanomaggy"])
+def test_astropy_warns_of_nothing_but_nanomaggies(tmp_path, unit):
+    """The FITS standard has no name for them, and by it astropy reads units of FITS files."""
+    path = write(tmp_path / "a.fits", run_info(**{**LINEAR, "flux_unit": unit}))
+    fluxes = [c for c in catalog_columns(run_info().bands, unit, 22.5) if c.unit == unit]
+    for read in (Table.read, QTable.read):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            read(path, hdu="CATALOG")
+        assert len(said) == (len(fluxes) if unit == "nanomaggy" else 0)
+        assert all("'nanomaggy' did not parse" in str(one.message) for one in said)
+        assert str(read(path, hdu="CATALOG", unit_parse_strict="silent")["FLUX_G"].unit) == unit
+    with fits.open(path) as hdus:
+        hdus.verify("exception")
+    with CatalogFile(path) as file:
+        unit_here = file.table["FLUX_G"].unit
+    assert unit_here == units.Unit(unit)
+    assert not isinstance(unit_here, units.UnrecognizedUnit)
 
 
 @pytest.mark.parametrize("unit", ["adu", "nJy", "nanomaggy"])

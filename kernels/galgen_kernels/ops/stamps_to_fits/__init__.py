@@ -11,9 +11,9 @@ from torch import Tensor
 from galgen_kernels.backend import runs_triton
 from galgen_kernels.ops.stamps_to_fits import reference
 from galgen_kernels.ops.stamps_to_fits.reference import FitsStamps
-from galgen_kernels.ops.stamps_to_fits.stretch import Lupton, Stretch
+from galgen_kernels.ops.stamps_to_fits.stretch import SINH_MAX, Lupton, Stretch
 
-__all__ = ["FitsStamps", "Lupton", "Stretch", "stamps_to_fits"]
+__all__ = ["SINH_MAX", "FitsStamps", "Lupton", "Stretch", "stamps_to_fits"]
 
 
 def stamps_to_fits(x_nhwc: Tensor, stretch: Stretch) -> FitsStamps:
