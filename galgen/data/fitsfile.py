@@ -12,6 +12,7 @@ from astropy.io import fits
 
 from galgen.data.bounds import check_rows, check_unpacked
 from galgen.errors import DataError
+from galgen.system.inputs import open_input
 
 _GZIP, _FITS = b"\x1f\x8b", b"SIMPLE"
 
@@ -24,7 +25,7 @@ def open_fits(path: Path) -> BinaryIO | gzip.GzipFile:
     DataError
         If it begins as neither: astropy would unpack other formats, however large they are.
     """
-    file = path.open("rb")
+    file = open_input(path)
     magic = file.read(6)
     file.seek(0)
     if magic.startswith(_GZIP):

@@ -20,6 +20,7 @@ from galgen.request.fitscolumn import check_name, fits_column
 from galgen.request.parquet import Parquet
 from galgen.request.plain import plain_table
 from galgen.request.tabletext import read_text
+from galgen.system.inputs import open_input
 
 Which = str | int | None  # a table of a file, by its name or its number from 1
 _FITS, _PARQUET, _HDF5, _ZIP = b"SIMPLE  =", b"PAR1", b"\x89HDF\r\n", b"PK\x03\x04"
@@ -127,7 +128,7 @@ def damaged(what: str, error: Exception) -> DataError:
 
 def _read(path: Path, which: Which) -> Stored:
     """Read a table; see `read_table`."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         begin = file.read(16)
         if begin.startswith(_FITS):
             return _of_fits(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), which)

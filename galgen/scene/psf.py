@@ -11,7 +11,8 @@ import torch
 from astropy.io import fits
 from torch import Tensor
 
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, InvalidValueError, reading
+from galgen.system.inputs import open_input
 
 MAX_SIDE = 513  # of a PSF's image
 FORMS = "none, gaussian:FWHM, moffat:FWHM, moffat:FWHM:BETA (arcsec) or the name of a .fits image"
@@ -73,11 +74,9 @@ def parse_psf(text: str, pixel_scale: float) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     """Read the image of a PSF, padded to a square of sum 1."""
-    try:
-        with path.open("rb") as file, fits.open(file) as hdus:  # a name may look like an address
-            images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None]
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read as FITS ({error}).") from error
+    # Opened here, as a name may look like an address.
+    with reading(path, "FITS"), open_input(path) as file, fits.open(file) as hdus:
+        images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None]
     if not images or images[0].ndim != 2:
         raise DataError(f"{path}: has no image of two axes.")
     image = images[0].astype(np.float64)

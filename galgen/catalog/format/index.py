@@ -19,6 +19,7 @@ from galgen.columns import Column
 from galgen.errors import CatalogError
 from galgen.runinfo import RunInfo
 from galgen.system.files import written_aside
+from galgen.system.inputs import check_file
 
 INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
@@ -85,7 +86,10 @@ def read_index(path: Path) -> list[IndexRow] | None:
     ------
     CatalogError
         If it is damaged.
+    DataError
+        If it is no file.
     """
+    check_file(path)
     try:
         with path.open("rb") as file:
             if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds

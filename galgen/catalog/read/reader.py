@@ -22,6 +22,7 @@ from galgen.catalog.read.qtable import as_table
 from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError, reading
 from galgen.system.cfitsio import open_fits
+from galgen.system.inputs import open_input
 
 
 class CatalogFile:
@@ -57,7 +58,7 @@ class CatalogFile:
         self.path = Path(path)
         try:
             # Opened here because astropy leaves a file open whose first header is cut off.
-            self._file = self.path.open("rb")
+            self._file = open_input(self.path)
         except OSError as error:
             raise DataError(f"{self.path}: cannot be opened: {error.strerror}.") from error
         try:
