@@ -17,9 +17,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from galgen.data.bounds import check_unpacked, text_array
 from galgen.errors import DataError, GalgenWarning, reading
 from galgen.settings import MAX_JSON_BYTES, parse_json, require
+from galgen.system.bounds import check_unpacked, text_array
 from galgen.system.inputs import check_file
 
 SUFFIXES = (".webp", ".jpeg", ".jpg", ".jpe", ".png", ".tiff", ".tif")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import h5py
 
-from galgen.data.bounds import check_rows, check_unpacked
 from galgen.errors import DataError, reading
+from galgen.system.bounds import check_rows, check_unpacked
 from galgen.system.inputs import check_file
 
 

@@ -15,11 +15,12 @@ from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
 
 from galgen.columns import Column, numbered_dtype, read_columns
-from galgen.errors import DataError, GalgenError, InvalidValueError
+from galgen.errors import DataError, InvalidValueError, reading
 from galgen.request.fitscolumn import check_name, fits_column
 from galgen.request.parquet import Parquet
 from galgen.request.plain import plain_table
 from galgen.request.tabletext import read_text
+from galgen.system.fitsfile import check_headers
 from galgen.system.inputs import open_input
 
 Which = str | int | None  # a table of a file, by its name or its number from 1
@@ -110,20 +111,9 @@ def read_table(path: Path, which: Which = None) -> Stored:
     MissingPackageError
         If it is in Parquet and pyarrow is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of units and truncated files: both are seen to
-            return _read(path, which)
-    except GalgenError:
-        raise
-    except Exception as error:  # astropy's readers raise whatever they stumble on
-        raise damaged(f"{path}: cannot be read as a table", error) from error
-
-
-def damaged(what: str, error: Exception) -> DataError:
-    """Return an error that says in one line what a reader has stumbled on."""
-    said = " ".join(str(error).split())[:300]
-    return DataError(f"{what} ({said or type(error).__name__}).")
+    with reading(path, "a table"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of units and truncated files: both are seen to
+        return _read(path, which)
 
 
 def _read(path: Path, which: Which) -> Stored:
@@ -157,7 +147,10 @@ def _read(path: Path, which: Which) -> Stored:
 
 def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
     """Take a table of a FITS file, from its bytes."""
-    with path.open("rb") as file, fits.open(file, memmap=True, lazy_load_hdus=True) as hdus:
+    mapped = isinstance(data, mmap.mmap)
+    with path.open("rb") if mapped else io.BytesIO(data) as file:
+        check_headers(file, path)
+        hdus = fits.open(file, memmap=mapped, lazy_load_hdus=True)
         kinds = fits.BinTableHDU | fits.TableHDU
         found = {i: hdu for i, hdu in enumerate(hdus) if isinstance(hdu, kinds)}
         names = {i: hdu.name for i, hdu in found.items()}
@@ -180,7 +173,7 @@ def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
             )
     if start + n * row.itemsize > len(data):
         raise DataError(f"{path}: ends before its {n} rows do; it was cut off.")
-    if isinstance(data, mmap.mmap) and n:
+    if mapped and n:
         return Mapped(columns, np.memmap(path, row, "r", start, (n,)), others)
     rows = np.frombuffer(data, row, n, start) if n else np.empty(0, row)
     return Mapped(columns, rows, others)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import socket
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 
 from galgen.catalog import write_catalog
 from tests.catalog.synthetic import make_batch, run_info
 from tests.hostile import png
+from tests.patience import patience
 
-SECONDS = 5  # beyond these a command waits
 # IT is the input that is no file; GOOD is a catalogue, W are weights.
 COMMANDS = (
     "mass --like IT.csv --out o.fits --weights W",
@@ -74,24 +71,6 @@ KINDS = {
 }
 
 
-class WaitedError(BaseException):
-    """A command that has not ended."""
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """End a test that waits for ever."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise WaitedError
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue."""
@@ -101,9 +80,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def refused(galgen, words: list[object]) -> str:
     """Run a command that is refused at once; returns what it says."""
-    started = time.monotonic()
-    code, _, err = galgen(*words)
-    assert time.monotonic() - started < SECONDS
+    with patience():
+        code, _, err = galgen(*words)
     assert code == 2, err
     assert err.count("\n") == 1, err
     return err
