@@ -20,14 +20,14 @@ from galgen.request.fitscolumn import check_name, fits_column
 from galgen.request.parquet import Parquet
 from galgen.request.plain import plain_table
 from galgen.request.tabletext import read_text
+from galgen.request.votable import check_votable
+from galgen.system.bounds import ARRAYS, FREE, FREE_TEXT, TEXT
 from galgen.system.fitsfile import check_headers
 from galgen.system.inputs import open_input
 
 Which = str | int | None  # a table of a file, by its name or its number from 1
 _FITS, _PARQUET, _HDF5, _ZIP = b"SIMPLE  =", b"PAR1", b"\x89HDF\r\n", b"PK\x03\x04"
 _OTHERS = {_HDF5: "HDF5", _ZIP: "a zip or Excel's own format"}
-# What a compressed table may grow to: honest ones grow tenfold.
-_GROWTH, _LEAST = 100, 1 << 28
 
 
 class Stored(Protocol):
@@ -125,11 +125,7 @@ def _read(path: Path, which: Which) -> Stored:
     if begin.startswith(_PARQUET):
         _one_only(path, which)
         return _of_parquet(path)
-    with path.open("rb") as raw, get_readable_fileobj(raw, encoding="binary") as file:
-        limit = max(_LEAST, path.stat().st_size * _GROWTH)
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise DataError(f"{path}: grows more than {_GROWTH} times when it is unpacked.")
+    data = _unpacked(path)
     if data.startswith(_FITS):
         return _of_fits(path, data, which)
     for magic, form in _OTHERS.items():
@@ -143,6 +139,22 @@ def _read(path: Path, which: Which) -> Stored:
         raise DataError(f"{path}: is no table that is known: FITS, VOTable, Parquet or text.")
     _one_only(path, which)
     return _of_astropy(read_text(data))
+
+
+def _unpacked(path: Path) -> bytes:
+    """Read a file that may be packed by gzip, bzip2 or xz, unless it grows as no table does."""
+    stored = path.stat().st_size
+    with path.open("rb") as raw, get_readable_fileobj(raw, encoding="binary") as file:
+        begin = file.read(len(_FITS))
+        limit = FREE + ARRAYS * stored if begin == _FITS else FREE_TEXT + TEXT * stored
+        file.seek(0)
+        data: bytes = file.read(limit + 1)
+    if len(data) > limit:
+        raise DataError(
+            f"{path}: has {stored / 1e6:,.3f} MB, but grows to more than {limit / 1e6:,.0f} MB "
+            "when it is unpacked, which tables do not. Unpack it first (gunzip) if it is good."
+        )
+    return data
 
 
 def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
@@ -183,6 +195,7 @@ def _of_votable(path: Path, data: bytes, which: Which) -> Stored:
     """Read a table of a VOTable."""
     from astropy.io import votable
 
+    check_votable(path, data)
     tables = list(votable.parse(io.BytesIO(data), verify="ignore").iter_tables())
     if not tables:
         raise DataError(f"{path}: has no table.")
