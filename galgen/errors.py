@@ -7,11 +7,13 @@ Python has them, between backticks; `galgen.cli.hints` knows the options that th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _LONGEST = 300  # characters that are quoted of what another library says
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9A-Fa-f]+>")  # says nothing, and another thing every time
 
 
 class GalgenError(Exception):
@@ -177,4 +179,4 @@ def _said(error: Exception) -> str:
     """Return what another library says, as one line that is not long."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     named = text if text and isinstance(error, OSError) else f"{type(error).__name__}: {text}"
-    return " ".join(named.split())[:_LONGEST].strip(" .:")
+    return " ".join(_OBJECT.sub("", named).split())[:_LONGEST].strip(" .:")

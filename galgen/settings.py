@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 from galgen.errors import InvalidValueError
+from galgen.system.inputs import open_input
 
 
 def require(ok: bool, name: str, value: object, allowed: str) -> None:
@@ -40,7 +41,7 @@ _MAX_JSON_DEPTH = 32
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file, see `parse_json`; no more of the file than that allows."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         return parse_json(file.read(MAX_JSON_BYTES + 1))
 
 

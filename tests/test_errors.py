@@ -59,6 +59,22 @@ def test_whatever_a_reader_raises_names_the_file_in_one_line(raised: Exception) 
     assert type(raised).__name__ in text or "Input/output error" in text
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        OSError("cannot identify image file <_io.BytesIO object at 0x7f33b23a8220>"),
+        ValueError("<_io.BytesIO object at 0x7F33B23A8220> is not seekable"),
+        TypeError(f"no image: {object()!r}"),
+    ],
+    ids=["in a sentence", "as its subject", "of this Python"],
+)
+def test_addresses_are_not_said(raised: Exception) -> None:
+    with pytest.raises(DataError) as caught, reading("a.png", "an image"):
+        raise raised
+    assert "0x" not in str(caught.value)
+    assert " image" in str(caught.value)
+
+
 def test_what_was_raised_on_purpose_passes() -> None:
     asked = InvalidValueError("size", 0, "1 or more")
     with pytest.raises(InvalidValueError) as caught, reading("a.zip", "a zip file"):

@@ -22,6 +22,7 @@ import yaml
 from galgen.categories.rules import MAX_DEPTH, ROOT, Row
 from galgen.categories.taxonomy import Taxonomy
 from galgen.errors import DataError, reading
+from galgen.system.inputs import open_input
 
 MAX_BYTES = 1 << 16
 ALIASES = "aliases"
@@ -52,7 +53,7 @@ def read_tree(path: str | Path) -> Taxonomy:
     """
     path = Path(path)
     with reading(path, "a tree of categories", values=True):
-        with path.open("rb") as file:
+        with open_input(path) as file:
             raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise DataError(f"{path}: is longer than {MAX_BYTES} bytes; no tree of categories is.")

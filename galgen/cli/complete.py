@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,10 +17,12 @@ def categories(context: typer.Context, incomplete: str) -> list[str]:
     tree = DEFAULT
     weights: Path | None = context.params.get("weights")
     if weights is not None:
+        from galgen.settings import read_json
+
         try:
-            nodes = json.loads((Path(weights) / "config.json").read_text()).get("categories")
+            nodes = read_json(Path(weights) / "config.json").get("categories")
             tree = DEFAULT if nodes is None else Taxonomy.from_json(nodes)
-        except (AttributeError, OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             pass  # the command will say what is wrong with them
     before, comma, last = incomplete.rpartition(",")
     return [before + comma + name for name in tree.names if name.startswith(last.lower())]

@@ -13,12 +13,12 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.data.bounds import text_array
 from galgen.data.catalogtable import NUMBERS, read_catalog_table
-from galgen.data.fitsfile import checked_hdus, open_fits
 from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
+from galgen.system.bounds import text_array
+from galgen.system.fitsfile import checked_hdus, open_fits
 
 _STAMPS = "STAMPS_"
 _COLUMNS = ("category", "id", "group", *NUMBERS)

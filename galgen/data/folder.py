@@ -17,9 +17,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from galgen.data.bounds import check_unpacked, text_array
 from galgen.errors import DataError, GalgenWarning, reading
 from galgen.settings import MAX_JSON_BYTES, parse_json, require
+from galgen.system.bounds import check_unpacked, text_array
+from galgen.system.inputs import check_file
 
 SUFFIXES = (".webp", ".jpeg", ".jpg", ".jpe", ".png", ".tiff", ".tif")
 _PAPERS = (".csv", ".html", ".json", ".md", ".pdf", ".txt", ".yaml", ".yml")  # no one's galaxies
@@ -90,6 +91,7 @@ def opened(path: Path) -> Iterator[Folder]:
         with reading(path, "a folder of images"):
             yield _directory(path)
         return
+    check_file(path)
     with reading(path, "a zip file"), zipfile.ZipFile(path) as archive:
         yield _archive(path, archive)
 

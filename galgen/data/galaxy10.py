@@ -23,6 +23,7 @@ from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, GalgenWarning, InvalidValueError, reading
 from galgen.pixels.lupton import LUPTON
+from galgen.system.inputs import check_file
 
 _LOG = logging.getLogger(__name__)
 _PIXEL_SCALE = 0.262  # arcsec, of the whole set; files without `pxscale` have it too
@@ -201,6 +202,7 @@ def _without_duplicates(digests: list[bytes], labels: np.ndarray) -> np.ndarray:
 def _excluded_rows(exclude: Iterable[int | str] | str | Path, ids: np.ndarray) -> np.ndarray:
     """Rows of the images to leave out."""
     if isinstance(exclude, str | Path):
+        check_file(exclude)
         with reading(exclude, "a list of images to leave out"):
             lines = Path(exclude).read_text(encoding="utf-8").splitlines()
         exclude = [text for line in lines if (text := line.split("#")[0].strip())]

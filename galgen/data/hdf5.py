@@ -9,8 +9,9 @@ from pathlib import Path
 
 import h5py
 
-from galgen.data.bounds import check_rows, check_unpacked
 from galgen.errors import DataError, reading
+from galgen.system.bounds import check_rows, check_unpacked
+from galgen.system.inputs import check_file
 
 
 @contextmanager
@@ -22,6 +23,7 @@ def opened_hdf5(path: Path) -> Iterator[h5py.File]:
     DataError
         If it cannot be read.
     """
+    check_file(path)
     with reading(path, "HDF5"), h5py.File(path, "r") as file:
         yield file
 

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.data.bounds import PICTURES, SIDE, check_unpacked, text_array
 from galgen.data.folder import Folder, labelled_images, opened, read_settings
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
 from galgen.pixels.lupton import LUPTON
+from galgen.system.bounds import PICTURES, SIDE, check_unpacked, text_array
 
 # Those of `SUFFIXES`. Pillow knows others, some of which start programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")

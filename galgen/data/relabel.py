@@ -11,6 +11,7 @@ import numpy as np
 from galgen.categories.taxonomy import Taxonomy
 from galgen.data.stamps import StampSet
 from galgen.errors import DataError, UnknownCategoryError, reading
+from galgen.system.inputs import check_file
 
 _SHOWN = 10  # ids in a message
 
@@ -54,6 +55,7 @@ def relabel(stamps: StampSet, corrections: str | Path) -> StampSet:
 
 def _read(path: Path, tree: Taxonomy) -> dict[str, np.int16]:
     """Read a table of category codes by id."""
+    check_file(path)
     with reading(path, "a table"), open(path, newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file, restval="")
         header, table = list(rows.fieldnames or []), list(rows)

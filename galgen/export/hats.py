@@ -19,6 +19,7 @@ from galgen.errors import InvalidValueError, MissingPackageError
 from galgen.export.partition import Partition, partition_pixels
 from galgen.export.positions import Positions, Range
 from galgen.system.files import check_folder_output, written_output
+from galgen.system.inputs import open_input
 
 ROWS = 1_000_000
 _HEALPIX, _ORDER = "_healpix_29", 29
@@ -276,6 +277,7 @@ def _properties(
 def _is_export(folder: Path) -> bool:
     """Whether `export_hats` has written a folder."""
     try:
-        return "hats_builder=galgen " in (folder / "hats.properties").read_text()
+        with open_input(folder / "hats.properties") as file:
+            return b"hats_builder=galgen " in file.read()
     except (OSError, ValueError):
         return False

@@ -23,6 +23,7 @@ from galgen.export.split import SETS, check_fractions, divide, set_names
 from galgen.pictures.display import display_stretch, shown, to_display
 from galgen.pictures.grid import rgb
 from galgen.pixels.lupton import LuptonStretch
+from galgen.settings import read_json
 from galgen.system.files import check_folder_output, check_output, written_output
 
 _CHUNK = 256  # stamps read at a time
@@ -292,8 +293,8 @@ def _is_export(folder: Path) -> bool:
     """Whether `export_imagefolder` has written a folder."""
     for place in ("", SETS[0]):
         try:
-            if _GENERATED in json.loads((folder / place / "galgen.json").read_text()):
+            if _GENERATED in read_json(folder / place / "galgen.json"):
                 return True
-        except (OSError, TypeError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
     return False

@@ -20,7 +20,7 @@ from galgen.errors import InvalidValueError
 from galgen.export.angles import AngleColumn
 from galgen.export.undated import undate
 from galgen.measure.segments import maps
-from galgen.system.cfitsio import open_fits
+from galgen.system.cfitsio import open_cfitsio
 from galgen.system.files import check_output, written_output
 
 NEIGHBOUR = -1  # in seg_cutouts; galaxies have their `number`, sky is 0
@@ -92,7 +92,7 @@ def export_meds(
         for path in paths:
             check_output(path, overwrite, [Path(catalog_path)])
         asides = [stack.enter_context(written_output(path, overwrite)) for path in paths]
-        files = [stack.enter_context(open_fits(aside, "rw")) for aside in asides]
+        files = [stack.enter_context(open_cfitsio(aside, "rw")) for aside in asides]
         for file, band in zip(files, info.bands, strict=True):
             _write_tables(file, catalog, band)
         _write_images(files, catalog, progress)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from galgen.errors import MissingPackageError
+from galgen.system.bounds import check_unpacked, text_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_VALUE = 8  # bytes that a row takes at least, once it is read
 
 
 class Parquet:
@@ -29,6 +32,8 @@ class Parquet:
     ------
     MissingPackageError
         If pyarrow is not installed.
+    DataError
+        If it says to have far more than a file of its size can.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,7 +41,11 @@ class Parquet:
             from pyarrow import parquet
         except ImportError as error:
             raise MissingPackageError(f"pyarrow, which reads {path},", "hats", error) from None
+        self._path, self._stored = path, path.stat().st_size
         self._file = parquet.ParquetFile(path)
+        metadata = self._file.metadata
+        groups = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+        check_unpacked(path, max(sum(groups), _VALUE * metadata.num_rows), self._stored)
         schema = self._file.schema_arrow
         self.names, self.n = list(schema.names), int(self._file.metadata.num_rows)
         self.by_astropy = b"table_meta_yaml" in (schema.metadata or {})
@@ -46,11 +55,11 @@ class Parquet:
         field = self._file.schema_arrow.field(i)
         about = {key.lower(): text.decode() for key, text in (field.metadata or {}).items()}
         chunks = self._file.read(columns=[field.name]).column(0)
-        values, mask = _arrays(chunks)
+        values, mask = _arrays(chunks, f"{self._path}: {field.name}", self._stored)
         return values, mask, about.get(b"unit", ""), about.get(b"description", "")
 
 
-def _arrays(chunks: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(chunks: pa.ChunkedArray, where: str, stored: int) -> tuple[np.ndarray, np.ndarray]:
     """Return values (n, ...) and mask of the same shape."""
     import pyarrow as pa
 
@@ -67,7 +76,7 @@ def _arrays(chunks: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         return chunks.to_numpy().astype(_precise(kind)), none_n
     items: list[Any] = chunks.to_pylist()
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return np.array([item or "" for item in items], dtype=str), none_n
+        return text_array(where, [item or "" for item in items], stored), none_n
     objects = np.empty(n, object)
     for i, item in enumerate(items):  # item by item, as lists would become another axis
         objects[i] = item

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from galgen.columns import Column
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, InvalidValueError, reading
 from galgen.request.names import NAMES, check_ours
 from galgen.request.numbers import Numbers, numbers_in
-from galgen.request.tablefile import Which, damaged, read_table
+from galgen.request.tablefile import Which, read_table
 
 Rows = slice | np.ndarray
 _LISTED = 40  # columns in a message
@@ -215,11 +215,10 @@ class InputTable:
     def _column(self, name: str) -> tuple[Column, np.ndarray]:
         """Return a column and all its values, or name the file where FITS has no such one."""
         try:
-            return self._stored.column(self._place[name])
+            with reading(f"{self.path}: {name}", "a column"):  # of Parquet, it is read only now
+                return self._stored.column(self._place[name])
         except InvalidValueError as error:
             raise DataError(f"{self.path}: {error}") from None
-        except Exception as error:  # of Parquet, a column is read only now
-            raise damaged(f"{self.path}: column {name} cannot be read", error) from error
 
     @property
     def label(self) -> str:

@@ -15,17 +15,19 @@ from astropy.table import Table
 from astropy.utils.data import get_readable_fileobj
 
 from galgen.columns import Column, numbered_dtype, read_columns
-from galgen.errors import DataError, GalgenError, InvalidValueError
+from galgen.errors import DataError, InvalidValueError, reading
 from galgen.request.fitscolumn import check_name, fits_column
 from galgen.request.parquet import Parquet
 from galgen.request.plain import plain_table
 from galgen.request.tabletext import read_text
+from galgen.request.votable import check_votable
+from galgen.system.bounds import ARRAYS, FREE, FREE_TEXT, TEXT
+from galgen.system.fitsfile import check_headers
+from galgen.system.inputs import open_input
 
 Which = str | int | None  # a table of a file, by its name or its number from 1
 _FITS, _PARQUET, _HDF5, _ZIP = b"SIMPLE  =", b"PAR1", b"\x89HDF\r\n", b"PK\x03\x04"
 _OTHERS = {_HDF5: "HDF5", _ZIP: "a zip or Excel's own format"}
-# What a compressed table may grow to: honest ones grow tenfold.
-_GROWTH, _LEAST = 100, 1 << 28
 
 
 class Stored(Protocol):
@@ -109,36 +111,21 @@ def read_table(path: Path, which: Which = None) -> Stored:
     MissingPackageError
         If it is in Parquet and pyarrow is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of units and truncated files: both are seen to
-            return _read(path, which)
-    except GalgenError:
-        raise
-    except Exception as error:  # astropy's readers raise whatever they stumble on
-        raise damaged(f"{path}: cannot be read as a table", error) from error
-
-
-def damaged(what: str, error: Exception) -> DataError:
-    """Return an error that says in one line what a reader has stumbled on."""
-    said = " ".join(str(error).split())[:300]
-    return DataError(f"{what} ({said or type(error).__name__}).")
+    with reading(path, "a table"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of units and truncated files: both are seen to
+        return _read(path, which)
 
 
 def _read(path: Path, which: Which) -> Stored:
     """Read a table; see `read_table`."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         begin = file.read(16)
         if begin.startswith(_FITS):
             return _of_fits(path, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), which)
     if begin.startswith(_PARQUET):
         _one_only(path, which)
         return _of_parquet(path)
-    with path.open("rb") as raw, get_readable_fileobj(raw, encoding="binary") as file:
-        limit = max(_LEAST, path.stat().st_size * _GROWTH)
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise DataError(f"{path}: grows more than {_GROWTH} times when it is unpacked.")
+    data = _unpacked(path)
     if data.startswith(_FITS):
         return _of_fits(path, data, which)
     for magic, form in _OTHERS.items():
@@ -154,9 +141,28 @@ def _read(path: Path, which: Which) -> Stored:
     return _of_astropy(read_text(data))
 
 
+def _unpacked(path: Path) -> bytes:
+    """Read a file that may be packed by gzip, bzip2 or xz, unless it grows as no table does."""
+    stored = path.stat().st_size
+    with path.open("rb") as raw, get_readable_fileobj(raw, encoding="binary") as file:
+        begin = file.read(len(_FITS))
+        limit = FREE + ARRAYS * stored if begin == _FITS else FREE_TEXT + TEXT * stored
+        file.seek(0)
+        data: bytes = file.read(limit + 1)
+    if len(data) > limit:
+        raise DataError(
+            f"{path}: has {stored / 1e6:,.3f} MB, but grows to more than {limit / 1e6:,.0f} MB "
+            "when it is unpacked, which tables do not. Unpack it first (gunzip) if it is good."
+        )
+    return data
+
+
 def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
     """Take a table of a FITS file, from its bytes."""
-    with path.open("rb") as file, fits.open(file, memmap=True, lazy_load_hdus=True) as hdus:
+    mapped = isinstance(data, mmap.mmap)
+    with path.open("rb") if mapped else io.BytesIO(data) as file:
+        check_headers(file, path)
+        hdus = fits.open(file, memmap=mapped, lazy_load_hdus=True)
         kinds = fits.BinTableHDU | fits.TableHDU
         found = {i: hdu for i, hdu in enumerate(hdus) if isinstance(hdu, kinds)}
         names = {i: hdu.name for i, hdu in found.items()}
@@ -179,7 +185,7 @@ def _of_fits(path: Path, data: bytes | mmap.mmap, which: Which) -> Stored:
             )
     if start + n * row.itemsize > len(data):
         raise DataError(f"{path}: ends before its {n} rows do; it was cut off.")
-    if isinstance(data, mmap.mmap) and n:
+    if mapped and n:
         return Mapped(columns, np.memmap(path, row, "r", start, (n,)), others)
     rows = np.frombuffer(data, row, n, start) if n else np.empty(0, row)
     return Mapped(columns, rows, others)
@@ -189,6 +195,7 @@ def _of_votable(path: Path, data: bytes, which: Which) -> Stored:
     """Read a table of a VOTable."""
     from astropy.io import votable
 
+    check_votable(path, data)
     tables = list(votable.parse(io.BytesIO(data), verify="ignore").iter_tables())
     if not tables:
         raise DataError(f"{path}: has no table.")

@@ -11,7 +11,8 @@ import torch
 from astropy.io import fits
 from torch import Tensor
 
-from galgen.errors import DataError, InvalidValueError
+from galgen.errors import DataError, InvalidValueError, reading
+from galgen.system.fitsfile import checked_hdus, open_fits
 
 MAX_SIDE = 513  # of a PSF's image
 FORMS = "none, gaussian:FWHM, moffat:FWHM, moffat:FWHM:BETA (arcsec) or the name of a .fits image"
@@ -73,16 +74,15 @@ def parse_psf(text: str, pixel_scale: float) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     """Read the image of a PSF, padded to a square of sum 1."""
-    try:
-        with path.open("rb") as file, fits.open(file) as hdus:  # a name may look like an address
-            images = [hdu.data for hdu in hdus if hdu.is_image and hdu.data is not None]
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path}: cannot be read as FITS ({error}).") from error
-    if not images or images[0].ndim != 2:
-        raise DataError(f"{path}: has no image of two axes.")
-    image = images[0].astype(np.float64)
-    if not all(side % 2 and side <= MAX_SIDE for side in image.shape):
-        raise DataError(f"{path}: has {image.shape} pixels; odd sides up to {MAX_SIDE} are needed.")
+    with reading(path, "FITS"), open_fits(path) as file, fits.open(file, memmap=False) as hdus:
+        images = (hdu for hdu in checked_hdus(hdus, path) if hdu.is_image and hdu.shape)
+        hdu = next(images, hdus[0])
+        shape = hdu.shape
+        if len(shape) != 2:
+            raise DataError(f"{path}: has no image of two axes.")
+        if not all(side % 2 and side <= MAX_SIDE for side in shape):
+            raise DataError(f"{path}: has {shape} pixels; odd sides up to {MAX_SIDE} are needed.")
+        image = np.asarray(hdu.data, np.float64)
     if not (np.isfinite(image).all() and image.sum() > 0):
         raise DataError(f"{path}: its pixels are not finite, or have no positive sum.")
     side = max(image.shape)

@@ -13,7 +13,7 @@ from pathlib import Path
 import fitsio
 
 
-def open_fits(path: Path, mode: str = "r") -> fitsio.FITS:
+def open_cfitsio(path: Path, mode: str = "r") -> fitsio.FITS:
     """Open a FITS file with CFITSIO, or create it.
 
     Parameters

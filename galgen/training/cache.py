@@ -24,6 +24,7 @@ import galgen.pixels.lupton
 from galgen.data import StampSet
 from galgen.errors import DataError, reading
 from galgen.system.files import written_aside
+from galgen.system.inputs import open_input
 
 _DIGEST = 16  # bytes
 
@@ -100,7 +101,8 @@ class MeasurementCache:
         """Read one file; nothing of one that is missing, damaged or of another kind."""
         try:
             with reading(path, "measurements"):
-                arrays = load(path.read_bytes())
+                with open_input(path) as file:
+                    arrays = load(file.read())
                 digests, values, checksum = (arrays[k] for k in ("digests", "values", "checksum"))
                 fits = digests.dtype == np.uint8 and values.dtype == np.float32
                 fits &= values.shape == (len(digests), width) and digests.shape[1:] == (_DIGEST,)

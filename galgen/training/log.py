@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from galgen.system.files import written_aside
+from galgen.system.inputs import check_file
 
 FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "images_per_second")
 
@@ -20,6 +21,7 @@ class LossLog:
     """
 
     def __init__(self, path: Path) -> None:
+        check_file(path)
         self.path = path
 
     def append(self, **values: str) -> None:

@@ -23,6 +23,7 @@ from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
 from galgen.settings import read_json
 from galgen.system.files import written_aside
+from galgen.system.inputs import check_file
 from galgen.weights.tensors import load_tensors, save_tensors
 
 FORMAT = 1
@@ -191,6 +192,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.exists():
         raise WeightsError(f"{folder}: no weights here (no config.json).")
+    check_file(path, WeightsError)
     with reading(path, "settings of weights", WeightsError):
         config = read_json(path)
     found = config.get("format")

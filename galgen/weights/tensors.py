@@ -14,6 +14,7 @@ from torch import Tensor
 from galgen.errors import WeightsError, reading
 from galgen.settings import parse_json
 from galgen.system.files import written_aside
+from galgen.system.inputs import check_file
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -54,6 +55,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     WeightsError
         If the file is missing, truncated or not safetensors.
     """
+    check_file(path, WeightsError)
     with reading(path, "safetensors", WeightsError), safe_open(path, framework="pt") as handle:
         meta = parse_json((handle.metadata() or {}).get("galgen", "{}").encode())
         return {name: handle.get_tensor(name) for name in handle.keys()}, meta  # noqa: SIM118

@@ -191,7 +191,7 @@ def test_config_is_garbage(weights: Path, content: bytes, match: str) -> None:
 def test_config_is_a_folder(weights: Path) -> None:
     (weights / "config.json").unlink()
     (weights / "config.json").mkdir()
-    with pytest.raises(WeightsError, match=r"config\.json: cannot be read"):
+    with pytest.raises(WeightsError, match=r"config\.json is a folder, not a file"):
         load(weights)
 
 

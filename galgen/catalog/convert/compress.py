@@ -15,7 +15,7 @@ from galgen.catalog.format.layout import BLOCK
 from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.cfitsio import open_fits
+from galgen.system.cfitsio import open_cfitsio
 from galgen.system.files import check_output, written_output
 
 QUANTIZE = 16.0
@@ -194,7 +194,7 @@ def _measure(
     """Read all stamps of both files with CFITSIO; rms and largest difference by band."""
     rms: dict[str, float] = {}
     largest: dict[str, float] = {}
-    with open_fits(path) as before, open_fits(compressed) as after:
+    with open_cfitsio(path) as before, open_cfitsio(compressed) as after:
         for name in codecs:
             squares = most = 0.0
             pixels = 0

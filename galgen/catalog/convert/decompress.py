@@ -14,7 +14,7 @@ from galgen.catalog.format.hdus import append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.tiled import BITPIX_TYPES, image_header
 from galgen.catalog.read.reader import CatalogFile
 from galgen.errors import CatalogError, InvalidValueError
-from galgen.system.cfitsio import open_fits
+from galgen.system.cfitsio import open_cfitsio
 from galgen.system.files import check_output, written_output
 
 _CHUNK = 256  # stamps at a time
@@ -68,7 +68,7 @@ def decompress_catalog(
     with (
         written_output(out, overwrite) as aside,
         aside.open("wb+") as file,
-        open_fits(path) as tiles,
+        open_cfitsio(path) as tiles,
     ):
         done = 0
         for hdu in raw_hdus(path):

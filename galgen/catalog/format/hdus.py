@@ -11,7 +11,8 @@ from astropy.io import fits
 
 from galgen.catalog.format import checksum
 from galgen.catalog.format.layout import BLOCK
-from galgen.errors import CatalogError
+from galgen.errors import CatalogError, reading
+from galgen.system.fitsfile import check_headers
 
 _CHUNK_BYTES = 1 << 22
 
@@ -43,10 +44,20 @@ class RawHdu:
 
 
 def raw_hdus(path: Path) -> list[RawHdu]:
-    """Find all HDUs of a FITS file, in file order."""
+    """Find all HDUs of a FITS file, in file order.
+
+    Raises
+    ------
+    CatalogError
+        If a header is damaged.
+    """
     found = []
-    with path.open("rb") as file, fits.open(file, disable_image_compression=True) as hdus:
-        for hdu in hdus:
+    with (
+        reading(path, "FITS", CatalogError),
+        path.open("rb") as file,
+    ):
+        check_headers(file, path, CatalogError)
+        for hdu in fits.open(file, disable_image_compression=True):
             at = hdu.fileinfo()
             header, data = at["hdrLoc"], at["datLoc"]
             found.append(RawHdu(hdu.name, hdu.header, header, data, hdu.size, data + at["datSpan"]))

@@ -16,9 +16,11 @@ from galgen.catalog.format.headers import primary_header, table_header
 from galgen.catalog.format.layout import Layout
 from galgen.catalog.format.schema import row_dtype
 from galgen.columns import Column
-from galgen.errors import CatalogError
+from galgen.errors import CatalogError, reading
 from galgen.runinfo import RunInfo
 from galgen.system.files import written_aside
+from galgen.system.fitsfile import check_headers
+from galgen.system.inputs import check_file
 
 INDEX = "INDEX"
 _CARD = f"EXTNAME = '{INDEX:8}'".encode()
@@ -85,20 +87,21 @@ def read_index(path: Path) -> list[IndexRow] | None:
     ------
     CatalogError
         If it is damaged.
+    DataError
+        If it is no file.
     """
-    try:
-        with path.open("rb") as file:
-            if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds
-                return None
-            file.seek(0)
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
-                hdus = fits.open(file, memmap=False)
-                return [
-                    IndexRow(path.with_name(row["FILE"]), *(int(row[key]) for key in _NUMBERS))
-                    for row in hdus[INDEX].data
-                ]
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, LookupError, ValueError, TypeError, AstropyWarning) as error:
-        raise CatalogError(f"{path}: cannot be read as an index of files ({error}).") from error
+    check_file(path)
+    with reading(path, "an index of files", CatalogError), path.open("rb") as file:
+        if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds
+            return None
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
+            check_headers(file, path, CatalogError)
+            hdus = fits.open(file, memmap=False)
+            return [
+                IndexRow(path.with_name(row["FILE"]), *(int(row[key]) for key in _NUMBERS))
+                for row in hdus[INDEX].data
+            ]

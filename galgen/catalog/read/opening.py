@@ -15,6 +15,7 @@ from galgen.catalog.format.schema import catalog_columns
 from galgen.catalog.format.stamps import BITPIX, check_name
 from galgen.errors import CatalogError, reading
 from galgen.runinfo import RunInfo
+from galgen.system.fitsfile import check_headers
 
 
 def read_headers(path: Path, file: BufferedReader) -> tuple[fits.HDUList, RunInfo]:
@@ -49,10 +50,9 @@ def read_headers(path: Path, file: BufferedReader) -> tuple[fits.HDUList, RunInf
     ):
         # Of a truncated file astropy only warns.
         warnings.simplefilter("error", AstropyWarning)
+        check_headers(file, path, CatalogError)
         hdus = fits.open(file, memmap=True, do_not_scale_image_data=True)
         for hdu in hdus:
-            if hdu.size < 0:  # astropy would look for the next one before it, for ever
-                raise CatalogError(f"{path}: {hdu.name} has less than no data.")
             tuple(hdu.header.items())  # astropy parses cards when they are looked at
         _check(hdus, path)
         return hdus, headers.read_info(hdus)

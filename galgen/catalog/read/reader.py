@@ -21,7 +21,8 @@ from galgen.catalog.read.opening import read_headers
 from galgen.catalog.read.qtable import as_table
 from galgen.columns import Column, numbered_dtype, read_columns
 from galgen.errors import CatalogError, DataError, InvalidValueError, reading
-from galgen.system.cfitsio import open_fits
+from galgen.system.cfitsio import open_cfitsio
+from galgen.system.inputs import open_input
 
 
 class CatalogFile:
@@ -57,7 +58,7 @@ class CatalogFile:
         self.path = Path(path)
         try:
             # Opened here because astropy leaves a file open whose first header is cut off.
-            self._file = self.path.open("rb")
+            self._file = open_input(self.path)
         except OSError as error:
             raise DataError(f"{self.path}: cannot be opened: {error.strerror}.") from error
         try:
@@ -187,7 +188,7 @@ class CatalogFile:
     @cached_property
     def _tiles(self) -> fitsio.FITS | None:
         """The file as CFITSIO sees it, where stamps are compressed."""
-        return open_fits(self.path) if self.compressed else None
+        return open_cfitsio(self.path) if self.compressed else None
 
     def batches(self, size: int = 1024) -> Iterator[GalaxyBatch]:
         """Read the galaxies in order, up to `size` of one part at a time, as they were written.

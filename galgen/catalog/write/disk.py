@@ -11,8 +11,6 @@ from pathlib import Path
 from galgen.errors import OutputError
 from galgen.system.locks import lock, unlock
 
-_SMALL_BYTES = 1 << 26
-
 
 def check_room(path: Path, size: int, there: int = 0) -> None:
     """Refuse an output that its disk has no room for, with numbers.
@@ -60,18 +58,18 @@ def open_own(path: Path, flags: int = os.O_RDONLY) -> int:
     return fd
 
 
-def read_own(path: Path) -> bytes:
+def read_own(path: Path, most: int) -> bytes:
     """Read a small file that galgen has made, see `open_own`.
 
     Raises
     ------
     OSError
-        If it cannot be read, or is not small.
+        If it cannot be read, or has more than `most` bytes.
     """
     with os.fdopen(open_own(path), "rb") as file:
-        data = file.read(_SMALL_BYTES + 1)
-    if len(data) > _SMALL_BYTES:
-        raise OSError(errno.EFBIG, f"it has more than {_SMALL_BYTES:,} bytes")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes")
     return data
 
 

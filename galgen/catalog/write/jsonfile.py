@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from galgen.catalog.write.disk import read_own
+from galgen.settings import MAX_JSON_BYTES, parse_json
 from galgen.system.files import written_aside
 
 
-def write_json(path: Path, body: dict[str, Any]) -> None:
+def write_signed(path: Path, body: dict[str, Any]) -> None:
     """Write JSON with its digest, whole or not at all.
 
     Raises
@@ -23,21 +24,21 @@ def write_json(path: Path, body: dict[str, Any]) -> None:
         aside.write_text(json.dumps(body | {"sha256": digest(body)}) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read what `write_json` wrote.
+def read_signed(path: Path) -> dict[str, Any]:
+    """Read what `write_signed` wrote.
 
     Raises
     ------
     ValueError
-        If it is damaged.
+        If it is damaged, or no JSON such as galgen writes, see `galgen.settings.parse_json`.
     OSError
         If it cannot be read.
     """
     try:
-        body = json.loads(read_own(path))
+        body = parse_json(read_own(path, MAX_JSON_BYTES))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if not isinstance(body, dict) or body.pop("sha256", None) != digest(body):
+    if body.pop("sha256", None) != digest(body):
         raise ValueError("its digest does not fit")
     return body
 

@@ -19,7 +19,7 @@ from galgen.catalog.format.layout import file_path, plan_files
 from galgen.catalog.write import blocks
 from galgen.catalog.write.disk import open_own, sync_folder
 from galgen.catalog.write.folder import RECORD, RUN, part_folder, remove
-from galgen.catalog.write.jsonfile import digest, read_json, write_json
+from galgen.catalog.write.jsonfile import digest, read_signed, write_signed
 from galgen.catalog.write.written import Sums, Written
 from galgen.errors import LedgerError, OutputError, UnfinishedError
 from galgen.runinfo import RunInfo
@@ -81,7 +81,7 @@ class Ledger:
         if self.folder.is_symlink():
             raise LedgerError(f"{self.folder} is a link, which galgen does not follow.")
         try:
-            body = read_json(path)
+            body = read_signed(path)
         except FileNotFoundError:
             if self.folder.exists():
                 raise LedgerError(f"{path} is missing. {again}") from None
@@ -121,7 +121,7 @@ class Ledger:
         try:
             with written_aside(folder, shared=True) as aside:
                 aside.mkdir()
-                write_json(aside / RUN, body | {"recipe": recipe})
+                write_signed(aside / RUN, body | {"recipe": recipe})
             sync_folder(folder.parent)
         except OSError as error:
             if not (folder / RUN).exists():  # otherwise another process was faster
@@ -183,7 +183,7 @@ class Ledger:
             If the disk is full or fails.
         """
         body = {"run": self._name, "start": record.start, "stop": record.stop}
-        write_json(self.folder / record.name, body | {"sums": list(record.sums)})
+        write_signed(self.folder / record.name, body | {"sums": list(record.sums)})
         sync_folder(self.folder)
         if replaces is not None:  # a kill before leaves both, which `records` understands
             self.forget(replaces)
@@ -237,7 +237,7 @@ class Ledger:
 
     def _read_record(self, path: Path) -> Record:
         """Read a record; a ValueError, KeyError or TypeError says that it is of no use."""
-        body = read_json(path)
+        body = read_signed(path)
         name = body.get("run")
         if name != self._name and not (name is None and self._nameless):
             raise ValueError("it is of another run")

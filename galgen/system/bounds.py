@@ -15,6 +15,7 @@ from galgen.errors import DataError
 
 FREE = 1 << 28  # bytes
 ARRAYS = 32  # times: noise hardly compresses, text and padding at most so far
+FREE_TEXT, TEXT = 1 << 24, 40  # of packed tables; parsing takes many times their size
 PICTURES = 200  # times: WebP and JPEG of dark sky
 SIDE = 4096  # pixels of one image
 _ROW = 512  # bytes that names, hashes and labels of one galaxy take
