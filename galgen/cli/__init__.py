@@ -11,9 +11,10 @@ import os
 import sys
 import traceback
 import warnings
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from galgen import __version__
 from galgen.cli import (
@@ -37,7 +38,18 @@ from galgen.system.signals import end_with_cleanup
 
 _LONGEST = 2000  # characters of a line: a file may have names of any length
 
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            # Typer takes it for the end of input at a prompt, and says "Aborted." only.
+            raise RuntimeError("EOFError") from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Realistic, category-labelled galaxy images by the million, written straight to FITS.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
 
 import galgen.cli
+import galgen.generate
 from galgen.errors import CatalogError, GalgenWarning
 
 
@@ -51,6 +53,20 @@ def test_the_traceback_of_a_fault_can_be_had(ending, monkeypatch) -> None:
     assert code == 1
     assert "Traceback" in stderr
     assert "GALGEN_TRACEBACK=1" in stderr.splitlines()[-1]
+
+
+def test_the_end_of_a_file_is_no_end_of_input(monkeypatch, capsys) -> None:
+    """Which typer would take it for: astropy raises it for an empty file."""
+
+    def load_model(weights: object) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(galgen.generate, "load_model", load_model)
+    monkeypatch.setattr(sys, "argv", ["galgen", "info"])
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as end:
+        galgen.cli.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.startswith("galgen: a fault of galgen's own: RuntimeError: EOF")
 
 
 @pytest.mark.parametrize(

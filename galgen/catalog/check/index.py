@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from galgen.catalog.check.bytes import check_bytes
 from galgen.catalog.format.index import IndexRow
+from galgen.errors import CatalogError, reading
 
 # Cards of the primary header that differ from file to file.
 _OWN = {"NGAL", "FIRSTGAL", "CHECKSUM", "DATASUM", "COMMENT", "LONGSTRN"}
@@ -57,8 +58,8 @@ def _check_file(index: fits.Header, row: IndexRow) -> Iterator[str]:
         yield f"{name} has {size} bytes; {row.size} are listed."
     try:
         found = _primary(row.path)
-    except (OSError, fits.VerifyError):
-        return
+    except CatalogError:
+        return  # as above
     for key, wanted in (("FIRSTGAL", row.first), ("NGAL", row.n)):
         if found.get(key) != wanted:
             yield f"{name}: card {key} is {found.get(key)}; {wanted} is listed."
@@ -73,6 +74,6 @@ def _check_file(index: fits.Header, row: IndexRow) -> Iterator[str]:
 
 def _primary(path: Path) -> fits.Header:
     """Read the first header of a file."""
-    with warnings.catch_warnings(), path.open("rb") as file:
+    with reading(path, "FITS", CatalogError), warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
         return fits.Header.fromfile(file)

@@ -63,6 +63,8 @@ def swap(path: Path) -> None:
         (swap, "FIRSTGAL is 20; 0 is listed"),
         (other_run, "of another run: SEED"),
         (lambda path: part(path, 2).unlink(), "cat.0002.fits"),
+        (lambda path: part(path, 0).write_bytes(b""), "Empty or corrupt"),
+        (lambda path: part(path, 0).write_bytes(b"SIMPLE  ="), "cat.0000.fits has 9 bytes"),
     ],
 )
 def test_what_is_wrong_is_found(tmp_path: Path, change: Callable[[Path], None], words: str):
