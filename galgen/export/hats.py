@@ -86,8 +86,8 @@ def export_hats(
     """
     pyarrow = _pyarrow()
     out = Path(out)
-    if rows < 1:
-        raise InvalidValueError("rows", rows, "1 or more per partition")
+    if not 1 <= rows < 2**63:
+        raise InvalidValueError("rows", rows, "1 to 2^63 - 1 per partition")
     check_folder_output(out, overwrite, _is_export, [Path(catalog_path)])
     with CatalogFile(catalog_path) as catalog, written_output(out, overwrite) as aside:
         positions = Positions(catalog, ra, dec)

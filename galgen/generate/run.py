@@ -67,8 +67,13 @@ class Run:
         sampling: Sampling,
         observation: Observation | None = None,
     ) -> None:
-        if not isinstance(n, int) or n < 1:
-            raise InvalidValueError("n", n, "a whole number, 1 or more")
+        if not isinstance(n, int) or not 1 <= n < 2**63:
+            raise InvalidValueError("n", n, "a whole number, 1 to 2^63 - 1")
+        # Micro-batches are computed whole, whatever is asked of them.
+        most = max(n, Sampling.on(device).micro_batch)
+        if sampling.micro_batch > most:
+            allowed = f"1 to {most:,}, for a run of {n:,}"
+            raise InvalidValueError("micro_batch", sampling.micro_batch, allowed)
         request.check(checkpoint.population)
         # What cannot work is refused here, before an output exists.
         sampling.sigmas(checkpoint.denoiser)

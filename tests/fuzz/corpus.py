@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import h5py
@@ -60,8 +60,15 @@ _COMMANDS = (
 )
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, needed: Collection[str] | None = None) -> None:
     """Make all files, in children of this process, which thereby stays without threads.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; what is there is removed.
+    needed : collection of str, optional
+        Only what these commands write is needed, of those that take long.
 
     Raises
     ------
@@ -77,6 +84,8 @@ def build(folder: Path) -> None:
     _texts(folder)
     (folder / "guard").write_text("Nothing changes this file.\n")
     for line in _COMMANDS:
+        if needed is not None and not any(f" {name} " in f"{line} " for name in needed):
+            continue
         ended = command(line.split(), folder, 120)
         if ended.code != 0:
             raise RuntimeError(f"galgen {line}: exit code {ended.code}\n{ended.err}")

@@ -73,14 +73,14 @@ def _app() -> Any:
     return typer.main.get_command(app)
 
 
-def parameters(words: list[str]) -> list[Any]:
+def parameters(words: list[str], all_of_them: bool = False) -> list[Any]:
     """Return what the command of these words takes, as click knows it."""
     command = _app()
     for word in words:
         if not hasattr(command, "commands"):
             break
         command = command.commands[word]
-    return [one for one in command.params if one.name not in _LEFT_OUT]
+    return [one for one in command.params if all_of_them or one.name not in _LEFT_OUT]
 
 
 def awkward(rng: Random, line: str) -> tuple[list[str], str]:
