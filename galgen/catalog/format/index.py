@@ -95,10 +95,20 @@ def read_index(path: Path) -> list[IndexRow] | None:
                 warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
                 hdus = fits.open(file, memmap=False)
                 return [
-                    IndexRow(path.with_name(row["FILE"]), *(int(row[key]) for key in _NUMBERS))
+                    IndexRow(_beside(path, row["FILE"]), *(int(row[key]) for key in _NUMBERS))
                     for row in hdus[INDEX].data
                 ]
     except FileNotFoundError:
         return None
-    except (OSError, LookupError, ValueError, TypeError, AstropyWarning) as error:
+    except (
+        *(OSError, LookupError, ValueError, TypeError),
+        *(AstropyWarning, fits.VerifyError),
+    ) as error:
         raise CatalogError(f"{path}: cannot be read as an index of files ({error}).") from error
+
+
+def _beside(path: Path, name: object) -> Path:
+    """Name a file in the folder of an index; a ValueError says that it cannot be one."""
+    if not isinstance(name, str) or not name.isprintable():  # astropy leaves some as bytes
+        raise ValueError(f"{name!r} is no name of a file")
+    return path.with_name(name)
