@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from galgen.catalog.format import checksum
 from galgen.catalog.format.hdus import raw_hdus
+from galgen.catalog.format.seal import CARDS, header_bytes
 
 
 def undate(path: Path) -> None:
@@ -18,7 +18,7 @@ def undate(path: Path) -> None:
     """
     with path.open("r+b") as file:
         for hdu in raw_hdus(path):
-            hdu.header.comments["CHECKSUM"] = "of this HDU"
-            hdu.header.comments["DATASUM"] = "of its data"
+            for key in ("CHECKSUM", "DATASUM"):
+                hdu.header.comments[key] = CARDS[key]
             file.seek(hdu.start)
-            file.write(checksum.header_bytes(hdu.header, int(hdu.header["DATASUM"])))
+            file.write(header_bytes(hdu.header, int(hdu.header["DATASUM"])))

@@ -28,6 +28,8 @@ from galgen.runinfo import RunInfo
 from galgen.system.lanes import in_lanes
 from galgen.weights.checkpoint import Checkpoint
 
+_FREE_BATCH = 256  # a micro-batch that any machine has the memory for, however few the galaxies
+
 
 class Run:
     """Galaxies 0 to n - 1 of a request: iterate over it for batches, once or again.
@@ -70,7 +72,7 @@ class Run:
         if not isinstance(n, int) or not 1 <= n < 2**63:
             raise InvalidValueError("n", n, "a whole number, 1 to 2^63 - 1")
         # Micro-batches are computed whole, whatever is asked of them.
-        most = max(n, Sampling.on(device).micro_batch)
+        most = max(n, Sampling.on(device).micro_batch, _FREE_BATCH)
         if sampling.micro_batch > most:
             allowed = f"1 to {most:,}, for a run of {n:,}"
             raise InvalidValueError("micro_batch", sampling.micro_batch, allowed)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from galgen.errors import GalgenError, OutputError, WriteError
 from galgen.system.aside import PART, private_folder, refuse_if_being_written
+from galgen.system.exchange import exchange
 
 _OLD = "old"  # a folder that is being replaced
 _LONGEST_ASIDE = len("..0123456789ab") + 2 * len(PART)  # what names aside add to a name
@@ -140,7 +141,9 @@ def written_aside(path: Path, shared: bool = False, overwrite: bool = True) -> I
 
     It is in a folder of its own, which nobody else can have made or write to. A file is flushed to
     disk before it is renamed. When the block fails, nothing is left, and what was at `path` is
-    still there.
+    still there. A folder takes the place of another in one step where the system has one for that;
+    elsewhere there is nothing at `path` for a moment, and the next writer puts back what a kill
+    has taken away then.
 
     Parameters
     ----------
@@ -169,6 +172,8 @@ def written_aside(path: Path, shared: bool = False, overwrite: bool = True) -> I
         if not overwrite and os.path.lexists(path):
             raise OutputError(f"{path} has appeared meanwhile. Choose another name.")
         old = is_folder and path.is_dir() and not shared
+        if old and exchange(aside, path):
+            return  # what was there goes with `folder`
         if old:
             path.rename(folder / _OLD)
         try:

@@ -35,9 +35,11 @@ class LossLog:
 
     def forget_after(self, images: int) -> None:
         """Take away the rows of steps that have to be done again."""
-        rows = [row for row in self._read() if int(row["images"]) <= images]
+        # A row without its number, as a kill may leave one, is of no use.
+        numbered = [row for row in self._read() if (row.get("images") or "").isdecimal()]
+        rows = [row for row in numbered if int(row["images"]) <= images]
         with written_aside(self.path) as aside, open(aside, "w", newline="") as handle:
-            writer = csv.DictWriter(handle, FIELDS)
+            writer = csv.DictWriter(handle, FIELDS, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
 

@@ -178,6 +178,8 @@ class Trainer:
         losses: list[Tensor] = []
         ahead = 1 if self.device.type == "cpu" else AHEAD
         batches = prefetched(self.training, self.step, ahead, group.rank, group.size)
+        if writes and self.step == 0:  # a run before this one was killed before its checkpoint
+            self._log.forget_after(0)
         while self.images < config.images:
             rate = learning_rate(config, self.images, events.time_used())
             stop, self.learning_rate = group.decided(float(writes and events.stop()), rate)

@@ -22,8 +22,8 @@ from galgen.model.unet import UNet
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
 from galgen.settings import read_json
-from galgen.system.files import written_aside
 from galgen.system.inputs import check_file
+from galgen.weights.folder import CARD, CONFIG, read_weights, written_weights
 from galgen.weights.tensors import load_tensors, save_tensors
 
 FORMAT = 1
@@ -74,7 +74,7 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     checkpoint : Checkpoint
         What to write; its own `sha256` is not used.
     folder : Path
-        Created if need be; weights that are there are replaced.
+        Created if need be; weights that are there are replaced in one step, other files stay.
     readme : str
         The model card.
 
@@ -83,33 +83,29 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     str
         SHA-256 that identifies the weights.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"net.{k}": v.half() for k, v in checkpoint.denoiser.net.state_dict().items()}
     for name, array in checkpoint.population.arrays().items():
         tensors[f"population.{name}"] = torch.from_numpy(array)
     shards = _shards(tensors)
     hashes = {}
-    for i, shard in enumerate(shards):
-        part = "" if len(shards) == 1 else f"-{i + 1}-of-{len(shards)}"
-        name = f"model{part}.safetensors"
-        save_tensors(folder / name, shard, {"format": FORMAT})
-        hashes[name] = _sha256(folder / name)
-    config = {
-        "format": FORMAT,
-        "model": checkpoint.denoiser.net.config.to_json(),
-        "diffusion": checkpoint.denoiser.config.to_json(),
-        "pixels": checkpoint.space.to_json(),
-        "categories": checkpoint.tree.to_json(),
-        "size": checkpoint.size,
-        "card": checkpoint.card,
-        "files": hashes,
-    }
-    text = json.dumps(config, indent=1) + "\n"
-    for name, content in (("config.json", text), ("README.md", readme)):
-        with written_aside(folder / name) as aside:
-            aside.write_text(content)
-    for stale in set(folder.glob("model*.safetensors")) - {folder / name for name in hashes}:
-        stale.unlink()
+    with written_weights(folder) as aside:
+        for i, shard in enumerate(shards):
+            part = "" if len(shards) == 1 else f"-{i + 1}-of-{len(shards)}"
+            name = f"model{part}.safetensors"
+            save_tensors(aside / name, shard, {"format": FORMAT})
+            hashes[name] = _sha256(aside / name)
+        config = {
+            "format": FORMAT,
+            "model": checkpoint.denoiser.net.config.to_json(),
+            "diffusion": checkpoint.denoiser.config.to_json(),
+            "pixels": checkpoint.space.to_json(),
+            "categories": checkpoint.tree.to_json(),
+            "size": checkpoint.size,
+            "card": checkpoint.card,
+            "files": hashes,
+        }
+        (aside / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
+        (aside / CARD).write_text(readme)
     return _identity(hashes)
 
 
@@ -128,6 +124,18 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
     WeightsError
         If a file is missing, altered, or of another format, or does not fit its configuration.
     """
+    config, tensors = read_weights(folder, _read)
+    misfit = f"{folder}: the weights do not fit config.json"
+    with reading(misfit, "settings of a network", WeightsError, values=True):
+        denoiser, space, population = _made_of(config, tensors)
+    denoiser = denoiser.to(device).eval().requires_grad_(False)
+    return Checkpoint(
+        denoiser, space, population, config["size"], config["card"], _identity(config["files"])
+    )
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read settings and tensors, each file of which is verified."""
     config = _read_config(folder)
     tensors: dict[str, Tensor] = {}
     for name, expected in config["files"].items():
@@ -140,13 +148,7 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
                 "the file is corrupted or altered: install it again."
             )
         tensors |= load_tensors(path)[0]
-    misfit = f"{folder}: the weights do not fit config.json"
-    with reading(misfit, "settings of a network", WeightsError, values=True):
-        denoiser, space, population = _made_of(config, tensors)
-    denoiser = denoiser.to(device).eval().requires_grad_(False)
-    return Checkpoint(
-        denoiser, space, population, config["size"], config["card"], _identity(config["files"])
-    )
+    return config, tensors
 
 
 def _made_of(
@@ -189,7 +191,7 @@ def _check_shapes(network: UNet, net: Mapping[str, Tensor]) -> None:
 
 def _read_config(folder: Path) -> dict[str, Any]:
     """Read ``config.json``, and see that all is there that `load` uses."""
-    path = folder / "config.json"
+    path = folder / CONFIG
     if not path.exists():
         raise WeightsError(f"{folder}: no weights here (no config.json).")
     check_file(path, WeightsError)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from galgen.errors import InvalidValueError, OutputError, WriteError
 from galgen.system.aside import remove_leftovers
+from galgen.system.exchange import exchange
 from galgen.system.files import (
     check_folder_output,
     check_output,
@@ -45,6 +48,50 @@ def test_a_failed_write_leaves_the_old_folder(tmp_path: Path):
         (aside / "new").touch()
     assert [*path.iterdir()] == [path / "new"]
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("can", [True, False])
+def test_a_folder_replaces_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can: bool
+) -> None:
+    """Also where the system cannot exchange two names."""
+    if not can:
+        monkeypatch.setattr("galgen.system.files.exchange", lambda one, other: False)
+    path = tmp_path / "folder"
+    for number in range(3):
+        with written_aside(path) as aside:
+            aside.mkdir()
+            (aside / str(number)).touch()
+        assert [*path.iterdir()] == [path / str(number)]
+        assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_that_is_replaced_is_always_there(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    if not exchange(path, path):
+        pytest.skip("this file system cannot exchange two names")
+    (path / "a").touch()
+    (path / "b").touch()
+    seen, over = set[str](), threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.add(" ".join(sorted(os.listdir(path))))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for name in "cd" * 50:
+        with written_aside(path) as aside:
+            aside.mkdir()
+            (aside / name).touch()
+            (aside / "b").touch()
+    over.set()
+    thread.join()
+    # A folder that is opened before it is replaced and listed after may be being emptied.
+    assert seen <= {"a b", "b c", "b d", "a", "b", "c", "d", ""}
+    assert exchange(path, tmp_path / "missing") is False
+    assert sorted(os.listdir(path)) == ["b", "d"]
 
 
 def test_a_file_never_replaces_a_folder(tmp_path: Path):

@@ -77,6 +77,28 @@ def test_resume_without_a_log(prepared: Prepared, tmp_path: Path) -> None:
     assert log(tmp_path) == []
 
 
+@pytest.mark.usefixtures("every_step")
+@pytest.mark.parametrize(
+    "left",
+    [
+        "",  # killed between the file and its first line
+        "4,1.0,0.5,,0.001,9.0\n",  # and then went on without the line that names the columns
+        "images,seconds,loss\n4,1.0,0.5,9,9\n,,\n8",
+    ],
+)
+def test_a_run_that_begins_again_has_a_log_of_its_own(
+    prepared: Prepared, tmp_path: Path, left: str
+) -> None:
+    """As after a kill before the first checkpoint."""
+    (tmp_path / "loss.csv").write_text(left)
+    run = trainer(prepared, tmp_path)
+    run.run(steps(2))
+    assert [int(row["images"]) for row in log(tmp_path)] == [4, 8, 8]
+    (tmp_path / "loss.csv").write_text(left)
+    run.resume()
+    assert all(0 < int(row["images"]) <= 8 for row in log(tmp_path))
+
+
 def test_checkpoint_of_another_run_is_refused(prepared: Prepared, tmp_path: Path) -> None:
     """Of another network, and of the same network trained for something else."""
     trainer(prepared, tmp_path).run(steps(1))

@@ -10,10 +10,11 @@ from astropy.io import fits
 
 from galgen.catalog.check.bytes import check_bytes
 from galgen.catalog.format.index import IndexRow
+from galgen.catalog.format.seal import CARDS
 from galgen.errors import CatalogError, reading
 
 # Cards of the primary header that differ from file to file.
-_OWN = {"NGAL", "FIRSTGAL", "CHECKSUM", "DATASUM", "COMMENT", "LONGSTRN"}
+_OWN = {"NGAL", "FIRSTGAL", *CARDS, "COMMENT", "LONGSTRN"}
 
 
 def check_index(path: Path, rows: Sequence[IndexRow]) -> Iterator[str]:
@@ -32,7 +33,11 @@ def check_index(path: Path, rows: Sequence[IndexRow]) -> Iterator[str]:
         What is wrong.
     """
     yield from check_bytes(path)
-    primary = _primary(path)
+    try:
+        primary = _primary(path)
+    except CatalogError as error:
+        yield str(error)
+        return
     n, per_file = primary.get("NGAL"), primary.get("PERFILE")
     expected = 0
     for number, row in enumerate(rows):
@@ -73,7 +78,9 @@ def _check_file(index: fits.Header, row: IndexRow) -> Iterator[str]:
 
 
 def _primary(path: Path) -> fits.Header:
-    """Read the first header of a file."""
+    """Read the first header of a file, with the values of all cards."""
     with reading(path, "FITS", CatalogError), warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
-        return fits.Header.fromfile(file)
+        header = fits.Header.fromfile(file)
+        list(header.values())  # those that are none raise here
+        return header

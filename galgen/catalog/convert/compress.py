@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from galgen.catalog.format import checksum
+from galgen.catalog.format import checksum, crc, seal
 from galgen.catalog.format.hdus import RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.format.layout import BLOCK
 from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
@@ -142,7 +142,8 @@ def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iter
     start, n = file.tell(), hdu.header["NAXIS3"]
     table_start = start + len(codec.header(hdu.header, 0, [0] * len(codec.blobs)).tostring())
     heap_start = table_start + n * codec.row.itemsize
-    table_sum, heap_sum, heap_bytes = StreamSum(), StreamSum(), 0
+    table_sum, heap_sum = StreamSum(), StreamSum(heap_start - table_start)
+    heap_bytes = 0
     longest = [0] * len(codec.blobs)
     for first, stamps_nhw in _stored_stamps(path, hdu):
         rows, heap = codec.compress(stamps_nhw, first)
@@ -164,7 +165,8 @@ def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iter
     header = codec.header(hdu.header, heap_bytes, longest)
     file.seek(start)
     # The table is a multiple of 4 bytes long, so that the sums can be added.
-    file.write(checksum.header_bytes(header, checksum.add(table_sum.value, heap_sum.value)))
+    words, terms = checksum.together(table_sum.value, heap_sum.value)
+    file.write(seal.header_bytes(header, words, crc.value(terms or 0, stop - table_start)))
     file.seek(stop)
 
 

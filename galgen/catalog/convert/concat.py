@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from astropy.io import fits
 
-from galgen.catalog.format import headers
+from galgen.catalog.format import headers, seal
 from galgen.catalog.format.hdus import RawHdu, append_hdu, check_data, data_of, raw_hdus
 from galgen.catalog.format.parts import PARTS, Part, galaxies_twice, parts_table
 from galgen.catalog.format.treecards import read_tree
@@ -23,7 +23,7 @@ _SAME = (
     *("FMTVERS", "RNGALG", "BANDS", "STAMPS", "NPIXX", "NPIXY", "FLUXUNIT"),
     *("PIXSCALE", "ZPT_AB", "FLUXCAL", "LUPTON"),
 )
-_COUNTS = ("NAXIS2", "NAXIS3", "CHECKSUM", "DATASUM")
+_COUNTS = ("NAXIS2", "NAXIS3", *seal.CARDS)
 _ABOUT = ("TUCD", "TCOMM")  # of columns, in words: older catalogues say less
 _REMARKS = ("COMMENT", "HISTORY", "")
 _MAX_NAMED = 3  # texts of parts in a card of the primary header
@@ -142,6 +142,7 @@ def _counted(found: Sequence[fits.Header]) -> fits.Header:
     header = found[0].copy()
     key = f"NAXIS{header['NAXIS']}"
     header[key] = sum(other[key] for other in found)
+    seal.add_cards(header)
     return header
 
 

@@ -1,16 +1,36 @@
-"""FITS checksums (FITS standard 4.0, section 4.4.2.7 and appendix J).
+"""FITS checksums (FITS standard 4.0, section 4.4.2.7 and appendix J), and what goes with them.
 
 A checksum is the sum of 32-bit big-endian words with the carry added back in, which is a sum modulo
-2^32 - 1. It can therefore be taken over the parts of an HDU in any order and the parts added.
+2^32 - 1. It can therefore be taken over the parts of an HDU in any order and the parts added. So
+can a CRC-32, which also sees what has changed places.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from astropy.io import fits
 
 ALL_ONES = 0xFFFFFFFF
 _PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
+
+
+class Sum(NamedTuple):
+    """What some of the data of an HDU add up to.
+
+    Attributes
+    ----------
+    words : int
+        Their checksum: all of the data have ``DATASUM``.
+    crc : int or None
+        Their part of the CRC-32, see `galgen.catalog.format.crc`; None where it is not known.
+    """
+
+    words: int
+    crc: int | None
+
+
+NOTHING = Sum(0, 0)
 
 
 def add(*sums: int) -> int:
@@ -18,6 +38,16 @@ def add(*sums: int) -> int:
     total = sum(sums)
     # Not `total % ALL_ONES`: all ones is the other zero, and only no words at all sum to 0.
     return (total - 1) % ALL_ONES + 1 if total else 0
+
+
+def together(*sums: Sum) -> Sum:
+    """Add what data add up to that are in different places of an HDU."""
+    terms = 0
+    for one in sums:
+        if one.crc is None:
+            return Sum(add(*(each.words for each in sums)), None)
+        terms ^= one.crc
+    return Sum(add(*(each.words for each in sums)), terms)
 
 
 def sum_values(values: np.ndarray) -> int:
@@ -28,36 +58,12 @@ def sum_values(values: np.ndarray) -> int:
     return add(int(words.sum(dtype=np.uint64)))
 
 
-def sum_bytes(data: bytes | memoryview | np.ndarray) -> int:
+def sum_bytes(data: bytes | bytearray | memoryview | np.ndarray) -> int:
     """Sum bytes as they are in the file; their number is a multiple of 4."""
     return add(int(np.frombuffer(data, dtype=">u4").sum(dtype=np.uint64)))
 
 
-def header_bytes(header: fits.Header, datasum: int) -> bytes:
-    """Fill in ``CHECKSUM`` and ``DATASUM``, both of which must be there: the HDU sums to all ones.
-
-    Parameters
-    ----------
-    header : Header
-        It is not changed.
-    datasum : int
-        Sum of the data that follow.
-
-    Returns
-    -------
-    bytes
-        The header with its padding.
-    """
-    header = header.copy()
-    header["DATASUM"] = str(datasum)
-    header["CHECKSUM"] = "0" * 16
-    without = header.tostring().encode("ascii")
-    header["CHECKSUM"] = _encode(ALL_ONES - add(sum_bytes(without), datasum))
-    data: bytes = header.tostring().encode("ascii")
-    return data
-
-
-def _encode(value: int) -> str:
+def encode(value: int) -> str:
     """Write a word as 16 letters and digits that, where ``CHECKSUM`` stands, add it to the sum.
 
     Each byte becomes four characters summing to it plus four times '0', the value they replace. The

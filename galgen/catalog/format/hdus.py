@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from astropy.io import fits
 
-from galgen.catalog.format import checksum
+from galgen.catalog.format import checksum, crc, seal
 from galgen.catalog.format.layout import BLOCK
 from galgen.errors import CatalogError, reading
 from galgen.system.fitsfile import check_headers
@@ -65,13 +65,15 @@ def raw_hdus(path: Path) -> list[RawHdu]:
 
 
 class StreamSum:
-    """Checksum of bytes that come in pieces of any length, in order."""
+    """What bytes add up to that come in pieces of any length, in order, from byte `place` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: int = 0) -> None:
         self._total, self._rest = 0, b""
+        self._end, self._remainder = place, 0
 
     def add(self, data: bytes) -> None:
         """Add the next bytes."""
+        self._end, self._remainder = self._end + len(data), crc.raw(data, self._remainder)
         if self._rest:
             data = self._rest + data
         whole = len(data) // 4 * 4
@@ -79,10 +81,11 @@ class StreamSum:
         self._rest = bytes(data[whole:])
 
     @property
-    def value(self) -> int:
+    def value(self) -> checksum.Sum:
         """The sum of all bytes so far, as if zeros followed."""
         rest = checksum.sum_bytes(self._rest.ljust(4, b"\0")) if self._rest else 0
-        return checksum.add(self._total, rest)
+        term = crc.shift(self._remainder, -self._end)
+        return checksum.Sum(checksum.add(self._total, rest), term)
 
 
 def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
@@ -105,13 +108,12 @@ def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
     Raises
     ------
     CatalogError
-        At the end, if the bytes do not sum to the checksum: a copy of them must not get a new one.
+        At the end, if they are not those that were sealed: a copy of them must not be sealed anew.
     """
     total = StreamSum()
     with path.open("rb") as file:
         file.seek(hdu.start)
         header = file.read(hdu.data_start - hdu.start)
-        total.add(header)
         if whole:
             yield header
         left = hdu.data_bytes
@@ -126,10 +128,11 @@ def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
         total.add(padding)
         if whole:
             yield padding
-    if "CHECKSUM" not in hdu.header or total.value not in (0, checksum.ALL_ONES):
+    datacrc = crc.value(total.value.crc or 0, hdu.stop - hdu.data_start)
+    if wrong := [*seal.faults(hdu.header, header, total.value.words, datacrc)]:
         raise CatalogError(
-            f"{path}: CHECKSUM of {hdu.name} does not hold: the file has changed since it was "
-            "written. 'galgen verify' says more."
+            f"{path}: {wrong[-1][0]} of {hdu.name} does not hold: the file has changed since it "
+            "was written. 'galgen verify' says more."
         )
 
 
@@ -146,14 +149,14 @@ def check_data(path: Path, hdu: RawHdu) -> None:
 
 
 def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> int:
-    """Write an HDU at the end of what is written, checksums included.
+    """Write an HDU at the end of what is written, and seal it.
 
     Parameters
     ----------
     file : binary file
         At a multiple of 2,880 bytes.
     header : Header
-        Complete but for the values of ``CHECKSUM`` and ``DATASUM``.
+        Complete but for the values of its seal.
     data : iterator of bytes
         Pieces of any length.
 
@@ -171,6 +174,8 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file.write(bytes(-size % BLOCK))
     end = file.tell()
     file.seek(start)
-    file.write(checksum.header_bytes(header, total.value))
+    words, terms = total.value
+    datacrc = crc.value(terms or 0, size + -size % BLOCK)
+    file.write(seal.header_bytes(header, words, datacrc))
     file.seek(end)
-    return total.value
+    return words

@@ -10,6 +10,7 @@ from typing import Any
 from astropy.io import fits
 
 from galgen.batch import SPARE
+from galgen.catalog.format import seal
 from galgen.catalog.format.columncards import described, exact_number, plain_ascii
 from galgen.catalog.format.schema import row_dtype, run_columns
 from galgen.catalog.format.stamps import BITPIX
@@ -143,7 +144,7 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
     for i, (package, version) in enumerate(sorted(info.versions.items())):
         _put(header, f"DEPNAM{i:02d}", package, "")
         _put(header, f"DEPVER{i:02d}", version, "")
-    return _with_checksum_cards(header)
+    return _with_seal(header)
 
 
 def table_header(
@@ -189,7 +190,7 @@ def table_header(
                 _put(header, f"{key}{i}", value, "")
     for line in described(columns):
         header.append(("COMMENT", line), end=True)
-    return _with_checksum_cards(header)
+    return _with_seal(header)
 
 
 def stamps_name(band: str) -> str:
@@ -218,7 +219,7 @@ def stamps_header(info: RunInfo, band: str, n: int) -> fits.Header:
         scale, zero = info.scaling[info.bands.index(band)]
         _put(header, "BSCALE", scale, "quantisation step; flux = BZERO + BSCALE * n")
         _put(header, "BZERO", zero, "flux of n = 0")
-    return _with_checksum_cards(header)
+    return _with_seal(header)
 
 
 def card_attributes() -> dict[str, tuple[str, str]]:
@@ -286,8 +287,7 @@ def _comment(header: fits.Header, text: str) -> None:
         header.append(("COMMENT", line), end=True)
 
 
-def _with_checksum_cards(header: fits.Header) -> fits.Header:
-    """Add the cards that `checksum.header_bytes` fills in."""
-    _put(header, "CHECKSUM", "0" * 16, "of this HDU")
-    _put(header, "DATASUM", "0", "of its data")
+def _with_seal(header: fits.Header) -> fits.Header:
+    """Add the cards of the seal."""
+    seal.add_cards(header)
     return header

@@ -102,6 +102,13 @@ def read_index(path: Path) -> list[IndexRow] | None:
             check_headers(file, path, CatalogError)
             hdus = fits.open(file, memmap=False)
             return [
-                IndexRow(path.with_name(row["FILE"]), *(int(row[key]) for key in _NUMBERS))
+                IndexRow(_beside(path, row["FILE"]), *(int(row[key]) for key in _NUMBERS))
                 for row in hdus[INDEX].data
             ]
+
+
+def _beside(path: Path, name: object) -> Path:
+    """Name a file in the folder of an index; a ValueError says that it cannot be one."""
+    if not isinstance(name, str) or not name.isprintable():  # astropy leaves some as bytes
+        raise ValueError(f"{name!r} is no name of a file")
+    return path.with_name(name)

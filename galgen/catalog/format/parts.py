@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from astropy.io import fits
 
-from galgen.catalog.format import headers
+from galgen.catalog.format import headers, seal
 from galgen.errors import CatalogError
 from galgen.runinfo import RunInfo
 
@@ -143,5 +143,5 @@ def _header(rows: np.ndarray) -> fits.Header:
     header = fits.BinTableHDU(rows, name=PARTS).header
     for i, (_, meaning) in enumerate(_COLUMNS, 1):
         header[f"TCOMM{i}"] = meaning
-    header["CHECKSUM"], header["DATASUM"] = "", ""
+    seal.add_cards(header)
     return header

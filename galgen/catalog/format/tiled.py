@@ -16,6 +16,8 @@ import fitsio
 import numpy as np
 from astropy.io import fits
 
+from galgen.catalog.format import seal
+
 # Type of the pixels in the file, by BITPIX.
 BITPIX_TYPES: dict[int, np.dtype[Any]] = {
     -32: np.dtype(">f4"),
@@ -35,7 +37,9 @@ _TABLE_CARDS = {
     "CHECKSUM": "ZHECKSUM",
     "DATASUM": "ZDATASUM",
 }
-_IMAGE_CARDS = {stored: key for key, stored in _TABLE_CARDS.items()}
+# Of the table and not of the image: see galgen.catalog.format.seal.
+_SEAL_CARDS = {"DATACRC": "ZDATACRC", "HEADCRC": "ZHEADCRC"}
+_IMAGE_CARDS = {stored: key for key, stored in (_TABLE_CARDS | _SEAL_CARDS).items()}
 DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
 _BLOBS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA")  # the second where noise cannot be measured
 _SCALES = ("ZSCALE", "ZZERO")
@@ -169,8 +173,9 @@ class Codec:
             ]
         elif self.bitpix < 0:
             cards += [("ZQUANTIZ", "NONE", "no bit is lost")]
+        names = _TABLE_CARDS | ({} if seal.is_broken(image) else _SEAL_CARDS)
         for card in image.cards:
-            cards.append((_TABLE_CARDS.get(card.keyword, card.keyword), card.value, card.comment))
+            cards.append((names.get(card.keyword, card.keyword), card.value, card.comment))
         if self.quantize is not None:
             cards.append(("QLEVEL", self.quantize, "stamps were quantised: noise sigma / step"))
         cards += [("CHECKSUM", "0" * 16, "of this HDU"), ("DATASUM", "0", "of its data")]

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from galgen.batch import GalaxyBatch
-from galgen.catalog.format import checksum
+from galgen.catalog.format import checksum, crc, seal
+from galgen.catalog.format.checksum import NOTHING, Sum
 from galgen.catalog.format.layout import Hdu, Layout
 from galgen.catalog.format.stamps import encode
 from galgen.catalog.write.disk import pwrite_all, start_writeback
@@ -49,8 +50,8 @@ def write_batch(
 
     Returns
     -------
-    tuple of int
-        DATASUM of what was written, per HDU.
+    tuple of Sum
+        What was written adds up to, per HDU.
 
     Raises
     ------
@@ -61,26 +62,27 @@ def write_batch(
     """
     first = int(batch.galaxy_id_n[0]) - layout.first
     _, table, *images = layout.hdus
-    places, pieces = [], []
-    for band, image in enumerate(images):
-        for part in _pieces(len(batch), image.stride):
-            places.append((image.data_start + (first + part.start) * image.stride, image.stride))
-            pieces.append((band, part))
+    pieces = [
+        (band, part)
+        for band, image in enumerate(images)
+        for part in _pieces(len(batch), image.stride)
+    ]
 
-    def write(piece: tuple[int, slice], place: tuple[int, int]) -> int:
+    def write(piece: tuple[int, slice]) -> Sum:
         band, part = piece
+        image, stamps_nhw = images[band], batch.stamps_nbhw[part, band]
+        place = (first + part.start) * image.stride
         if layout.info.scaling:
-            scaling = layout.info.scaling[band]
-            return _write_codes(fd, batch.stamps_nbhw[part, band], scaling, *place)
+            return _write_codes(fd, stamps_nhw, layout.info.scaling[band], image, place)
         known = None if batch.stamp_sums_nb is None else batch.stamp_sums_nb[part, band]
-        return _write_stamps(fd, batch.stamps_nbhw[part, band], known, *place)
+        return _write_stamps(fd, stamps_nhw, known, image, place)
 
-    written = threads.map(write, pieces, places)
-    data = rows.tobytes()
-    pwrite_all(fd, data, table.data_start + first * table.stride)
-    sums = [0, checksum.sum_bytes(data)] + [0] * len(images)
+    written = threads.map(write, pieces)
+    data, place = rows.tobytes(), first * table.stride
+    pwrite_all(fd, data, table.data_start + place)
+    sums = [NOTHING, _sum(data, place), *(NOTHING for _ in images)]
     for (band, _), part_sum in zip(pieces, written, strict=True):
-        sums[2 + band] = checksum.add(sums[2 + band], part_sum)
+        sums[2 + band] = checksum.together(sums[2 + band], part_sum)
     for image in images:
         size = len(batch) * image.stride
         if size >= _BLOCK_BYTES:  # pieces too small would make the disk slower
@@ -94,53 +96,65 @@ def _pieces(n: int, stride: int) -> Iterator[slice]:
     return (slice(start, min(start + count, n)) for start in range(0, n, count))
 
 
+def _sum(data: bytes | memoryview, place: int) -> Sum:
+    """Sum data from a byte of those of an HDU on."""
+    return Sum(checksum.sum_bytes(data), crc.term(data, place))
+
+
 def _write_stamps(
-    fd: int, stamps_nhw: np.ndarray, sums_n: np.ndarray | None, offset: int, stride: int
-) -> int:
-    """Write stamps of one band; return the sum of their sums, which are computed unless known."""
+    fd: int, stamps_nhw: np.ndarray, sums_n: np.ndarray | None, image: Hdu, place: int
+) -> Sum:
+    """Write stamps of one band from a byte of its data on; use their sums where they are known."""
     as_is = stamps_nhw.dtype == _ON_DISK and stamps_nhw.flags.c_contiguous
     if stamps_nhw.dtype != _ON_DISK:
         stamps_nhw = np.asarray(stamps_nhw, dtype=np.float32)
-    count = max(1, _BLOCK_BYTES // stride)
+    count = max(1, _BLOCK_BYTES // image.stride)
     swapped = np.empty((0 if as_is else count, *stamps_nhw.shape[1:]), dtype=_ON_DISK)
-    total = 0 if sums_n is None else checksum.add(*sums_n.tolist())
+    words = 0 if sums_n is None else checksum.add(*sums_n.tolist())
+    remainder = 0
     for start in range(0, len(stamps_nhw), count):
         block = stamps_nhw[start : start + count]
         if sums_n is None:
-            total = checksum.add(total, checksum.sum_values(block))
+            words = checksum.add(words, checksum.sum_values(block))
         if not as_is:
             np.copyto(swapped[: len(block)], block)
             block = swapped[: len(block)]
-        pwrite_all(fd, block.view(np.uint8).data, offset + start * stride)
-    return total
+        data = block.view(np.uint8).data
+        remainder = crc.raw(data, remainder)
+        pwrite_all(fd, data, image.data_start + place)
+        place += data.nbytes
+    return Sum(words, crc.shift(remainder, -place))
 
 
 def _write_codes(
-    fd: int, stamps_nhw: np.ndarray, scaling: tuple[float, float], offset: int, stride: int
-) -> int:
-    """Write stamps of one band as int16; return their sum."""
-    count, total = max(1, _CODES_BLOCK_BYTES // stride), 0
+    fd: int, stamps_nhw: np.ndarray, scaling: tuple[float, float], image: Hdu, place: int
+) -> Sum:
+    """Write stamps of one band as int16 from a byte of its data on."""
+    count, total = max(1, _CODES_BLOCK_BYTES // image.stride), NOTHING
     for start in range(0, len(stamps_nhw), count):
         codes = encode(stamps_nhw[start : start + count], *scaling).view(np.uint8)
-        total = checksum.add(total, checksum.sum_bytes(codes))
-        pwrite_all(fd, codes.data, offset + start * stride)
+        total = checksum.together(total, _sum(codes.data, place))
+        pwrite_all(fd, codes.data, image.data_start + place)
+        place += codes.nbytes
     return total
 
 
 def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
-    """Write all headers with their checksums, the first one last: until then this is no FITS.
+    """Seal all HDUs, of which all must be known, the first one last: until then this is no FITS.
 
     What fills the data up to whole blocks is written too, as it is part of no galaxy.
     """
-    for hdu, datasum in reversed(list(zip(layout.hdus, sums, strict=True))):
+    for hdu, (words, terms) in reversed(list(zip(layout.hdus, sums, strict=True))):
+        assert terms is not None
         end = hdu.data_start + hdu.data_bytes
         pwrite_all(fd, bytes(hdu.stop - end), end)
-        pwrite_all(fd, checksum.header_bytes(hdu.header, datasum), hdu.start)
+        datacrc = crc.value(terms, hdu.stop - hdu.data_start)
+        pwrite_all(fd, seal.header_bytes(hdu.header, words, datacrc), hdu.start)
 
 
 def is_whole(path: Path, layout: Layout) -> bool:
     """Whether a finished file of this layout is there; its data are not read."""
-    header = checksum.header_bytes(layout.hdus[0].header, 0)
+    header = seal.header_bytes(layout.hdus[0].header, 0)
     if not path.is_file() or path.stat().st_size != layout.total_bytes:
         return False
     with path.open("rb") as file:
@@ -154,8 +168,8 @@ def copy(
 
     Returns
     -------
-    tuple of int
-        DATASUM of what was copied, per HDU.
+    tuple of Sum
+        What was copied adds up to, per HDU.
 
     Raises
     ------
@@ -165,9 +179,9 @@ def copy(
     first, last = start - source.first, stop - source.first
     sums = []
     for old, new in zip(source.hdus, target.hdus, strict=True):
-        total = 0
+        total = NOTHING
         for place, data in read_data(source_fd, old, first, last):
-            total = checksum.add(total, checksum.sum_bytes(data))
+            total = checksum.together(total, _sum(data, place))
             pwrite_all(target_fd, data, new.data_start + place)
         sums.append(total)
     return tuple(sums)
@@ -178,8 +192,8 @@ def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
 
     Returns
     -------
-    tuple of int
-        DATASUM, per HDU.
+    tuple of Sum
+        What they add up to, per HDU.
 
     Raises
     ------
@@ -188,7 +202,7 @@ def sum_data(fd: int, layout: Layout, start: int, stop: int) -> Sums:
     """
     first, last = start - layout.first, stop - layout.first
     return tuple(
-        checksum.add(*(checksum.sum_bytes(data) for _, data in read_data(fd, hdu, first, last)))
+        checksum.together(*(_sum(data, at) for at, data in read_data(fd, hdu, first, last)))
         for hdu in layout.hdus
     )
 

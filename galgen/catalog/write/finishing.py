@@ -171,6 +171,8 @@ def _shortened(
 
 def _seal(fd: int, layout: Layout, sums: Sums) -> None:
     """Give a file its headers, and wait until it is on disk."""
+    if any(one.crc is None for one in sums):  # of an older ledger
+        sums = blocks.sum_data(fd, layout, layout.first, layout.first + layout.n)
     blocks.write_headers(fd, layout, sums)
     os.fsync(fd)
 

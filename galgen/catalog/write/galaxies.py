@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from galgen.batch import GalaxyBatch
+from galgen.catalog.format.checksum import NOTHING
 from galgen.catalog.format.schema import pack_rows
 from galgen.catalog.write.comparison import Comparison
 from galgen.catalog.write.ledger import Ledger
@@ -83,7 +84,7 @@ class GalaxyWriter:
             self._recorder = Recorder(self._ledger, self.files)
         for item in items:
             self._recorder.put(item)
-        nothing = (0,) * len(self.files[0].hdus)
+        nothing = (NOTHING,) * len(self.files[0].hdus)
         self._written = self._written.add(start, stop, nothing)
 
     def _check(self, batch: GalaxyBatch) -> tuple[int, int]:

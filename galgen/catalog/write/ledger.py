@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from galgen.catalog.format.checksum import ALL_ONES
+from galgen.catalog.format.checksum import ALL_ONES, NOTHING, Sum
 from galgen.catalog.format.layout import file_path, plan_files
 from galgen.catalog.write import blocks
 from galgen.catalog.write.disk import open_own, sync_folder
@@ -27,8 +27,9 @@ from galgen.system.aside import remove_leftovers
 from galgen.system.files import written_aside
 from galgen.system.locks import lock
 
-VERSION = 2
-_NAMELESS = 1  # the version before, whose records do not name their run
+VERSION = 3
+_NAMELESS = 1  # whose records do not name their run
+_UNORDERED = 2  # whose records have sums only, as those before
 
 
 class Record(NamedTuple):
@@ -89,9 +90,9 @@ class Ledger:
         except (OSError, ValueError) as error:
             raise LedgerError(f"{path} cannot be used: {error}. {again}") from error
         version = body.get("version")
-        if version not in (_NAMELESS, VERSION):
+        if version not in (_NAMELESS, _UNORDERED, VERSION):
             raise LedgerError(f"{path}: version {version}; this galgen reads {VERSION}. {again}")
-        self._nameless = version == _NAMELESS
+        self._nameless, self._unordered = version == _NAMELESS, version != VERSION
         try:
             # Of the text as it is: another version of galgen may know more settings.
             self._name = digest(body["info"])
@@ -182,8 +183,9 @@ class Ledger:
         OSError
             If the disk is full or fails.
         """
-        body = {"run": self._name, "start": record.start, "stop": record.stop}
-        write_signed(self.folder / record.name, body | {"sums": list(record.sums)})
+        body: dict[str, Any] = {"run": self._name, "start": record.start, "stop": record.stop}
+        body |= {"sums": [one.words for one in record.sums]}
+        write_signed(self.folder / record.name, body | {"crcs": [one.crc for one in record.sums]})
         sync_folder(self.folder)
         if replaces is not None:  # a kill before leaves both, which `records` understands
             self.forget(replaces)
@@ -241,24 +243,26 @@ class Ledger:
         name = body.get("run")
         if name != self._name and not (name is None and self._nameless):
             raise ValueError("it is of another run")
-        record = Record(body["start"], body["stop"], tuple(body["sums"]))
-        numbers = {"start": record.start, "stop": record.stop}
-        if not all(type(number) is int for number in (*numbers.values(), *record.sums)):
+        words = body["sums"]
+        known = "crcs" in body or not self._unordered
+        crcs = body["crcs"] if known else [None] * len(words)
+        record = Record(body["start"], body["stop"], tuple(map(Sum, words, crcs)))
+        numbers = [*words, *(crcs if known else [])]
+        if not all(type(number) is int for number in (record.start, record.stop, *numbers)):
             raise ValueError("not all of its numbers are whole")
         size = self.files[0].n
         if not 0 <= record.start < record.stop <= self.info.n or record.name != path.name:
             raise ValueError("its galaxies are not those of its name")
         if record.start // size != (record.stop - 1) // size:
             raise ValueError("its galaxies are of several files")
-        if len(record.sums) != len(self.files[0].hdus) or not all(
-            0 <= value <= ALL_ONES for value in record.sums
-        ):
+        whole = len(words) == len(crcs) == len(self.files[0].hdus)
+        if not whole or not all(0 <= number <= ALL_ONES for number in numbers):
             raise ValueError("its sums are none")
         return record
 
     def union(self, records: Iterable[Record]) -> Written:
         """Add up records, none of which overlap."""
-        union = Written((), (0,) * len(self.files[0].hdus))
+        union = Written((), (NOTHING,) * len(self.files[0].hdus))
         for record in records:
             union = union.add(*record)
         return union

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from galgen.batch import GalaxyBatch
-from galgen.catalog.format import checksum
 from galgen.catalog.format.layout import Layout
 from galgen.catalog.write.blocks import write_batch
 from galgen.catalog.write.disk import open_allocated, sync_data
 from galgen.catalog.write.ledger import Ledger, Record
+from galgen.catalog.write.written import added
+from galgen.system.processes import usable_cores
 
 # What a kill can cost: a record waits for the disk, so not after every batch.
 RECORD_SECONDS = 2.0
@@ -26,7 +27,7 @@ RECORD_BYTES = 1 << 28
 # Records are compared, and made again, as a whole: this many at least, if the run takes so long.
 _PER_RUN = 512
 _WAITING = 3  # batches
-_THREADS = 2
+_THREADS = max(2, min(4, usable_cores()))  # a CRC takes longer than the copy to the kernel
 
 
 class Item(NamedTuple):
@@ -188,5 +189,4 @@ class Recorder:
 def _joined(a: Record, b: Record) -> Record:
     """One record in place of two, the second of which goes on where the first one ends."""
     assert a.stop == b.start
-    sums = tuple(checksum.add(x, y) for x, y in zip(a.sums, b.sums, strict=True))
-    return Record(a.start, b.stop, sums)
+    return Record(a.start, b.stop, added(a.sums, b.sums))

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from galgen.catalog.format import checksum
+from galgen.catalog.format.checksum import Sum
 from galgen.errors import InvalidValueError
 
-Sums = tuple[int, ...]  # one DATASUM, or part of one, per HDU of a `Layout`
+Sums = tuple[Sum, ...]  # what is written of each HDU of a `Layout` adds up to
+
+
+def added(a: Sums, b: Sums) -> Sums:
+    """Add up, HDU by HDU, what different galaxies come to."""
+    return tuple(checksum.together(x, y) for x, y in zip(a, b, strict=True))
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,8 @@ class Written:
     ----------
     ranges : tuple of (start, stop)
         Rising, neither touching nor overlapping.
-    sums : tuple of int
-        DATASUM of each HDU over these galaxies.
+    sums : tuple of Sum
+        What these galaxies add up to in each HDU.
     """
 
     ranges: tuple[tuple[int, int], ...]
@@ -63,5 +69,4 @@ class Written:
             if merged and merged[-1][1] == this_start:
                 this_start = merged.pop()[0]
             merged.append((this_start, this_stop))
-        total = tuple(checksum.add(a, b) for a, b in zip(self.sums, sums, strict=True))
-        return Written(tuple(merged), total)
+        return Written(tuple(merged), added(self.sums, sums))

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
+from operator import xor
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from galgen import categories
-from galgen.catalog.format import checksum
+from galgen.catalog.format import checksum, seal
+from galgen.catalog.format.checksum import NOTHING, Sum
 from galgen.catalog.format.headers import primary_header
 from galgen.catalog.format.layout import BLOCK, galaxies_per_file, plan, plan_files
 from galgen.catalog.format.schema import catalog_columns, row_dtype
@@ -144,7 +147,7 @@ def test_carries_come_back_in(sums: tuple[int, int], total: int):
 def test_headers_sum_to_all_ones_in_letters_and_digits():
     header = plan(run_info()).hdus[-1].header
     for datasum in np.random.default_rng(1).integers(0, 2**32, 500).tolist():
-        written = checksum.header_bytes(header, datasum)
+        written = seal.header_bytes(header, datasum)
         assert checksum.add(checksum.sum_bytes(written), datasum) == checksum.ALL_ONES
         read = fits.Header.fromstring(written)
         assert read["DATASUM"] == str(datasum)
@@ -155,15 +158,16 @@ def test_headers_sum_to_all_ones_in_letters_and_digits():
 
 def test_ranges_written_in_any_order_merge():
     shards = [(start, start + 10) for start in range(0, 1000, 10)]
-    written = Written((), (0,))
+    written = Written((), (NOTHING,))
     for start, stop in np.random.default_rng(2).permutation(shards).tolist():
         if start != 500:
-            written = written.add(start, stop, (1,))
-    assert written == Written(((0, 500), (510, 1000)), (99,))
+            written = written.add(start, stop, (Sum(1, start),))
+    crc = reduce(xor, (start for start, _ in shards if start != 500))
+    assert written == Written(((0, 500), (510, 1000)), (Sum(99, crc),))
     assert written.prefix == 500
     assert written.galaxies == 990
-    assert written.add(500, 510, (1,)).prefix == 1000
-    assert Written(((10, 20),), (0,)).prefix == 0
+    assert written.add(500, 510, (NOTHING,)).prefix == 1000
+    assert Written(((10, 20),), (NOTHING,)).prefix == 0
 
 
 @pytest.mark.parametrize(
@@ -201,6 +205,6 @@ def test_galaxies_of_several_files():
 
 @pytest.mark.parametrize("again", [(0, 1), (9, 10), (5, 25), (20, 30), (0, 100)])
 def test_galaxies_are_written_once(again: tuple[int, int]):
-    written = Written(((0, 10), (20, 30)), (0,))
+    written = Written(((0, 10), (20, 30)), (NOTHING,))
     with pytest.raises(InvalidValueError, match="which are written"):
-        written.add(*again, (0,))
+        written.add(*again, (NOTHING,))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from galgen.catalog import CatalogWriter, finish, verify
+from galgen.catalog.format.layout import plan
 from galgen.catalog.write import recorder
 from galgen.catalog.write.jsonfile import digest
 from galgen.errors import LedgerError, OutputError, UnfinishedError
@@ -66,6 +67,20 @@ def test_damaged_galaxies_are_not_sealed(tmp_path: Path, hdu: int, whole: bool):
     path.unlink()
     kept.rename(part)
     assert (100, 120) in resume(path, info)
+    assert sha256(path) == clean(path, info)
+
+
+def test_galaxies_that_have_changed_places_count_as_missing(tmp_path: Path):
+    """Their sums are as they were recorded."""
+    path, info = tmp_path / "cat.fits", run_info(200)
+    part = record_all(path, info)
+    place = plan(info).hdus[2].data_start
+    data = bytearray((part / "0.data").read_bytes())
+    data[place : place + 8] = data[place + 4 : place + 8] + data[place : place + 4]
+    (part / "0.data").write_bytes(data)
+    with pytest.raises(UnfinishedError, match="galaxies 0 to 19 count as missing"):
+        finish(path)
+    assert resume(path, info) == ((0, 20),)
     assert sha256(path) == clean(path, info)
 
 
@@ -129,6 +144,9 @@ def test_a_record_of_somebody_elses_bytes(tmp_path: Path):
         lambda body: body | {"sums": [str(value) for value in body["sums"]]},
         lambda body: body | {"sums": [-1] * 5},
         lambda body: body | {"sums": None},
+        lambda body: body | {"crcs": [None] * 5},
+        lambda body: body | {"crcs": body["crcs"][1:]},
+        lambda body: {key: value for key, value in body.items() if key != "crcs"},
         lambda body: body | {"stop": 41},
         lambda body: body | {"start": 20.0},
         lambda body: body | {"run": None},
@@ -147,8 +165,10 @@ def test_records_that_say_nothing_are_not_used(tmp_path: Path, change: Callable)
     assert sha256(path) == clean(path, info)
 
 
-def test_a_ledger_of_the_version_before_is_gone_on_with(tmp_path: Path):
-    """Its records did not name their run."""
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("partial", [False, True])
+def test_a_ledger_of_a_version_before_is_gone_on_with(tmp_path: Path, version: int, partial: bool):
+    """Its records had sums, and no CRCs; those of the first did not name their run."""
     path, info = tmp_path / "cat.fits", run_info(200)
     part = record_all(path, info)
     next(part.glob("*0160-*0180.json")).unlink()
@@ -156,10 +176,16 @@ def test_a_ledger_of_the_version_before_is_gone_on_with(tmp_path: Path):
         body = json.loads(file.read_text())
         del body["sha256"]
         if file.name == "run.json":
-            body["version"] = 1
+            body["version"] = version
         else:
-            del body["run"]
+            del body["crcs"]
+            if version == 1:
+                del body["run"]
         file.write_text(json.dumps(body | {"sha256": digest(body)}))
+    if partial:
+        assert finish(path, partial=True) == 160
+        assert verify(path).ok
+        return
     assert resume(path, info) == ((160, 180),)
     assert sha256(path) == clean(path, info)
 
