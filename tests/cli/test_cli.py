@@ -85,7 +85,7 @@ def test_mass_prints_nothing_when_quiet(mass):
         ((), {"category": "spirall"}, ["spirall", "spiral", "edge-on"]),  # nearest, and the tree
         ((), {"category": "spiral:-1"}, ["-1"]),
         ((), {"category": "spiral:x"}, ["'x'"]),
-        ((), {"n": 0}, ["0", "1 or more"]),
+        ((), {"n": 0}, ["0", "1 to 2^63"]),
         ((), {"n": -3}, ["-3"]),
         ((), {"n": "many"}, ["--n", "integer"]),
         ((), {"n": 10**12}, ["bytes", "available"]),  # 12 PB
