@@ -6,10 +6,12 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from tests.fuzz import child, options
+from tests.fuzz.corpus import build
 
 WHOLE = ("-1", "0", "1e30", "1000000000", str(2**63), "1" + 400 * "0")
 BROKEN = ("-1", "0", "nan", "inf", "1e30", "1e-300", "1" + 400 * "0")
@@ -90,10 +92,7 @@ def values(line: str, option: str) -> tuple[str, ...]:
 
 def main(out: Path) -> None:
     """Try all, and write how each has ended."""
-    import galgen.cli.route  # children need not
-    import galgen.scene  # noqa: F401
-    from tests.fuzz.corpus import build
-
+    _warm()
     corpus = out.parent / "corpus"
     build(corpus, NEEDED)
     ended = []
@@ -112,6 +111,17 @@ def main(out: Path) -> None:
             })  # fmt: skip
             shutil.rmtree(work)
     out.write_text(json.dumps(ended, indent=1))
+
+
+def _warm() -> None:
+    """Import what children would each import again."""
+    import typer.rich_utils  # noqa: F401
+
+    import galgen.scene  # noqa: F401
+    from galgen.cli import app, route  # noqa: F401
+
+    with suppress(Exception):  # what reads values is imported with the first of them
+        app(["mass", "--out", "a.fits", "--n", "x"], standalone_mode=False)
 
 
 def _without(words: list[str], option: str) -> list[str]:

@@ -296,3 +296,11 @@ def test_flux_model_is_calibrated() -> None:
     assert (info.flux_unit, info.flux_calibration) == ("nanomaggy", "LINEAR")
     assert (info.zero_point, info.pixel_scale, info.lupton) == (22.5, 0.4, None)
     assert np.isfinite(columns(run)["stamps"]).all()
+
+
+@pytest.mark.parametrize(("n", "micro_batch"), [(3, 33), (3, 16_384), (40, 41)])
+def test_a_micro_batch_is_no_larger_than_the_run(model, n: int, micro_batch: int) -> None:
+    """It is computed whole; the usual one of the device always can be."""
+    with pytest.raises(InvalidValueError, match=rf"micro_batch is {micro_batch}; allowed: 1 to"):
+        model.generate("disk", n, sampling=Sampling(micro_batch=micro_batch))
+    assert len(model.generate("disk", n, sampling=Sampling(micro_batch=max(n, 32)))) == n
