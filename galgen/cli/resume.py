@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from galgen.cli.options import Job, NJobs, Quiet, Scheduler, Slurm, Unfinished, Workers
 from galgen.cli.route import Route, is_finished, make_catalog
 
