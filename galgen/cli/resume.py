@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from galgen.cli.options import Job, NJobs, Quiet, Scheduler, Slurm, Unfinished, Workers
-from galgen.cli.route import Route, catalog_files, make_catalog
+from galgen.cli.route import Route, is_finished, make_catalog
 
 
 def resume(
@@ -22,15 +20,10 @@ def resume(
     The finished file has the same bytes as if the run had never been interrupted, whoever makes the
     rest. A catalogue that is finished stays as it is.
     """
-    from galgen.catalog import CatalogFile
-    from galgen.catalog.write.folder import part_folder
     from galgen.catalog.write.ledger import Ledger
     from galgen.produce.recipe import Recipe
 
-    if not part_folder(catalog).exists() and catalog.exists():
-        CatalogFile(catalog_files(catalog)[-1]).close()  # unless it is none of ours
-        if not quiet:
-            typer.echo(f"{catalog}: is finished.")
+    if is_finished(catalog, quiet):
         return
     recipe = Recipe.from_json(Ledger(catalog).recipe)
     route = Route(workers, scheduler, slurm, njobs, job)

@@ -180,6 +180,25 @@ def _produce(
         produce_on(executor, workers, recipe, out, tell=tell, **options)
 
 
+def is_finished(catalog: Path, quiet: bool) -> bool:
+    """Whether nothing is left to do for a catalogue, and say so.
+
+    Raises
+    ------
+    CatalogError
+        If there is a file of another kind.
+    """
+    from galgen.catalog import CatalogFile
+    from galgen.catalog.write.folder import part_folder
+
+    if part_folder(catalog).exists() or not catalog.exists():
+        return False
+    CatalogFile(catalog_files(catalog)[-1]).close()  # unless it is none of ours
+    if not quiet:
+        typer.echo(f"{catalog}: is finished.")
+    return True
+
+
 def catalog_files(path: Path) -> list[Path]:
     """List all files of a catalogue: itself, or its index and what that lists."""
     from galgen.catalog.format.index import read_index

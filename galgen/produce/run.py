@@ -10,6 +10,7 @@ from galgen.catalog import CatalogWriter, finish, is_finished
 from galgen.catalog.write.folder import part_folder
 from galgen.catalog.write.ledger import Ledger
 from galgen.errors import InterruptedRunError, InvalidValueError, UnfinishedError
+from galgen.generate import Run
 from galgen.produce.recipe import Recipe
 from galgen.runinfo import RunInfo
 from galgen.system.files import refuse_inputs
@@ -57,9 +58,7 @@ def produce(
     NonFiniteOutputError, ImplausibleOutputError
         If the network returns NaN or infinity, or pixels that no galaxy has.
     """
-    run = recipe.run()
-    refuse_inputs(path, recipe.inputs)
-    say(run.request.explain())
+    run = _begun(recipe, path, say)
     if resume and finished_before(path, run.info):
         progress(run.info.n, run.info.n)
         return
@@ -112,9 +111,7 @@ def produce_job(
         raise InvalidValueError("njobs", jobs, "1 or more")
     if not 0 <= job < jobs:
         raise InvalidValueError("job", job, f"0..{jobs - 1}")
-    run = recipe.run()
-    refuse_inputs(path, recipe.inputs)
-    say(run.request.explain())
+    run = _begun(recipe, path, say)
     first, last = part(run.info, job, jobs)
     if not part_folder(path).exists() and is_finished(path, run.info):
         return first, last
@@ -138,6 +135,14 @@ def produce_job(
             "Run the job again for the others."
         )
     return first, last
+
+
+def _begun(recipe: Recipe, path: Path, say: Say) -> Run:
+    """Make the run of a recipe, unless its output is its input, and say how it is understood."""
+    refuse_inputs(path, recipe.inputs)  # before weights are loaded, and galaxies tried for int16
+    run = recipe.run()
+    say(run.request.explain())
+    return run
 
 
 def part(info: RunInfo, job: int, jobs: int) -> tuple[int, int]:

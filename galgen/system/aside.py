@@ -20,8 +20,11 @@ from galgen.system.locks import lock
 
 PART = ".part"
 _LOCK = "lock"
-_OLD = "old"  # what a folder replaces, for as long as that takes
+OLD = "old"  # what a folder replaces, for as long as that takes
 _PATIENCE_S = 2.0
+_RANDOM_BYTES = 6
+# What names aside add to a name at most, which may be that of a folder for an unfinished catalogue.
+LONGEST_ADDED = len("..") + 2 * _RANDOM_BYTES + 2 * len(PART)
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def private_folder(path: Path, shared: bool = False) -> Iterator[Path]:
     OSError
         If the folder cannot be made.
     """
-    folder = path.with_name(f".{path.name}.{secrets.token_hex(6)}{PART}")
+    folder = path.with_name(f".{path.name}.{secrets.token_hex(_RANDOM_BYTES)}{PART}")
     fd = -1
     try:
         if shared:
@@ -80,15 +83,16 @@ def remove_leftovers(path: Path) -> None:
 def _remove_dead(path: Path) -> None:
     """Remove what killed writers have left, and put back the folder that one was replacing."""
     for folder in _folders_of(path):
-        if _is_free(folder) and {*os.listdir(folder)} <= {_LOCK, _OLD, path.name}:
-            if (folder / _OLD).is_dir() and not os.path.lexists(path):
-                (folder / _OLD).rename(path)
+        if _is_free(folder) and {*os.listdir(folder)} <= {_LOCK, OLD, path.name}:
+            if (folder / OLD).is_dir() and not os.path.lexists(path):
+                (folder / OLD).rename(path)
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folders_of(path: Path) -> list[Path]:
     """List the folders that writers of an output have made."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}{re.escape(PART)}")
+    middle = rf"\.[0-9a-f]{{{2 * _RANDOM_BYTES}}}"
+    name = re.compile(rf"\.{re.escape(path.name)}{middle}{re.escape(PART)}")
     with os.scandir(path.parent) as entries:
         return [
             path.parent / entry.name

@@ -8,11 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from galgen.errors import GalgenError, OutputError, WriteError
-from galgen.system.aside import PART, private_folder, refuse_if_being_written
+from galgen.system.aside import (
+    LONGEST_ADDED,
+    OLD,
+    PART,
+    private_folder,
+    refuse_if_being_written,
+)
 from galgen.system.exchange import exchange
-
-_OLD = "old"  # a folder that is being replaced
-_LONGEST_ASIDE = len("..0123456789ab") + 2 * len(PART)  # what names aside add to a name
 
 
 def check_output(
@@ -83,7 +86,7 @@ def check_folder(path: Path) -> None:
         raise OutputError(f"{path}: there is no folder {folder}. Create it first.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{path}: the folder {folder} is not writable.")
-    longest = os.pathconf(folder, "PC_NAME_MAX") - _LONGEST_ASIDE
+    longest = os.pathconf(folder, "PC_NAME_MAX") - LONGEST_ADDED
     if len(os.fsencode(path.name)) > longest:
         raise OutputError(f"{path}: the name is too long; {longest} bytes are possible.")
 
@@ -175,12 +178,12 @@ def written_aside(path: Path, shared: bool = False, overwrite: bool = True) -> I
         if old and exchange(aside, path):
             return  # what was there goes with `folder`
         if old:
-            path.rename(folder / _OLD)
+            path.rename(folder / OLD)
         try:
             aside.replace(path)
         except BaseException:
             if old:
-                (folder / _OLD).rename(path)
+                (folder / OLD).rename(path)
             raise
 
 

@@ -55,7 +55,8 @@ def test_killed_and_resumed_with_other_workers(
     assert sha256(path) == expected
     assert os.listdir(tmp_path) == ["cat.fits"]
     # Now there is nothing to do.
-    assert galgen("resume", path)[:2] == (0, f"{path}: is finished.\n")
+    for command in ("resume", "finish"):
+        assert galgen(command, path)[:2] == (0, f"{path}: is finished.\n")
     assert galgen("mass", *asked, "--out", path, "--resume")[0] == 0
     assert sha256(path) == expected
 

@@ -17,26 +17,14 @@ from galgen.errors import InvalidValueError
 class GalaxyWriter:
     """Writes galaxies of an unfinished catalogue; `close` it, which leaves it unfinished.
 
+    Attributes are those of `galgen.catalog.write.writer.CatalogWriter`.
+
     Parameters
     ----------
     ledger : Ledger
         Locked by this process, or by the one that this one helps.
     within : (first, last), optional
         Look only for records that have galaxies `first` to before `last`, the only ones to write.
-
-    Attributes
-    ----------
-    path : Path
-        The finished catalogue.
-    info : RunInfo
-        The run.
-    files : tuple of Layout
-        Where everything goes, in each file.
-    missing : tuple of (start, stop)
-        Galaxies that were not recorded when the writer was opened.
-    problems : tuple of str
-        What is wrong with records of the ledger, or with the bytes that they are about, which are
-        compared: their galaxies are missing.
 
     Raises
     ------
