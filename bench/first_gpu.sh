@@ -27,9 +27,9 @@ work=${GALGEN_FIRST_GPU:-${TMPDIR:-/tmp}/galgen-first-gpu} # stays from part to 
 results=$work/results run=$work/run
 mkdir -p "$out" "$results" "$run"
 # GALGEN_DRY_RUN=1 shows on any machine that all of this starts: the smallest network, few galaxies.
-preset=fast other=small few=() rate=40 compiled_rate=90 training=265
+preset=fast other=small batch=512 larger=2048 few=() rate=35 compiled_rate=85 training=255
 if [[ ${GALGEN_DRY_RUN:-} ]]; then
-  preset=tiny other=tiny few=(--n 8) rate=25 compiled_rate=25 training=25
+  preset=tiny other=tiny batch=8 larger=16 few=(--n 8) rate=15 compiled_rate=15 training=15
 fi
 
 if compgen -G "$wheels/*.whl" >/dev/null; then
@@ -85,9 +85,9 @@ A)
   bench tune 90 tune_kernels --preset $preset --out "$results/tuned.json"
   export GALGEN_TUNED=$results/tuned.json
   [[ -s $GALGEN_TUNED ]] || unset GALGEN_TUNED
-  bench mass 40 bench_mass "$work/catalogues" --preset $preset --batch 512 --batch 1024 \
+  bench mass 40 bench_mass "$work/catalogues" --preset $preset --batch $batch --batch $larger \
     --seconds 20 --out "$results/mass.json"
-  bench mass-workers 25 bench_mass "$work/catalogues" --preset $preset --batch 512 --workers 2 \
+  bench mass-workers 25 bench_mass "$work/catalogues" --preset $preset --batch $batch --workers 2 \
     --out "$results/mass-workers.json"
   if command -v ncu >/dev/null; then
     step ncu 25 ncu --clock-control none --set full -k 'regex:attention_fusion|group_norm' -c 2 \
@@ -98,11 +98,11 @@ B)
   options=() # of one training, --data before each
   for path in "${data[@]}"; do options+=(--data "$path"); done
   # What training is done with is what was just measured to be faster.
-  bench rate 50 bench_train "${data[@]}" --preset $preset --seconds $rate \
+  bench rate 60 bench_train "${data[@]}" --preset $preset --seconds $rate \
     --out "$results/rate.json"
-  bench rate-compiled 105 bench_train "${data[@]}" --preset $preset --compile \
+  bench rate-compiled 110 bench_train "${data[@]}" --preset $preset --compile \
     --seconds $compiled_rate --out "$results/rate-compiled.json"
-  bench train 305 first_training "$run" "${options[@]}" --preset $preset --seconds $training \
+  bench train 295 first_training "$run" "${options[@]}" --preset $preset --seconds $training \
     --rate "$results/rate.json" --compiled-rate "$results/rate-compiled.json" \
     --out "$results/training.json"
   ;;
@@ -112,9 +112,9 @@ C)
   bench ceilings 12 ceilings --out "$results/ceilings.json"
   GALGEN_BENCH_PRESETS=$preset tests kernels 80 bench/bench_kernels.py --benchmark-only \
     --benchmark-json "$results/kernels.json"
-  bench denoiser 80 bench_denoiser --preset $preset --batch 512 --batch 2048 \
-    --compiled-batch 512 --seconds 50 --out "$results/denoiser.json"
-  bench trained 60 bench_mass "$work/catalogues" --preset $preset "${weights[@]}" --batch 512 \
+  bench denoiser 80 bench_denoiser --preset $preset --batch $batch --batch $larger \
+    --compiled-batch $batch --seconds 50 --out "$results/denoiser.json"
+  bench trained 60 bench_mass "$work/catalogues" --preset $preset "${weights[@]}" --batch $batch \
     --steps 2 --steps 8 --steps 32 --seconds 40 --out "$results/trained.json"
   if ((${#data[@]})); then
     bench evaluate 60 evaluate_weights "${data[@]}" "${weights[@]}" "${few[@]}" \
@@ -123,7 +123,7 @@ C)
   bench start 40 bench_start --variant eager --out "$results/start.json"
   tests library 40 -m gpu tests/kernels/test_aot.py
   # The strongest competitor takes minutes to be made, so it comes last, in the time that is left.
-  bench autotuned 65 bench_denoiser --preset $preset --batch 512 --compiled-batch 512 --autotune \
+  bench autotuned 65 bench_denoiser --preset $preset --batch $batch --compiled-batch $batch --autotune \
     --out "$results/autotuned.json"
   ;;
 esac
