@@ -1,8 +1,9 @@
 """Command line of ahead-of-time compilation: what the shipped kernels cost, and their binaries.
 
-``python -m galgen_kernels.aot table`` prints registers, spills, shared memory and matrix
-instructions of every shipped kernel; ``python -m galgen_kernels.aot build`` writes what
-``kernels/CMakeLists.txt`` makes a library of. Neither needs a GPU, its driver or the CUDA toolkit.
+``python -m galgen_kernels.aot table`` prints registers, spills, shared memory, programs that fit
+on a multiprocessor, and matrix instructions of every shipped kernel; ``python -m galgen_kernels.aot
+build`` writes what ``kernels/CMakeLists.txt`` makes a library of. Neither needs a GPU, its driver
+or the CUDA toolkit.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def _build(options: argparse.Namespace) -> int:
 
 def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]]:
     """Return architecture -> variant -> what it takes, as kept in ``resources.json``."""
-    keys = ("num_warps", "registers", "spill_bytes", "shared", "wgmma", "matrix")
+    keys = ("num_warps", "registers", "spill_bytes", "shared", "programs")
+    keys += ("wgmma", "narrow", "matrix")
     table: dict[str, dict[str, dict[str, int]]] = {}
     for binary in binaries:
         table.setdefault(binary.arch, {})[binary.name] = {k: getattr(binary, k) for k in keys}
@@ -113,11 +115,13 @@ def _one_line_each(tables: dict[str, Any]) -> str:
 
 def format_table(binaries: Sequence[Binary]) -> str:
     """Write the same as text, one line per binary; spills and shared memory in bytes."""
-    heads = ("arch", "warps", "registers", "spills", "shared", "wgmma", "matrix")
+    heads = ("arch", "warps", "registers", "spills", "shared", "programs")
+    heads += ("wgmma", "narrow", "matrix")
     width = max(len(binary.name) for binary in binaries)
     lines = [f"{'variant':{width}}" + "".join(f"{head:>10}" for head in heads)]
     for b in binaries:
-        cells = (b.arch, b.num_warps, b.registers, b.spill_bytes, b.shared, b.wgmma, b.matrix)
+        cells = (b.arch, b.num_warps, b.registers, b.spill_bytes, b.shared, b.programs)
+        cells += (b.wgmma, b.narrow, b.matrix)
         lines.append(f"{b.name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
@@ -152,7 +156,7 @@ def assembly(binaries: Sequence[Binary]) -> str:
 
 def _entry(binary: Binary) -> dict[str, Any]:
     keys = ["name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers"]
-    keys += ["spill_bytes", "wgmma", "matrix"]
+    keys += ["spill_bytes", "programs", "wgmma", "narrow", "matrix"]
     entry = {key: getattr(binary, key) for key in keys}
     digest = hashlib.sha256(binary.cubin).hexdigest()
     return entry | {"types": list(binary.types), "file": cubin_name(binary), "sha256": digest}
