@@ -28,7 +28,7 @@ from galgen.weights.checkpoint import export
 GPU = torch.cuda.is_available()
 PRESETS = ["small", "fast"] if GPU else ["small"]
 BATCHES = [1024, 512, 2048, 256] if GPU else [8]
-GALAXIES = [8192, 65536] if GPU else [8, 24]
+GALAXIES = [4096, 32768] if GPU else [8, 24]
 STEPS = 2  # for which GALAXIES are as many; for more steps there are fewer
 SAMPLING = ("--sampler", "dpmpp-2m", "--dtype", "bfloat16" if GPU else "float32")
 

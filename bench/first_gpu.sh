@@ -6,11 +6,11 @@
 #   B  train `fast` on DATA until the time is over, the learning rate falling to zero by then
 #   C  kernels, network and whole catalogues beside what they compete with; the new weights judged
 #
-# A step that fails or runs out of its seconds (the second word) is reported, and the next one starts.
+# A step that fails or runs out of its seconds (the second word) is reported, and the next starts.
 # After every step OUT has all results so far, of the parts before too, in pieces of 15 MiB:
 #   cat OUT/results.tgz.* | tar xz
-# Parts follow each other on one machine, with no network: what Python lacks there comes as wheels in
-# .whl/ (bench/fetch_wheels.py), which are needed for the first part only. PYTHON names the interpreter.
+# Parts follow each other on one machine, with no network: what Python lacks there comes as wheels
+# in .whl/ (bench/fetch_wheels.py), which are needed for the first part only. PYTHON names Python.
 set -uo pipefail
 usage="usage: bench/first_gpu.sh A|B|C OUT [DATA...]"
 refuse() { echo "$1" >&2 && exit 2; }
@@ -49,7 +49,10 @@ pack() { # all results, or what fits into four pieces
     tar czf "$work/packed" -C "$work" --exclude='checkpoint*' $what
     (($(stat -c %s "$work/packed") <= 60 << 20)) && break
   done
-  split -d -a 1 -b 15M "$work/packed" "$out/results.tgz."
+  rm -f "$work"/results.tgz.*
+  split -d -a 1 -b 15M "$work/packed" "$work/results.tgz."
+  rm -f "$out"/results.tgz.*
+  mv "$work"/results.tgz.* "$out"
 }
 
 failures=0
@@ -76,18 +79,18 @@ case $part in
 A)
   tests gpu-tests 40 -m gpu tests/generate/test_engine.py tests/test_noise.py \
     tests/kernels/test_operators.py
-  tests kernel-tests 50 -n 8 tests/kernels/test_attention_fusion.py \
+  tests kernel-tests 45 -n 8 tests/kernels/test_attention_fusion.py \
     tests/kernels/test_group_norm_silu.py tests/kernels/test_linear_combination.py \
     tests/kernels/test_stamps_to_fits.py
   bench numerics 90 numerics --preset $preset --preset $other --out "$results/numerics.json"
-  bench same-bytes 75 same_bytes "$work/catalogues" --preset $preset "${few[@]}" \
+  bench same-bytes 55 same_bytes "$work/catalogues" "${few[@]}" \
     --out "$results/same-bytes.json"
   bench tune 90 tune_kernels --preset $preset --out "$results/tuned.json"
   export GALGEN_TUNED=$results/tuned.json
   [[ -s $GALGEN_TUNED ]] || unset GALGEN_TUNED
-  bench mass 40 bench_mass "$work/catalogues" --preset $preset --batch $batch --batch $larger \
-    --seconds 20 --out "$results/mass.json"
-  bench mass-workers 25 bench_mass "$work/catalogues" --preset $preset --batch $batch --workers 2 \
+  bench mass 60 bench_mass "$work/catalogues" --preset $preset --batch $batch --batch $larger \
+    --seconds 30 --out "$results/mass.json"
+  bench mass-workers 35 bench_mass "$work/catalogues" --preset $preset --batch $batch --workers 2 \
     --out "$results/mass-workers.json"
   if command -v ncu >/dev/null; then
     step ncu 25 ncu --clock-control none --set full -k 'regex:attention_fusion|group_norm' -c 2 \
@@ -110,12 +113,12 @@ C)
   weights=()
   if [[ -d $run/weights ]]; then weights=(--weights "$run/weights"); fi
   bench ceilings 12 ceilings --out "$results/ceilings.json"
-  GALGEN_BENCH_PRESETS=$preset tests kernels 80 bench/bench_kernels.py --benchmark-only \
-    --benchmark-json "$results/kernels.json"
+  GALGEN_BENCH_PRESETS=$preset GALGEN_BENCH_MODE=default tests kernels 70 \
+    bench/bench_kernels.py --benchmark-only --benchmark-json "$results/kernels.json"
   bench denoiser 80 bench_denoiser --preset $preset --batch $batch --batch $larger \
     --compiled-batch $batch --seconds 50 --out "$results/denoiser.json"
-  bench trained 60 bench_mass "$work/catalogues" --preset $preset "${weights[@]}" --batch $batch \
-    --steps 2 --steps 8 --steps 32 --seconds 40 --out "$results/trained.json"
+  bench trained 85 bench_mass "$work/catalogues" --preset $preset "${weights[@]}" --batch $batch \
+    --steps 2 --steps 8 --steps 32 --seconds 55 --out "$results/trained.json"
   if ((${#data[@]})); then
     bench evaluate 60 evaluate_weights "${data[@]}" "${weights[@]}" "${few[@]}" \
       --grid "$results/galaxies.png" --out "$results/evaluate.json"
@@ -123,8 +126,8 @@ C)
   bench start 40 bench_start --variant eager --out "$results/start.json"
   tests library 40 -m gpu tests/kernels/test_aot.py
   # The strongest competitor takes minutes to be made, so it comes last, in the time that is left.
-  bench autotuned 65 bench_denoiser --preset $preset --batch $batch --compiled-batch $batch --autotune \
-    --out "$results/autotuned.json"
+  bench autotuned 60 bench_denoiser --preset $preset --batch $batch --compiled-batch $batch \
+    --autotune --out "$results/autotuned.json"
   ;;
 esac
 rm -rf "$work/catalogues"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,7 @@ from galgen.weights import SHIPPED_WEIGHTS
 START = Path(__file__).parents[1] / ".start"
 WORTH_IT = 1.1  # ratio of the rates above which compiling pays for its start
 NO_END = 10**9  # images: it is the time that ends the run
+PREVIEW_MINUTES = 2.0  # between exports of weights, in case the end is not reached
 
 
 def rate(path: Path | None) -> float:
@@ -60,7 +61,8 @@ def main(
 ) -> None:
     """Train, and record how."""
     chosen = get_preset(preset)
-    chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, images=NO_END))
+    changes: dict[str, Any] = {"images": NO_END, "preview_minutes": PREVIEW_MINUTES}
+    chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, **changes))
     compiled = rate(compiled_rate) > WORTH_IT * rate(rate_file)
     start = start_for(chosen)
 

@@ -22,7 +22,11 @@ if not HAS_TRITON or sys.platform != "linux":
 if torch.cuda.is_available():
     pytest.skip("it can be run itself", allow_module_level=True)
 
-from bench.fetch_wheels import MOST, THERE, WHEELS, main, pip_words, tree_bytes
+from bench import first_training, same_bytes
+from bench.fetch_wheels import MOST, THERE, WHEELS, pip_words, tree_bytes
+from galgen.training.presets import get_preset
+from galgen.weights.checkpoint import export
+from tests.tiny import make_checkpoint
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "bench" / "first_gpu.sh"
@@ -243,8 +247,29 @@ def test_wheels_are_for_the_other_python(tmp_path) -> None:
     assert set(WHEELS) <= set(words)
 
 
+def test_training_starts_from_weights_of_the_same_network(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(first_training, "START", tmp_path / "start")
+    assert first_training.start_for(get_preset("tiny")) is None
+    export(make_checkpoint(), tmp_path / "start", "# Of an earlier training\n")
+    assert first_training.start_for(get_preset("tiny")) == tmp_path / "start"
+    assert first_training.start_for(get_preset("fast")) is None
+
+
+def test_rate_that_was_not_measured(tmp_path) -> None:
+    (tmp_path / "rate.json").write_text('{"median": 12.5}')
+    assert first_training.rate(tmp_path / "rate.json") == 12.5
+    assert first_training.rate(tmp_path / "missing.json") == first_training.rate(None) == 0
+
+
+def test_same_bytes(tmp_path) -> None:
+    same_bytes.main(tmp_path / "made", tmp_path / "out.json", n=2)
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["same_bytes"]
+    first, second = (tmp_path / "made" / f"{run}.fits" for run in "ab")
+    assert same_bytes.far(first, second) == 0
+
+
 @pytest.mark.skipif(not shutil.which("git") or not (ROOT / ".git").exists(), reason="no clone")
 def test_tree_leaves_room_for_data() -> None:
     """44 MiB, as large as the data that the shipped weights were trained on."""
     assert 1 << 20 < tree_bytes() < MOST - (44 << 20)
-    assert main.__doc__
