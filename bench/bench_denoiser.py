@@ -3,8 +3,9 @@
     python -m bench.bench_denoiser [--out denoiser.json] [--preset fast ...] [--batch 512 ...]
 
 All in bfloat16 and channels last, each as a CUDA graph. `small` has the shipped weights, others
-random ones. Compiling takes minutes, so it is done for a few batch sizes only and last;
-``--seconds`` starts nothing new after that time. Without a GPU a tiny network shows that this runs.
+random ones. Compiling takes long, with ``--autotune`` minutes, so it is done for a few batch sizes
+only and last; ``--seconds`` starts nothing new after that time. Without a GPU a tiny network shows
+that this runs.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ ROUNDS = 15 if GPU else 1
 SIZE = 64  # side of a stamp, pixels
 CHECKED = 16  # images that are compared with float64
 WRONG = 0.1  # relative error; rounding to bfloat16 all through a network makes it 0.01 to 0.02
-HOW = {"mode": "max-autotune-no-cudagraphs"} if GPU else {"backend": "aot_eager"}
+HOW = {"mode": "default"} if GPU else {"backend": "aot_eager"}
+AUTOTUNED = {"mode": "max-autotune-no-cudagraphs"} if GPU else HOW
 
 
 class Contender(NamedTuple):
@@ -101,13 +103,13 @@ def relative_error(net: UNet, got: Tensor, batch: int) -> float:
     return float((got[few] - right).norm() / right.norm())
 
 
-def measure(net: UNet, contender: Contender, batch: int) -> dict[str, float]:
+def measure(net: UNet, contender: Contender, batch: int, how: dict[str, str]) -> dict[str, float]:
     """Time of one evaluation, and how long it took until the first one was done."""
     torch.compiler.reset()
     arguments = inputs(net, batch, pick_device())
     start, evaluate = perf_counter(), net.cast(torch.bfloat16)
     if contender.compiled:
-        evaluate.compile(fullgraph=True, dynamic=False, **HOW)
+        evaluate.compile(fullgraph=True, dynamic=False, **how)
     with torch.inference_mode(), use_backend(contender.backend):
         call = functools.partial(evaluate, *arguments)
         got = call().cpu()
@@ -118,11 +120,16 @@ def measure(net: UNet, contender: Contender, batch: int) -> dict[str, float]:
 
 
 def attempt(
-    net: UNet, contender: Contender, batch: int, flops: int, limits: ceilings.Ceilings
+    net: UNet,
+    contender: Contender,
+    batch: int,
+    how: dict[str, str],
+    flops: int,
+    limits: ceilings.Ceilings,
 ) -> dict[str, Any]:
     """Return what `measure` finds, with rates, or why there is nothing."""
     try:
-        row = measure(net, contender, batch)
+        row = measure(net, contender, batch, how)
     except torch.OutOfMemoryError as error:
         return {"left_out": str(error)[:200]}
     finally:
@@ -170,11 +177,13 @@ def main(
     preset: Annotated[list[str], typer.Option(help="Repeat for several.")] = PRESETS,
     batch: Annotated[list[int], typer.Option(help="Repeat for several.")] = BATCHES,
     compiled_batch: Annotated[list[int], typer.Option(help="To compile for.")] = COMPILED_BATCHES,
+    autotune: Annotated[bool, typer.Option("--autotune", help="Compile for minutes.")] = False,
     seconds: Annotated[float, typer.Option(help="Start nothing after this time.")] = float("inf"),
 ) -> None:
     """Time every contender and print a table. Exits with 1 if a result is wrong."""
     torch.backends.cudnn.benchmark = True  # convolutions at their best
     start, limits = perf_counter(), ceilings.measure()
+    how = AUTOTUNED if autotune else HOW
     nets = {name: network(name).eval().requires_grad_(False) for name in preset}
     flops = {name: flops_per_image(name) for name in preset}
     rows: list[dict[str, Any]] = []
@@ -184,9 +193,10 @@ def main(
         if perf_counter() - start > seconds:
             row["left_out"] = "no time"
         else:
-            row |= attempt(nets[name], CONTENDERS[contender], size, flops[name], limits)
+            row |= attempt(nets[name], CONTENDERS[contender], size, how, flops[name], limits)
             print(describe(row), flush=True)
         results = {"ceilings": limits._asdict(), "flops_per_image": flops, "evaluations": rows}
+        results["compiled_how"] = how
         save(out, results | {"speedups": speedups(rows)})
     if any(row.get("relative_error", 0.0) > WRONG for row in rows):
         raise typer.Exit(1)

@@ -4,8 +4,9 @@
 
 On a GPU a round is a CUDA graph of several calls (``extra_info["calls"]``) in bfloat16, at the maps
 of ``GALGEN_BENCH_PRESETS`` (fast) for ``GALGEN_BENCH_BATCH`` (512) stamps; ``extra_info`` has the
-time of one call and the rates that follow from it. On a CPU all is tiny and kernels are
-interpreted: that shows that the benchmarks run, their times mean nothing.
+time of one call and the rates that follow from it. ``GALGEN_BENCH_MODE`` is torch.compile's:
+'default' takes seconds an operation, what is taken without it minutes. On a CPU all is tiny and
+kernels are interpreted: that shows that the benchmarks run, their times mean nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ BATCH = int(os.environ.get("GALGEN_BENCH_BATCH", "512" if GPU else "1"))
 STAGES = cases.stages(os.environ.get("GALGEN_BENCH_PRESETS", "fast" if GPU else "tiny").split(","))
 DTYPE = torch.bfloat16
 ROUNDS = 20 if GPU else 1
-HOW = {"mode": "max-autotune-no-cudagraphs"} if GPU else {"backend": "aot_eager"}
+MODE = os.environ.get("GALGEN_BENCH_MODE", "max-autotune-no-cudagraphs")
+HOW = {"mode": MODE} if GPU else {"backend": "aot_eager"}
 
 # What the compiler warns about is no reason not to time its code.
 pytestmark = pytest.mark.filterwarnings("default")

@@ -4,7 +4,7 @@
 
 FOLDER should be on a real disk. Two sizes of catalogue are written: the time between them, per
 galaxy, is the steady rate, and the rest is the start. `small` is the shipped weights; another
-preset gets untrained ones, which take as long as trained ones would.
+preset gets untrained ones, which take as long as trained ones would, or those of ``--weights``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from galgen.weights.checkpoint import export
 GPU = torch.cuda.is_available()
 PRESETS = ["small", "fast"] if GPU else ["small"]
 BATCHES = [1024, 512, 2048, 256] if GPU else [8]
-GALAXIES = [8192, 65536] if GPU else [8, 24]
-SAMPLING = ("--steps", 2, "--sampler", "dpmpp-2m", "--dtype", "bfloat16" if GPU else "float32")
+GALAXIES = [4096, 32768] if GPU else [8, 24]
+STEPS = 2  # for which GALAXIES are as many; for more steps there are fewer
+SAMPLING = ("--sampler", "dpmpp-2m", "--dtype", "bfloat16" if GPU else "float32")
 
 
 def weights(preset: str, folder: Path) -> tuple[object, ...]:
@@ -45,11 +46,15 @@ def weights(preset: str, folder: Path) -> tuple[object, ...]:
     return "--weights", folder / preset
 
 
-def time_batch(folder: Path, batch: int, options: tuple[object, ...]) -> dict[str, Any]:
+def time_batch(folder: Path, batch: int, steps: int, options: tuple[object, ...]) -> dict[str, Any]:
     """Seconds for each number of galaxies, and the rate between the first and the last."""
     path, seconds = folder / "cat.fits", []
+    galaxies = [-(-n * STEPS // (steps * batch)) * batch for n in GALAXIES]  # whole micro-batches
+    if galaxies[0] == galaxies[-1]:
+        galaxies[-1] *= 2
+    options = ("--steps", steps, *options)
     try:
-        for n in GALAXIES:
+        for n in galaxies:
             path.unlink(missing_ok=True)  # freeing the blocks of the last one takes time too
             seconds.append(mass_seconds(path, n, batch, *options))
         size = path.stat().st_size
@@ -57,13 +62,13 @@ def time_batch(folder: Path, batch: int, options: tuple[object, ...]) -> dict[st
         return {"error": str(error)}
     finally:
         path.unlink(missing_ok=True)
-    more, longer = GALAXIES[-1] - GALAXIES[0], seconds[-1] - seconds[0]
+    more, longer = galaxies[-1] - galaxies[0], seconds[-1] - seconds[0]
     return {
-        "galaxies": GALAXIES,
+        "galaxies": galaxies,
         "seconds": seconds,
         "galaxies_per_second": more / longer,
-        "bytes_per_second": more / longer * size / GALAXIES[-1],
-        "start_seconds": seconds[0] - GALAXIES[0] * longer / more,
+        "bytes_per_second": more / longer * size / galaxies[-1],
+        "start_seconds": seconds[0] - galaxies[0] * longer / more,
     }
 
 
@@ -72,18 +77,23 @@ def main(
     out: Annotated[Path | None, typer.Option(help="JSON to write.")] = None,
     preset: Annotated[list[str], typer.Option(help="Repeat for several.")] = PRESETS,
     batch: Annotated[list[int], typer.Option(help="Repeat for several.")] = BATCHES,
+    steps: Annotated[list[int], typer.Option(help="Repeat for several.")] = [STEPS],  # noqa: B006
+    own: Annotated[Path | None, typer.Option("--weights", help="Trained ones, of presets.")] = None,
     compile: Annotated[bool, typer.Option("--compile", help="As of galgen mass.")] = False,
+    workers: Annotated[int | None, typer.Option(help="As of galgen mass.")] = None,
     seconds: Annotated[float, typer.Option(help="Start nothing after this time.")] = float("inf"),
 ) -> None:
     """Time every batch size. Exits with 1 if a command fails."""
     start, rows = perf_counter(), []
     folder.mkdir(parents=True, exist_ok=True)
-    sampling = SAMPLING + ("--compile",) * compile
-    options = {name: sampling + weights(name, folder) for name in preset}
-    for size, name in product(batch, preset):
+    sampling: tuple[object, ...] = SAMPLING + ("--compile",) * compile
+    sampling += ("--workers", workers) if workers else ()
+    chosen = ("--weights", own) if own else None
+    options = {name: sampling + (chosen or weights(name, folder)) for name in preset}
+    for size, name, count in product(batch, preset, steps):
         late = perf_counter() - start > seconds
-        found = {"left_out": "no time"} if late else time_batch(folder, size, options[name])
-        rows.append({"preset": name, "batch": size} | found)
+        found = {"left_out": "no time"} if late else time_batch(folder, size, count, options[name])
+        rows.append({"preset": name, "batch": size, "steps": count} | found)
         print(rows[-1], flush=True)
         save(out, {"sampling": " ".join(map(str, sampling)), "runs": rows})
     if any("error" in row for row in rows):

@@ -9,6 +9,7 @@ Triton's and torch.compile's caches start in an empty folder; the same command t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +28,8 @@ CHOSEN = list(VARIANTS) if GPU else ["eager"]  # compiling for a CPU takes minut
 WARM_RUNS = 2 if GPU else 1
 
 
-def time_start(options: tuple[str, ...]) -> dict[str, Any]:
-    """Seconds of the first run, and of those after it."""
+def time_start(options: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """Seconds of the first run, and of those after it, as they come to be known."""
     with tempfile.TemporaryDirectory() as folder:
         caches = {name: str(Path(folder) / name.lower()) for name in CACHES}
         out = Path(folder) / "cat.fits"
@@ -36,10 +37,15 @@ def time_start(options: tuple[str, ...]) -> dict[str, Any]:
         def run() -> float:
             return mass_seconds(out, BATCH, BATCH, *SAMPLING, *options, environment=caches)
 
+        found: dict[str, Any] = {}
         try:
-            return {"cold": run(), "warm": [run() for _ in range(WARM_RUNS)]}
+            found = {"cold": run(), "warm": []}
+            yield found
+            for _ in range(WARM_RUNS):
+                found["warm"].append(run())
+                yield found
         except CommandError as error:
-            return {"error": str(error)}
+            yield found | {"error": str(error)}
 
 
 def main(
@@ -51,9 +57,10 @@ def main(
     results: dict[str, Any] = {"galaxies": BATCH, "import_torch": import_seconds(), "starts": {}}
     print(f"import torch: {results['import_torch']:.1f} s")
     for name in variant:
-        found = results["starts"][name] = time_start(VARIANTS[name])
-        print(name, found, flush=True)
-        save(out, results)
+        for found in time_start(VARIANTS[name]):
+            results["starts"][name] = found
+            print(name, found, flush=True)
+            save(out, results)
     if any("error" in found for found in results["starts"].values()):
         raise typer.Exit(1)
 

@@ -71,7 +71,7 @@ def candidates(stages: Sequence[Stage]) -> list[Tile]:
         rows = [(1, 4), (1, 8), (2, 8)]  # two windows on four warps spill
     else:
         rows = [(1, 8)]  # and so does all else
-    options = product(("whole", "attention"), rows, steps, (2, 3))
+    options = product(("attention", "whole"), rows, steps, (2, 3))
     neighbours = (Tile(form, n, step, warps, k) for form, (n, warps), step, k in options)
     # Where no map has as many windows as a tile wants, it is the tile of one window.
     most = max(stage.windows for stage in stages)

@@ -166,6 +166,7 @@ def test_threads_do_not_change_bits() -> None:
     assert torch.equal(*draws)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_gives_the_same_bits() -> None:
     index = torch.arange(16)

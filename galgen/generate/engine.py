@@ -13,6 +13,7 @@ from torch import Tensor
 from galgen.diffusion.denoiser import Denoiser
 from galgen.generate.sampling import DTYPES, Sampling, sample
 from galgen.model.embedding import Condition
+from galgen.system.device import repeatable
 from galgen.system.lanes import keep_memory
 
 
@@ -20,7 +21,8 @@ class Engine:
     """Draws micro-batches of stamps.
 
     On a GPU the first micro-batch is recorded as a CUDA graph, from noise to stamps; the others
-    replay it, at the cost of one launch.
+    replay it, at the cost of one launch. Convolutions are deterministic there, and float32 is
+    float32.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class Engine:
         inputs = condition.category_n, condition.properties_np, index_n.to(device)
         if device.type != "cuda":
             return self._sample(*inputs)
-        with torch.cuda.device(device):
+        with torch.cuda.device(device), repeatable(device):
             if self._replay is None:
                 self._replay = capture(self._sample, *inputs)
             return self._replay(*inputs)

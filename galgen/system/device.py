@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 
 from galgen.errors import InvalidValueError
@@ -38,3 +42,40 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 def device_kind(device: torch.device) -> str:
     """Return 'cpu', or the name of the accelerator: what the last bits of a run depend on."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@contextmanager
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Compute the same bits every time, and float32 in float32.
+
+    Left to itself, cuDNN may choose algorithms whose sums depend on the order of threads, and
+    convolves float32 in TensorFloat-32, which has 10 bits of mantissa. Elsewhere than on an NVIDIA
+    GPU nothing is changed.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where what is done in this context is computed.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn: Any = torch.backends.cudnn  # it is a module of properties
+    kinds = cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul
+    before = cudnn.deterministic, cudnn.benchmark, [kind.fp32_precision for kind in kinds]
+    _choose(True, False, ["ieee"] * len(kinds))
+    try:
+        yield
+    finally:
+        _choose(*before)
+
+
+def _choose(deterministic: bool, benchmark: bool, precisions: list[str]) -> None:
+    """Set what cuDNN does, and the precision of convolutions, recurrences and products."""
+    cudnn: Any = torch.backends.cudnn
+    cudnn.deterministic, cudnn.benchmark = deterministic, benchmark
+    # PyTorch has an older name for the precision too, whose value must agree.
+    cudnn.allow_tf32 = precisions[0] == "tf32"
+    kinds = cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul
+    for kind, precision in zip(kinds, precisions, strict=True):
+        kind.fp32_precision = precision

@@ -21,7 +21,9 @@ pytest.importorskip("triton", reason="Triton has no build for this platform")
 import triton
 
 from galgen_kernels.aot import command as aot
+from galgen_kernels.aot.shipped import HEAD
 from galgen_kernels.launching.binaries import Library, LibraryError
+from galgen_kernels.ops.attention_fusion.fused import TILES, variant
 
 # Workers of pytest-xdist would each build what the fixtures build.
 pytestmark = pytest.mark.xdist_group("aot")
@@ -131,6 +133,23 @@ def test_nothing_spills_and_everything_fits(shipped) -> None:
     spilling = {n: e["spill_bytes"] for n, e in shipped.items() if e["spill_bytes"]}
     assert not spilling, f"spills with triton {triton.__version__}"
     assert max(entry["shared"] for entry in shipped.values()) <= SHARED_MEMORY
+    assert min(entry["programs"] for entry in shipped.values()) >= 1
+
+
+# Channels of which the preferred tile leaves a multiprocessor with one program, and why.
+ALONE = {
+    64: "two windows in 8 warps halve the reading of weights",
+    192: "4 warps spill 1.9 KB",
+    256: "8 warps need 222 registers each",
+}
+
+
+@pytest.mark.parametrize("channels", TILES)
+def test_two_programs_share_a_multiprocessor(shipped, channels) -> None:
+    """One program computes while another waits for L2."""
+    preferred = variant(torch.bfloat16, channels, HEAD, (8, 8), TILES[channels][0])
+    programs = shipped[preferred.name]["programs"]
+    assert programs == 1 if channels in ALONE else programs >= 2
 
 
 def test_matrix_products_use_the_tensor_cores(shipped) -> None:
@@ -157,8 +176,7 @@ def test_table_on_the_command_line(tmp_path, built, shipped) -> None:
     printed = run(*AOT, "table", "--only", NORM, "--json", file, **cache).splitlines()
     assert printed[0] == f"triton {triton.__version__}"
     entry = shipped[NORM]
-    keys = ("arch", "num_warps", "registers", "spill_bytes", "shared", "wgmma", "matrix")
-    assert printed[2].split() == [NORM, *(str(entry[key]) for key in keys)]
+    assert printed[2].split() == [NORM, *(str(entry[key]) for key in ("arch", *aot.TAKES))]
     tables = json.loads(file.read_text())
     assert tables.keys() == {"3.0.0", triton.__version__}  # the other version's table is kept
     assert tables[triton.__version__]["sm_90a"][NORM]["registers"] == entry["registers"]

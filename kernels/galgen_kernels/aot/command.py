@@ -1,8 +1,9 @@
 """Command line of ahead-of-time compilation: what the shipped kernels cost, and their binaries.
 
-``python -m galgen_kernels.aot table`` prints registers, spills, shared memory and matrix
-instructions of every shipped kernel; ``python -m galgen_kernels.aot build`` writes what
-``kernels/CMakeLists.txt`` makes a library of. Neither needs a GPU, its driver or the CUDA toolkit.
+``python -m galgen_kernels.aot table`` prints registers, spills, shared memory, programs that fit
+on a multiprocessor, and matrix instructions of every shipped kernel; ``python -m galgen_kernels.aot
+build`` writes what ``kernels/CMakeLists.txt`` makes a library of. Neither needs a GPU, its driver
+or the CUDA toolkit.
 """
 
 from __future__ import annotations
@@ -26,6 +27,17 @@ from galgen_kernels.aot.compilation import (
 )
 
 ARCHES = ("sm_80", "sm_90a", "sm_100a")
+# What a binary takes, as `Binary` calls it, and as the printed table does.
+TAKES = {
+    "num_warps": "warps",
+    "registers": "registers",
+    "spill_bytes": "spills",
+    "shared": "shared",
+    "programs": "programs",
+    "wgmma": "wgmma",
+    "narrow": "narrow",
+    "matrix": "matrix",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,10 +110,9 @@ def _build(options: argparse.Namespace) -> int:
 
 def resources(binaries: Sequence[Binary]) -> dict[str, dict[str, dict[str, int]]]:
     """Return architecture -> variant -> what it takes, as kept in ``resources.json``."""
-    keys = ("num_warps", "registers", "spill_bytes", "shared", "wgmma", "matrix")
     table: dict[str, dict[str, dict[str, int]]] = {}
     for binary in binaries:
-        table.setdefault(binary.arch, {})[binary.name] = {k: getattr(binary, k) for k in keys}
+        table.setdefault(binary.arch, {})[binary.name] = {k: getattr(binary, k) for k in TAKES}
     return table
 
 
@@ -113,11 +124,11 @@ def _one_line_each(tables: dict[str, Any]) -> str:
 
 def format_table(binaries: Sequence[Binary]) -> str:
     """Write the same as text, one line per binary; spills and shared memory in bytes."""
-    heads = ("arch", "warps", "registers", "spills", "shared", "wgmma", "matrix")
+    heads = ("arch", *TAKES.values())
     width = max(len(binary.name) for binary in binaries)
     lines = [f"{'variant':{width}}" + "".join(f"{head:>10}" for head in heads)]
     for b in binaries:
-        cells = (b.arch, b.num_warps, b.registers, b.spill_bytes, b.shared, b.wgmma, b.matrix)
+        cells = (b.arch, *(getattr(b, key) for key in TAKES))
         lines.append(f"{b.name:{width}}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
@@ -151,8 +162,7 @@ def assembly(binaries: Sequence[Binary]) -> str:
 
 
 def _entry(binary: Binary) -> dict[str, Any]:
-    keys = ["name", "arch", "fingerprint", "symbol", "num_warps", "shared", "registers"]
-    keys += ["spill_bytes", "wgmma", "matrix"]
+    keys = ("name", "arch", "fingerprint", "symbol", *TAKES)
     entry = {key: getattr(binary, key) for key in keys}
     digest = hashlib.sha256(binary.cubin).hexdigest()
     return entry | {"types": list(binary.types), "file": cubin_name(binary), "sha256": digest}

@@ -25,6 +25,10 @@ ALIGNED = [["tt.divisibility", 16]]
 SCRATCH_PARAMETERS = 2
 MAX_ARGUMENTS = 62  # GALGEN_KERNELS_MAX_ARGUMENTS of the library's launcher
 MATRIX_INSTRUCTIONS = ("wgmma.mma_async", "tcgen05.mma", "mma.sync")
+NARROW = 32  # columns of a warp-group matrix instruction below which it runs at half its rate
+# What a multiprocessor has, of compute capability 9.0: registers, bytes of shared memory, warps.
+REGISTERS, SHARED_MEMORY, WARPS = 65_536, 228 * 1024, 64
+RESERVED = 1024  # bytes of shared memory of every program that the system takes
 
 
 class CompilationError(RuntimeError):
@@ -51,8 +55,9 @@ class Binary:
         Of a program; per thread.
     shared, spill_bytes : int
         Bytes of dynamic shared memory of a program; bytes a thread spills to local memory.
-    wgmma, matrix : int
-        Warp-group matrix instructions (Hopper); matrix instructions of any kind.
+    wgmma, narrow, matrix : int
+        Warp-group matrix instructions (Hopper); those of them with less than 32 columns; matrix
+        instructions of any kind.
     cubin : bytes
         What the CUDA driver loads.
     """
@@ -68,8 +73,19 @@ class Binary:
     shared: int
     spill_bytes: int
     wgmma: int
+    narrow: int
     matrix: int
     cubin: bytes = field(repr=False)
+
+    @property
+    def programs(self) -> int:
+        """Programs that a multiprocessor of an H100 holds: a single one hides no latency."""
+        registers = -(-32 * self.registers // 256) * 256  # of a warp, as they are handed out
+        return min(
+            REGISTERS // (registers * self.num_warps),
+            SHARED_MEMORY // (self.shared + RESERVED),
+            WARPS // self.num_warps,
+        )
 
 
 def arch_capability(arch: str) -> int:
@@ -164,6 +180,7 @@ def compile_variant(variant: Variant, arch: str) -> Binary:
         shared=metadata.shared,
         spill_bytes=spill_bytes,
         wgmma=ptx.count(MATRIX_INSTRUCTIONS[0]),
+        narrow=sum(int(n) < NARROW for n in re.findall(r"wgmma\.mma_async\S*?\.m64n(\d+)k", ptx)),
         matrix=sum(ptx.count(instruction) for instruction in MATRIX_INSTRUCTIONS),
         cubin=compiled.asm["cubin"],
     )

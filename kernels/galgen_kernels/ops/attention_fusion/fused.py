@@ -83,7 +83,7 @@ def attention_fusion_kernel(
     gate = tl.load(gate_ptr + image * C + n, mask=channel, other=0.0).to(tl.float32)[None, :]
 
     if CONVOLVE:
-        # Implicit GEMM: the nine taps read the same cells, eight times out of nine from L1.
+        # Implicit GEMM: the nine taps read the same cells, all of them from L2 (kernels/README.md).
         k = tl.arange(0, STEP)
         sums = tl.zeros((M, N), tl.float32)
         for step in range(9 * STEPS):
@@ -164,16 +164,18 @@ class Tile:
 
 
 # Those preferred are without spills on sm_90a (resources.json). Which form wins is settled by
-# `bench/tune_kernels.py`; until it has run on a device, the choice follows this estimate: the whole
-# form reads 26 C^2 bytes of weights per program from L2, which exceeds the arithmetic's time for C
-# above 128.
+# `bench/tune_kernels.py`; until it has run on a device, the choice follows an estimate
+# (kernels/README.md): the whole form reads its input nine times and 26 C^2 bytes of weights from
+# L2, which takes longer than the attention form and cuDNN do for C of 96 and above. Two programs of
+# 4 warps fit on a multiprocessor, one computing while the other waits; for C of 192 they would
+# spill.
 TILES = {
     64: (
         Tile("whole", windows=2, step=32, num_stages=2),
         Tile("attention", windows=2, num_stages=2),
     ),
-    96: (Tile("whole", step=32), Tile("attention", step=32)),
-    128: (Tile("whole"), Tile("attention")),
+    96: (Tile("attention", step=32, num_warps=4), Tile("whole", step=32)),
+    128: (Tile("attention", num_warps=4), Tile("whole")),
     192: (Tile("attention"), Tile("whole")),
     256: (Tile("attention", step=128), Tile("whole", step=128, num_stages=2)),
 }
@@ -187,7 +189,7 @@ def tile(channels: int, cells: int, windows: int) -> Tile:
         chosen = TILES[channels][0]
     if chosen is None:
         step = math.gcd(channels, 64)
-        chosen = Tile("whole" if channels <= 128 else "attention", step=step, num_stages=2)
+        chosen = Tile("whole" if channels <= 64 else "attention", step=step, num_stages=2)
     # Windows of one program lie in one image.
     return chosen if windows % chosen.windows == 0 else replace(chosen, windows=1)
 
