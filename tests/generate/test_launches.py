@@ -9,9 +9,11 @@ import torch
 
 from galgen.diffusion.denoiser import Denoiser
 from galgen.generate.engine import Engine
+from galgen.generate.plausible import are_plausible
 from galgen.generate.sampling import Sampling
 from galgen.measure import measure, properties, surroundings
 from galgen.noise import normal_table
+from galgen.pixels.space import PixelSpace
 from galgen.training.presets import get_preset
 from tests.launches import META, as_on_a_gpu
 
@@ -29,6 +31,17 @@ def test_measuring_a_chunk(monkeypatch, measured: Callable, most: int) -> None:
     assert launches.waits == []
     assert launches.count["flood"] == 1
     assert launches.count.total() <= most
+
+
+@pytest.mark.parametrize("mix", [None, ((1.0, 0.5, 0.2), (0.3, -1.0, 0.4), (0.1, 0.2, 1.0))])
+@pytest.mark.parametrize("native", ["flux", "display"])
+def test_pixels(monkeypatch, native: str, mix: tuple | None) -> None:
+    lupton = "sdss" if native == "display" else None
+    space = PixelSpace(native, BANDS, 0.02, (0.2,) * 3, (0.1,) * 3, lupton, mix=mix)
+    with as_on_a_gpu(monkeypatch) as launches:
+        flux_nhwc = space.to_flux(torch.empty(512, 64, 64, 3, device=META))
+        assert are_plausible(flux_nhwc, space).shape == (512,)
+    assert launches.waits == []
 
 
 def test_a_wait_is_noticed(monkeypatch) -> None:
