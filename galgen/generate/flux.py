@@ -106,14 +106,31 @@ def finish(
             flux_nhwc = observation.apply(flux_nhwc, index_n, seed)
             measured = measure(flux_nhwc, space.bands)
         finite_n = finite_n & flux_nhwc.isfinite().flatten(1).all(1)
+    columns = measured | truth
+    flux_nbhw, columns_cn, finite_n, plausible_n = _on_host(
+        flux_nhwc.permute(0, 3, 1, 2).contiguous(),
+        torch.stack([*columns.values()]),
+        finite_n,
+        plausible_n,
+    )
     finished = Finished(
-        flux_nhwc.permute(0, 3, 1, 2).contiguous().cpu().numpy(),
-        {name: column.cpu().numpy() for name, column in (measured | truth).items()},
+        flux_nbhw.numpy(),
+        dict(zip(columns, columns_cn.numpy(), strict=True)),
         None,
-        finite_n.cpu().numpy(),
-        plausible_n.cpu().numpy(),
+        finite_n.numpy(),
+        plausible_n.numpy(),
     )
     return _offset(finished, observation)
+
+
+def _on_host(*tensors: Tensor) -> list[Tensor]:
+    """Copy tensors of one device to host memory, waiting once for all of them."""
+    device = tensors[0].device
+    # Copies that do not block go to pinned memory, at twice the speed.
+    copies = [tensor.to("cpu", non_blocking=device.type == "cuda") for tensor in tensors]
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()
+    return copies
 
 
 def scale_to(flux_nhwc: Tensor, asked_nb: Tensor, bands: tuple[str, ...]) -> Tensor:
@@ -178,14 +195,10 @@ def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
     flux_nhwc = made.planes_nbhw.permute(0, 2, 3, 1)
     measured = measure(flux_nhwc, space.bands)
     columns_cn = torch.stack([*measured.values()])
-    # Copies that do not block go to pinned memory, at twice the speed.
     plausible_n = are_plausible(flux_nhwc, space)
-    data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = (
-        tensor.to("cpu", non_blocking=True)
-        for tensor in (made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn, plausible_n)
+    data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = _on_host(
+        made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn, plausible_n
     )
-    if x_nhwc.device.type == "cuda":
-        torch.cuda.current_stream(x_nhwc.device).synchronize()
     return Finished(
         data_bnhv.numpy().view(">f4").swapaxes(0, 1),
         dict(zip(measured, columns_cn.numpy(), strict=True)),

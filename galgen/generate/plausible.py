@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from galgen.pixels.constants import constants
 from galgen.pixels.space import PixelSpace
 from galgen_kernels.ops.stamps_to_fits import SINH_MAX
 
@@ -32,7 +33,7 @@ def are_plausible(flux_nhwc: Tensor, space: PixelSpace) -> Tensor:
     Tensor (n,) of bool
         Whether all pixels of a stamp are within these bounds; False where one is NaN.
     """
-    brightest = flux_nhwc.new_tensor(brightest_learned(space))
+    brightest = constants(flux_nhwc, brightest_learned(space))
     within_nhwc = (flux_nhwc >= -brightest) & (flux_nhwc <= BEYOND * brightest)
     return within_nhwc.flatten(1).all(1)
 

@@ -69,7 +69,7 @@ def columns_of(cutouts: Cutouts, bands: Sequence[str]) -> dict[str, Tensor]:
     r20, r50, r80 = shape.fraction_radii(growth, total, (0.2, 0.5, 0.8))
     usable = cutouts.usable_n & (total > 0)
 
-    cover, area = radius.coverage(aperture), torch.pi * aperture**2
+    cover, area = radius.coverage(aperture[:, None])[:, 0], torch.pi * aperture**2
     mean = (flux * cover[:, None]).sum((2, 3)) / cover.sum((1, 2))[:, None]
     fluxes = dict(zip(bands, (area[:, None] * mean).unbind(1), strict=True))
     half_light_brightness = 0.5 * total / (torch.pi * r50**2)

@@ -52,7 +52,7 @@ def cut_out(flux_nbhw: Tensor, lanes: int = LANES) -> Cutouts:
         unusable and no other.
     lanes : int
         Empty stamps are added until there are a multiple of so many, itself a multiple of 8 (see
-        `galgen.measure.detect.pack`). With `LANES` a galaxy's values do not depend, to the
+        `galgen.measure.detect.PACK`). With `LANES` a galaxy's values do not depend, to the
         bit, on the others.
 
     Returns

@@ -1,8 +1,7 @@
 """Find the central galaxy of a stamp: sky level, segment, and what belongs to its neighbours.
 
-Everything is batched over galaxies and deterministic. Loops run over thresholds and dilations and
-end when no galaxy of the batch changes; further rounds would change nothing, so that a galaxy's
-result does not depend on the others in its batch.
+Everything is batched over galaxies and deterministic, and nothing waits for an accelerator: what it
+is told does not depend on what it found.
 """
 
 from __future__ import annotations
@@ -13,15 +12,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from galgen_kernels.ops.flood import flood
+
 FRAME = 3  # width (pixels) of the border frame in which the sky is measured
 NSIGMA = 2.0  # isophote of the segment, in sky sigmas of the smoothed detection image
-PACK = 8  # stamps in a batch are a multiple of this, see `pack`
+PACK = 8  # stamps in a batch are a multiple of this: a CPU floods so many at once
 # Least sky sigma, as a fraction of the central peak. 8-bit stamps can have no noise at all; the
 # isophote at 1/500 of the peak then still ends where the galaxy is too faint to matter.
 FLOOR = 1e-3
 STEP = 1.5  # ratio of successive thresholds
 PROMINENCE = 2  # steps a neighbour's peak rises above the level at which it is still apart
 LEVELS = math.ceil(-math.log(NSIGMA * FLOOR) / math.log(STEP))  # from the isophote to any peak
+THRESHOLDS = tuple(STEP**j for j in range(LEVELS + PROMINENCE + 1))  # in isophotes
 CENTRE_SIGMA = 0.05  # prior on where the central peak is, as a fraction of the stamp's side
 CENTRE_LIMIT = 0.25  # nothing further out is taken for the galaxy
 CLIMB = 12  # most pixels from there to the peak
@@ -85,31 +87,9 @@ def smooth(image_nhw: Tensor, sigma: float = 1.0) -> Tensor:
     )
 
 
-def dilate(mask: Tensor) -> Tensor:
-    """Dilation of bool or bit masks (..., H, W) by the 3 x 3 square."""
-    p = F.pad(mask, (1, 1, 0, 0))
-    rows = mask | p[..., :-2] | p[..., 2:]
-    p = F.pad(rows, (0, 0, 1, 1))
-    return rows | p[..., :-2, :] | p[..., 2:, :]
-
-
 def filled_up(flux_nbhw: Tensor, multiple: int) -> Tensor:
     """Add empty stamps to (N, B, H, W) until N is a multiple."""
     return F.pad(flux_nbhw, (0, 0, 0, 0, 0, 0, 0, -len(flux_nbhw) % multiple))
-
-
-def pack(mask_nhw: Tensor) -> Tensor:
-    """Bool masks of N = 8 k stamps as bits of (k, H, W) uint8: floods then cost an eighth."""
-    bits = mask_nhw.view(torch.uint8).view(PACK, -1, *mask_nhw.shape[1:])
-    packed = bits[0]
-    for i in range(1, PACK):
-        packed = packed | bits[i] << i
-    return packed
-
-
-def unpack(packed_khw: Tensor) -> Tensor:
-    """Inverse of `pack`."""
-    return torch.cat([(packed_khw >> i) & 1 for i in range(PACK)]).bool()
 
 
 def central_peak(smoothed_nhw: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,9 +110,10 @@ def central_peak(smoothed_nhw: Tensor) -> tuple[Tensor, Tensor]:
     found = best > 0
     row, column = index // w, index % w
     flat, steps = smoothed_nhw.flatten(1), torch.arange(9, device=device)
+    down, along = steps // 3 - 1, steps % 3 - 1
     for _ in range(CLIMB):
-        rows = (row + steps // 3 - 1).clamp(0, h - 1)
-        columns = (column + steps % 3 - 1).clamp(0, w - 1)
+        rows = (row + down).clamp_(0, h - 1)
+        columns = (column + along).clamp_(0, w - 1)
         best = flat.gather(1, rows * w + columns).argmax(1, keepdim=True)
         row, column = rows.gather(1, best), columns.gather(1, best)
     index = row * w + column
@@ -152,7 +133,7 @@ def segment(smoothed_nhw: Tensor, sigma_n: Tensor) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     smoothed_nhw : Tensor (N, H, W)
-        Smoothed, sky-subtracted detection image; N a multiple of 8, see `pack`.
+        Smoothed, sky-subtracted detection image.
     sigma_n : Tensor (N,)
         Sky noise of that image.
 
@@ -165,18 +146,6 @@ def segment(smoothed_nhw: Tensor, sigma_n: Tensor) -> tuple[Tensor, Tensor]:
     peak, seed = central_peak(smoothed_nhw)
     isophote = NSIGMA * torch.maximum(sigma_n, FLOOR * peak.clamp_min(0)).clamp_min(TINY)
     in_isophotes = smoothed_nhw / isophote[:, None, None]
-    above = [pack(in_isophotes > STEP**j) for j in range(LEVELS + PROMINENCE + 1)]
-    galaxy, neighbours = pack(seed), torch.zeros_like(above[0])
-    for j in range(LEVELS, -1, -1):
-        neighbours = neighbours | (above[j + PROMINENCE] & ~galaxy)
-        while True:
-            reach = dilate(torch.stack([galaxy, neighbours])) & above[j]
-            new_galaxy = reach[0] & ~galaxy & ~neighbours
-            galaxy = galaxy | new_galaxy
-            new_neighbours = reach[1] & ~neighbours & ~galaxy
-            neighbours = neighbours | new_neighbours
-            if not (new_galaxy | new_neighbours).any():
-                break
-    galaxy, neighbours = unpack(galaxy), unpack(neighbours)
+    galaxy, neighbours = flood(in_isophotes, seed, THRESHOLDS, PROMINENCE)
     detected = (peak > STEP * isophote) & (galaxy.sum((1, 2)) >= MIN_PIXELS)
     return galaxy & detected[:, None, None], neighbours

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from galgen.measure import detect, shape
 from galgen.measure.segments import segment_stamps
+from galgen_kernels.ops.flood import dilate
 
 
 class Isolated(NamedTuple):
@@ -38,7 +39,7 @@ def isolate(flux_nbhw: Tensor) -> Isolated:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.pack`).
+        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.PACK`).
     """
     flux, image, smoothed, galaxy, neighbours = segment_stamps(flux_nbhw)
     sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
@@ -54,7 +55,7 @@ def _remove_neighbours(
     Where the opposite side is a neighbour too, or outside the stamp, it becomes sky (0).
     """
     centre = shape.moments(flux_nbhw.mean(1), galaxy_nhw)
-    hole = detect.dilate(neighbours_nhw) & ~galaxy_nhw  # with the faint rim of each neighbour
+    hole = dilate(neighbours_nhw) & ~galaxy_nhw  # with the faint rim of each neighbour
     keep = (~hole)[:, None].float()
     planes = torch.cat([flux_nbhw * keep, keep, galaxy_nhw[:, None].float()], 1)
     turned = shape.turn(planes, centre.x, centre.y)

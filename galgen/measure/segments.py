@@ -38,7 +38,7 @@ def segment_stamps(flux_nbhw: Tensor) -> Segments:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.pack`).
+        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.PACK`).
     """
     flux = flux_nbhw - detect.sky_level(detect.frame_pixels(flux_nbhw))[..., None, None]
     image = flux.mean(1)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 CENTROID_STEPS = 6
 MIN_AXIS_RATIO = 0.05
 RADII = 40  # samples of the curve of growth
+ROOM = 1 << 27  # pixels of coverages that an accelerator holds at once, 512 MiB
 PETROSIAN = 0.2  # ratio of local to enclosed mean surface brightness that defines r_P
 APERTURE = 1.5  # aperture radius in r_P
 
@@ -126,9 +127,9 @@ class Radius:
         room_y = torch.minimum(yc, h - 1 - yc) + 0.5
         self.largest = torch.minimum(room_x / box_x, room_y / box_y).flatten().clamp_min(1)
 
-    def coverage(self, radius_n: Tensor) -> Tensor:
-        """Fraction (N, H, W) of each pixel within the ellipse, from its distance to the edge."""
-        edge = (radius_n[:, None, None] - self.r) * self.inverse_gradient
+    def coverage(self, radius_nk: Tensor) -> Tensor:
+        """Fraction (N, K, H, W) of each pixel within ellipses, from its distance to their edges."""
+        edge = (radius_nk[:, :, None, None] - self.r[:, None]) * self.inverse_gradient[:, None]
         return edge.add_(0.5).clamp_(0, 1)
 
 
@@ -147,13 +148,15 @@ def curve_of_growth(image_nhw: Tensor, radius: Radius) -> Growth:
     """
     steps = (torch.arange(RADII + 1, device=image_nhw.device) / RADII) ** 1.5
     radii = radius.largest[:, None] * steps
-    flux = [torch.zeros_like(radius.largest)]
-    for r_n in radii.unbind(1)[1:]:
-        cover = radius.coverage(r_n)
+    flux = [torch.zeros_like(radii[:, :1])]
+    # A core has one coverage at a time in its cache; an accelerator as many as it has room for.
+    at_once = 1 if image_nhw.device.type == "cpu" else max(1, ROOM // image_nhw.numel())
+    for radii_nk in radii[:, 1:].split(at_once, 1):
+        cover = radius.coverage(radii_nk)
         # the smallest ellipses can miss every pixel: no flux yet, made up for by the next
-        mean = (cover * image_nhw).sum((1, 2)) / cover.sum((1, 2)).clamp_min(1e-6)
-        flux.append(torch.pi * r_n**2 * mean)
-    return Growth(radii**2, torch.stack(flux, 1))
+        covered = cover.sum((2, 3)).clamp_min(1e-6)
+        flux.append(torch.pi * radii_nk**2 * ((cover * image_nhw[:, None]).sum((2, 3)) / covered))
+    return Growth(radii**2, torch.cat(flux, 1))
 
 
 def interpolate(x_nk: Tensor, y_nk: Tensor, x_nm: Tensor) -> Tensor:
@@ -189,7 +192,8 @@ def aperture_radius(growth: Growth) -> Tensor:
 
 def fraction_radii(growth: Growth, total_n: Tensor, fractions: tuple[float, ...]) -> list[Tensor]:
     """Circularised radii (N,) that hold these fractions of the total flux."""
-    levels = total_n[:, None] * torch.tensor(fractions, device=total_n.device)
+    # Not one tensor of the fractions: to copy it to an accelerator makes the host wait.
+    levels = torch.stack([total_n * fraction for fraction in fractions], 1)
     return list(interpolate(growth.flux.cummax(1).values, growth.area, levels).sqrt().unbind(1))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from galgen.errors import InvalidValueError
+from galgen.pixels.constants import constants
 from galgen_kernels.ops.stamps_to_fits import SINH_MAX
 
 _TINY = 1e-4  # sinh(x)/x and asinh(x)/x differ from 1 by less than 2e-9 here
@@ -68,7 +69,7 @@ class LuptonStretch:
 
     def to_display(self, flux_nhwc: torch.Tensor, clip: bool = True) -> torch.Tensor:
         """Stretch flux (..., B) to display values, within [0, 1] if `clip`."""
-        a_nhwc = flux_nhwc * flux_nhwc.new_tensor(self.scales) + self.offset
+        a_nhwc = flux_nhwc * constants(flux_nhwc, self.scales) + self.offset
         # The clamp replaces the 0/0 of empty pixels by its limit, with finite gradients.
         y_nhw1 = (self.gain * _intensity(a_nhwc)).clamp(min=_TINY)
         v_nhwc = a_nhwc * (torch.asinh(y_nhw1) / y_nhw1 * (self.gain / self.norm))
@@ -86,7 +87,7 @@ class LuptonStretch:
         """
         x_nhw1 = (self.norm * _intensity(display_nhwc)).clamp(_TINY, SINH_MAX)
         a_nhwc = display_nhwc * (torch.sinh(x_nhw1) / x_nhw1 * (self.norm / self.gain))
-        return (a_nhwc - self.offset) / display_nhwc.new_tensor(self.scales)
+        return (a_nhwc - self.offset) / constants(display_nhwc, self.scales)
 
 
 def _intensity(x_nhwc: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from galgen.pixels.constants import constants
+
 Matrix = tuple[tuple[float, ...], ...]
 """Rows of a square matrix."""
 
@@ -45,7 +47,7 @@ def over_bands(y_nhwc: torch.Tensor, matrix: Matrix | None) -> torch.Tensor:
         return y_nhwc
     out = torch.zeros_like(y_nhwc)
     for band, column in enumerate(zip(*matrix, strict=True)):
-        out += y_nhwc[..., band : band + 1] * y_nhwc.new_tensor(column)
+        out += y_nhwc[..., band : band + 1] * constants(y_nhwc, column)
     return out
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from galgen.errors import InvalidValueError
+from galgen.pixels.constants import constants
 from galgen.pixels.lupton import LUPTON, LuptonStretch, flux_stretch, lupton_preset
 from galgen.pixels.mixing import Matrix, inverse, is_invertible, over_bands
 from galgen.pixels.units import UNCALIBRATED
@@ -105,12 +106,12 @@ class PixelSpace:
     def encode(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to model space."""
         s_nhwc = self._stabilise(native_nhwc)
-        mean, std = s_nhwc.new_tensor(self.mean), s_nhwc.new_tensor(self.std)
+        mean, std = constants(s_nhwc, self.mean), constants(s_nhwc, self.std)
         return over_bands((s_nhwc - mean) * (SIGMA_DATA / std), self.mix)
 
     def decode(self, x_nhwc: torch.Tensor) -> torch.Tensor:
         """Model space to native pixels; the inverse of `encode`, monotone and finite everywhere."""
-        mean, std = x_nhwc.new_tensor(self.mean), x_nhwc.new_tensor(self.std)
+        mean, std = constants(x_nhwc, self.mean), constants(x_nhwc, self.std)
         return self._unstabilise(self.unmix(x_nhwc) * (std / SIGMA_DATA) + mean)
 
     def unmix(self, x_nhwc: torch.Tensor) -> torch.Tensor:
@@ -191,7 +192,7 @@ class PixelSpace:
 
     def _stabilise(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to s, whose noise is roughly constant."""
-        a = native_nhwc.new_tensor(self.softening)
+        a = constants(native_nhwc, self.softening)
         if self.native == "flux":
             return torch.asinh(native_nhwc / a)
         t_nhwc = native_nhwc + a
@@ -199,7 +200,7 @@ class PixelSpace:
 
     def _unstabilise(self, s_nhwc: torch.Tensor) -> torch.Tensor:
         """Return native pixels from s, finite whatever it is."""
-        a = s_nhwc.new_tensor(self.softening)
+        a = constants(s_nhwc, self.softening)
         if self.native == "flux":
             return a * torch.sinh(s_nhwc.clamp(-SINH_MAX, SINH_MAX))
         # u|u|, not u^2: a generated pixel far below black must not come back as a bright one.

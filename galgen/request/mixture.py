@@ -119,12 +119,12 @@ class Request:
         pick_n = noise.uniform(self.seed, index_n, Stream.POPULATION, 1)[:, 0].numpy()
         jitter_np = noise.normal(self.seed, index_n, (p,), Stream.POPULATION.at(1)).numpy()
         # Galaxies of one category that lack the same properties are drawn together.
-        kinds_np, kind_n = np.unique(
-            np.column_stack([code_n, ~np.isnan(z_np)]), axis=0, return_inverse=True
-        )
-        for kind, (code, *known) in enumerate(kinds_np.tolist()):
-            rows = kind_n.reshape(-1) == kind
-            if all(np.array(known, bool) | population.constant_p):
+        known_np = ~np.isnan(z_np)
+        key_n = code_n << p | known_np @ (1 << np.arange(p))
+        for key in np.unique(key_n):
+            rows = key_n == key
+            code, known = int(key) >> p, known_np[rows.argmax()]
+            if (known | population.constant_p).all():
                 z_np[rows] = np.clip(population.with_constants(z_np[rows]), -MAX_Z, MAX_Z)
                 continue
             fixed = {

@@ -10,13 +10,15 @@ Galaxies that only teach the network are not in it. They are told apart by a pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
+from galgen.request.likeness import Likeness
 
 # A smoothed bootstrap: jitter in units of the robust scatter, small against the spread within a
 # category and large against the spacing of neighbours, so no training galaxy is asked for exactly.
@@ -146,11 +148,11 @@ class Population:
             value in all of the population have it.
         """
         n, p = len(pick_n), len(self.names)
-        rows = np.flatnonzero(self.tree.are_below(self.code_n, code))
+        rows = self._rows_of(code)
         fixed = {self.names.index(name): np.asarray(z, np.float32) for name, z in given.items()}
         z_np = np.full((n, p), np.nan, np.float32)
         if len(rows):
-            z_np = self.z_np[rows[self._pick(rows, fixed, pick_n)]]
+            z_np = self.z_np[rows[self._pick(code, fixed, pick_n)]]
             z_np = z_np + JITTER * jitter_np.astype(np.float32) * ~self.constant_p
         for column, z_n in fixed.items():
             z_np[:, column] = z_n
@@ -168,24 +170,33 @@ class Population:
         value_p = np.where(self.constant_p, (self.lower - self.centre) / self.scale, np.nan)
         return np.where(np.isnan(z_np), value_p, z_np).astype(np.float32)
 
-    def _pick(
-        self, rows: np.ndarray, fixed: Mapping[int, np.ndarray], pick_n: np.ndarray
-    ) -> np.ndarray:
-        """Index into `rows` for each uniform number, weighted by likeness to the fixed values."""
+    def _pick(self, code: int, fixed: Mapping[int, np.ndarray], pick_n: np.ndarray) -> np.ndarray:
+        """Which of a category's galaxies each number picks, by likeness to the fixed values."""
         if not fixed:
-            place_n: np.ndarray = np.minimum((pick_n * len(rows)).astype(np.int64), len(rows) - 1)
-            return place_n
-        distance = np.zeros((len(pick_n), len(rows)))
-        for column, wanted_n in fixed.items():
-            known = np.nan_to_num(self.z_np[rows, column], nan=2 * MAX_Z)
-            distance += ((wanted_n[:, None].astype(np.float64) - known) / MATCH) ** 2
-        distance -= distance.min(axis=1, keepdims=True)  # someone is always the nearest
-        cumulative = np.cumsum(np.exp(-0.5 * distance), axis=1)
-        target = pick_n * cumulative[:, -1]
-        nearest_n: np.ndarray = np.minimum(
-            (cumulative < target[:, None]).sum(axis=1), len(rows) - 1
+            count = len(self._rows_of(code))
+            return np.minimum((pick_n * count).astype(np.int64), count - 1)
+        columns = tuple(sorted(fixed))
+        wanted_nd = np.column_stack([fixed[column] for column in columns])
+        return self._alike(code, columns).pick(wanted_nd / MATCH, pick_n)
+
+    @cached_property
+    def _rows_of(self) -> Callable[[int], np.ndarray]:
+        """Which galaxies are of a category or below it; looked up once for each."""
+        return lru_cache(maxsize=64)(
+            lambda code: np.flatnonzero(self.tree.are_below(self.code_n, code))
         )
-        return nearest_n
+
+    @cached_property
+    def _alike(self) -> Callable[[int, tuple[int, ...]], Likeness]:
+        """A category's galaxies by some of their properties; arranged once for each of those."""
+
+        @lru_cache(maxsize=64)
+        def arrange(code: int, columns: tuple[int, ...]) -> Likeness:
+            z_nd = self.z_np[self._rows_of(code)][:, list(columns)]
+            # Galaxies whose property is not known resemble nobody.
+            return Likeness(np.nan_to_num(z_nd, nan=2 * MAX_Z) / MATCH)
+
+        return arrange
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return what a weights file stores, by name; see `from_arrays`."""

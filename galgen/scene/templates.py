@@ -12,6 +12,7 @@ from torch import Tensor
 
 from galgen.measure import detect, measure
 from galgen.measure.cutout import cut_out
+from galgen_kernels.ops.flood import dilate
 
 GROW = 4  # pixels by which a segment is grown, to keep the galaxy's faint rim
 TAPER = 0.75  # fraction of the stamp's inner circle from which light fades out
@@ -72,7 +73,7 @@ def make_templates(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Templates:
     alone = cut_out(torch.from_numpy(np.ascontiguousarray(stamps_nbhw, np.float32))).alone
     segment = alone.galaxy_nhw
     for _ in range(GROW):
-        segment = detect.dilate(segment)
+        segment = dilate(segment)
     weight = detect.smooth(detect.smooth(segment.float())) * _taper(h, w)
     light = (alone.flux_nbhw * weight[:, None])[:n]
 

@@ -14,6 +14,7 @@ from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.preconditioning import EDM
 from galgen.generate.sampling import Sampling, sample
+from galgen.measure import detect
 from galgen.model.embedding import Condition
 from galgen.noise import normal_table
 from galgen.training.presets import get_preset
@@ -23,6 +24,7 @@ pytest.importorskip("triton", reason="Triton has no build for this platform")
 from galgen_kernels.aot.shipped import SEGMENTS, shipped
 from galgen_kernels.launching.variant import Variant
 from galgen_kernels.ops.attention_fusion import fused as attention_fusion
+from galgen_kernels.ops.flood import fused as flood
 from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
 from galgen_kernels.ops.linear_combination import fused as linear_combination
 
@@ -104,3 +106,8 @@ def test_solver(monkeypatch, names, settings) -> None:
 
 def test_noise_table() -> None:
     assert normal_table(torch.device("cpu")).shape[1] == SEGMENTS
+
+
+def test_flood(names) -> None:
+    thresholds = len(detect.THRESHOLDS)
+    assert flood.variant(64, 64, thresholds, detect.PROMINENCE).name in names

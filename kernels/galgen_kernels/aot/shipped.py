@@ -14,6 +14,7 @@ from galgen_kernels.launching.tuned import shipped_file
 from galgen_kernels.launching.variant import Variant
 from galgen_kernels.ops.attention_fusion import fused as attention_fusion
 from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.flood import fused as flood
 from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
 from galgen_kernels.ops.linear_combination import fused as linear_combination
 from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
@@ -25,6 +26,7 @@ HEAD = 32  # channels of an attention head
 WINDOWS = {8: (64, 96, 128, 192, 256), 4: (32, 128, 192)}  # side of a window -> channels
 SEGMENTS = 1024  # cubics in the table of normal numbers
 SIDE, BANDS = 64, 3  # of a stamp
+THRESHOLDS, PROMINENCE = 19, 2  # of the flood that finds a galaxy
 
 
 def shipped() -> list[Variant]:
@@ -36,7 +38,8 @@ def shipped() -> list[Variant]:
         If two different forms have the same name.
     """
     forms: dict[str, Variant] = {}
-    for source in (_group_norm_silu, _attention_fusion, _linear_combination, _stamps_to_fits):
+    sources = (_group_norm_silu, _attention_fusion, _linear_combination, _stamps_to_fits, _flood)
+    for source in sources:
         for form in source():
             if forms.setdefault(form.name, form) != form:
                 raise ValueError(f"two different variants are called {form.name}")
@@ -84,3 +87,7 @@ def _linear_combination() -> Iterator[Variant]:
 def _stamps_to_fits() -> Iterator[Variant]:
     for lupton in (False, True):
         yield stamps_to_fits.variant(SIDE * SIDE, BANDS, lupton=lupton)
+
+
+def _flood() -> Iterator[Variant]:
+    yield flood.variant(SIDE, SIDE, THRESHOLDS, PROMINENCE)
