@@ -14,7 +14,7 @@ from multiprocessing.synchronize import Event
 
 from galgen.errors import InvalidValueError
 from galgen.produce.worker import THIS_PROCESS
-from galgen.system.processes import end_with_parent, usable_cores
+from galgen.system.processes import command_line_kept, end_with_parent, usable_cores
 
 _MOST_WORKERS = 1024  # of one machine
 
@@ -55,7 +55,10 @@ def local_pool(
     stop, queue = context.Event(), context.SimpleQueue()
     for i in range(workers):
         queue.put(places[i % len(places)])
-    with ProcessPoolExecutor(workers, context, _begin, (queue, stop)) as pool:
+    with (
+        command_line_kept(),
+        ProcessPoolExecutor(workers, context, _begin, (queue, stop)) as pool,
+    ):
         yield pool, stop.set
 
 

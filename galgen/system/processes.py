@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def usable_cores() -> int:
@@ -11,6 +14,21 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def command_line_kept() -> Iterator[None]:
+    """Keep the command line from the processes that are started in the block.
+
+    Python tells it to each, through a pipe of which whoever starts a process holds both ends: if it
+    is longer than the pipe's buffer, 64 KiB, and the process dies too early, the other waits for
+    ever.
+    """
+    whole, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        yield
+    finally:
+        sys.argv = whole
 
 
 def end_with_parent() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from galgen.errors import InvalidValueError, WorkerLostError
-from galgen.system.processes import end_with_parent, usable_cores
+from galgen.system.processes import command_line_kept, end_with_parent, usable_cores
 from galgen.training.group import Alone, Group, Processes
 
 _SECONDS_TO_END = 60.0
@@ -82,8 +82,9 @@ def together(size: int, work: Work, *arguments: object) -> Iterator[Group]:
         ]
         try:
             torch.set_num_threads(1)
-            for process in others:
-                process.start()
+            with command_line_kept():
+                for process in others:
+                    process.start()
             try:
                 _instruct(pipes, (work, arguments))
             except (EOFError, OSError):

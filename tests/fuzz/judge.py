@@ -109,7 +109,9 @@ def _written(work: Path, words: list[str], before: Listing) -> set[str]:
 
     Some write several, whose names begin with the one that is given.
     """
-    out = words[words.index("--out") + 1] if "--out" in words[:-1] else words[-1]
+    # Of an export it is the second argument, which options may follow.
+    by_name = words.index("--out") + 1 if "--out" in words[:-1] else -1
+    out = words[3] if words[0] == "export" and len(words) > 3 else words[by_name]
     named = [os.path.relpath(word or ".", work / "in") for word in words]
     name = os.path.relpath(out or ".", work / "in")
     stem = name.rpartition(".")[0] or name
