@@ -85,6 +85,21 @@ def chosen_of(contenders: list[Contender], without: list[str]) -> list[Contender
     return [c for c in contenders if not c.name.startswith(tuple(without))]
 
 
+def all_taken(rows: list[dict[str, Any]], rounds: int) -> bool:
+    """Tell whether nobody who takes part has turns left."""
+    return all("left_out" in row or len(row["turns"]) >= rounds for row in rows)
+
+
+def record(path: Path, results: dict[str, Any], stage: Stage, begun: float) -> None:
+    """Write all that is known so far."""
+    for part in results["parts"].values():
+        for row in part["rows"]:
+            row["figures"] = spread(row)
+    results["versions"] |= stage.versions
+    results["runs"][-1]["seconds"] = perf_counter() - begun
+    save(path, results)
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="For peers.json, and all that is written.")],
     only: Annotated[list[str], typer.Option(help=f"Repeat: {', '.join(NAMES)}.")] = NAMES,
@@ -117,26 +132,17 @@ def main(
         part = questions.parts(size, folder)[name]
         found = results["parts"].setdefault(name, {"about": part.about, "rows": []})
 
-        def keep(stage: Stage, found: dict[str, Any] = found) -> None:
-            for row in found["rows"]:
-                row["figures"] = spread(row)
-            results["versions"] |= stage.versions
-            run["seconds"] = perf_counter() - begun
-            save(path, results)
-
         print(f"{name}: {part.about}", flush=True)
         with Stage(folder, interpreters(python), extra) as stage:
-            save_networks(folder, stage)
-            found["finished"] = take_turns(
-                chosen_of(part.contenders, without),
-                stage,
-                found["rows"],
-                part.rounds,
-                part.warm,
-                begun + max_time,
-                lambda stage=stage: keep(stage),
-            )
-            keep(stage)
+            if any("folder" in contender.settings for contender in part.contenders):
+                save_networks(folder, stage)
+            players = chosen_of(part.contenders, without)
+            deadline, found["finished"] = begun + max_time, False
+            turns = take_turns(players, stage, found["rows"], part.rounds, part.warm, deadline)
+            for _ in turns:
+                record(path, results, stage, begun)
+            found["finished"] = all_taken(found["rows"], part.rounds)
+            record(path, results, stage, begun)
         finished &= found["finished"]
     print(f"{path}: {'all turns are taken' if finished else 'time was up; run it again to go on'}")
     rows = [row for part in results["parts"].values() for row in part["rows"]]

@@ -201,7 +201,9 @@ def growth(size: Size, folder: Path) -> Part:
     """Seconds and memory of whole processes by the number of stamps."""
     ways: dict[str, Facts] = {f"n = {n:,}": {"n": n} for n in size.growth}
     found = [_told(c, ways) for c in _commands(size, folder, FEW_EVALUATIONS, size.batch)]
-    return Part(f"whole processes, {FEW_EVALUATIONS} evaluations, one run each", found, 1, warm=False)
+    return Part(
+        f"whole processes, {FEW_EVALUATIONS} evaluations, one run each", found, 1, warm=False
+    )
 
 
 def writing(size: Size) -> Part:

@@ -57,7 +57,7 @@ class Process:
     """A program that waits for its turns."""
 
     def __init__(self, contender: Contender, python: str, environment: dict[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
         settings = json.dumps(contender.settings | {"needs": contender.needs})
         self._program = subprocess.Popen(
             [python, "-P", "-m", f"programs.{contender.program}", settings],

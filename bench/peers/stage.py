@@ -61,10 +61,12 @@ class Stage:
         LeftOutError, WrongOutputError
             If it cannot take it, or its output is wrong.
         """
-        told = {"way": way} | contender.ways[way] | {"out": str(self._out)}
+        told: Facts = {"way": way} | contender.ways[way] | {"out": str(self._out)}
         self._out.unlink(missing_ok=True)
         try:
-            found = self._fresh(contender, told) if contender.fresh else self._waiting(contender, told)
+            found = (
+                self._fresh(contender, told) if contender.fresh else self._waiting(contender, told)
+            )
             if "n" in told:
                 check_stamps(self._out, told["n"], found)
                 megabytes = self._out.stat().st_size / 1e6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Iterator
 from time import perf_counter
 
 from bench.peers.checks import WrongOutputError
@@ -18,9 +18,8 @@ def take_turns(
     rounds: int,
     warm: bool,
     deadline: float,
-    save: Callable[[], None],
-) -> bool:
-    """Give everybody turns until all have `rounds`, or time is up; tell whether they have.
+) -> Iterator[None]:
+    """Give everybody turns until all have `rounds`, or time is up; yield after each.
 
     Parameters
     ----------
@@ -36,8 +35,6 @@ def take_turns(
         Whether each has a turn before its first one in this process, which does not count.
     deadline : float
         Of `perf_counter`, after which no turn begins.
-    save : callable
-        Called after every turn.
     """
     known = {(row["contender"], row["way"]): row for row in rows}
     order = [(c, way) for c in contenders for way in c.ways]
@@ -55,7 +52,7 @@ def take_turns(
     while left := [pair for pair in order if missing(*pair)]:
         contender, way = min(left, key=lambda pair: len(known[pair[0].name, pair[1]]["turns"]))
         if perf_counter() > deadline:
-            return False
+            return
         row = known[contender.name, way]
         try:
             if warm and (contender.name, way) not in warmed:
@@ -66,8 +63,7 @@ def take_turns(
         except (LeftOutError, WrongOutputError) as error:
             row["left_out"], row["wrong"] = str(error), isinstance(error, WrongOutputError)
         print(_describe(row), flush=True)
-        save()
-    return True
+        yield
 
 
 def spread(row: Facts) -> Facts:
