@@ -35,6 +35,8 @@ class Size:
         Turns of each, and of what takes long.
     compile_limit : float
         Seconds that torch.compile may take.
+    warm : bool
+        Whether a first turn does not count.
     """
 
     batch: int = 32
@@ -46,9 +48,10 @@ class Size:
     rounds: int = 7
     few: int = 5
     compile_limit: float = 240.0
+    warm: bool = True
 
 
-TINY = Size(2, 2, 2, 4, 16, (2, 4), rounds=1, few=1, compile_limit=1.0)
+TINY = Size(2, 2, 2, 4, 16, (2, 4), rounds=1, few=1, compile_limit=1.0, warm=False)
 FEW_EVALUATIONS = 2  # where many stamps are made
 
 
@@ -71,7 +74,7 @@ class Part:
     about: str
     contenders: list[Contender]
     rounds: int
-    warm: bool = True
+    warm: bool
 
 
 def saved(folder: Path) -> list[Contender]:
@@ -111,7 +114,7 @@ def evaluations(size: Size, dtype: str) -> Part:
         for family in families:
             found.append(network(f"{PEERS[who]}, {family}", who, BOTH_WAYS, family=[family]))
     about = f"evaluations per second, batches of {size.batch} in {dtype}"
-    return Part(about, found, size.rounds)
+    return Part(about, found, size.rounds, size.warm)
 
 
 def _galgen(name: str, size: Size, n: int, **sampling: Any) -> Contender:
@@ -148,7 +151,7 @@ def stamps(size: Size, folder: Path) -> Part:
         peer = _peer(who, sampler, steps, size.batch, folder)
         found.append(Contender(name, ways=ways, **peer))
     about = f"{size.n} stamps to FITS, {steps} evaluations each, float32"
-    return Part(about, found, size.few)
+    return Part(about, found, size.few, size.warm)
 
 
 def simulated(size: Size) -> Part:
@@ -167,7 +170,7 @@ def simulated(size: Size) -> Part:
         _galgen("galgen, 2 evaluations, bfloat16", size, 2 * size.n, dtype="bfloat16", **few),
         _galgen("galgen, as it comes", size, size.n, **({"steps": 2} if size is TINY else {})),
     ]
-    return Part("three-band stamps of 64 pixels to FITS", found, size.few)
+    return Part("three-band stamps of 64 pixels to FITS", found, size.few, size.warm)
 
 
 def _commands(size: Size, folder: Path, steps: int, batch: int) -> list[Contender]:
@@ -194,7 +197,7 @@ def first(size: Size, folder: Path) -> Part:
     ways: dict[str, Facts] = {"n = 1": {"n": 1}}
     found = [_told(c, ways) for c in _commands(size, folder, steps, batch=1)]
     about = f"a whole process that makes one stamp, {steps} evaluations"
-    return Part(about, found, size.few)
+    return Part(about, found, size.few, size.warm)
 
 
 def growth(size: Size, folder: Path) -> Part:
@@ -211,7 +214,7 @@ def writing(size: Size) -> Part:
     names = ("pwrite", "galgen", "astropy", "fitsio", "fitsio_checksums", "astropy_table")
     ways: dict[str, Facts] = {name: {} for name in names}
     program = Contender("writers", "writers", ways, ("astropy", "fitsio", "numpy"))
-    return Part(f"{size.written} galaxies to an fsync", [program], size.rounds)
+    return Part(f"{size.written} galaxies to an fsync", [program], size.rounds, size.warm)
 
 
 def parts(size: Size, folder: Path) -> dict[str, Part]:

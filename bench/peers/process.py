@@ -60,7 +60,7 @@ class Process:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (`close` closes it)
         settings = json.dumps(contender.settings | {"needs": contender.needs})
         self._program = subprocess.Popen(
-            [python, "-P", "-m", f"programs.{contender.program}", settings],
+            [python, "-P", "-m", "programs", contender.program, settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

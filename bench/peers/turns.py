@@ -61,7 +61,11 @@ def take_turns(
             row["turns"].append(stage.turn(contender, way))
             row["facts"] = stage.facts(contender)
         except (LeftOutError, WrongOutputError) as error:
-            row["left_out"], row["wrong"] = str(error), isinstance(error, WrongOutputError)
+            wrong = isinstance(error, WrongOutputError)
+            # What fails in one way fails in all of them: its process is over.
+            gone = [row] if contender.fresh else [known[contender.name, w] for w in contender.ways]
+            for each in gone:
+                each["left_out"], each["wrong"] = str(error), wrong
         print(_describe(row), flush=True)
         yield
 

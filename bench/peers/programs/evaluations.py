@@ -15,7 +15,7 @@ from galgen.system.lanes import keep_memory
 from galgen_kernels import use_backend
 
 from . import networks
-from .serve import Facts, LeftOutError, Turn, WrongOutputError, serve
+from .protocol import Facts, LeftOutError, Turn, WrongOutputError
 
 
 def start(settings: Facts) -> tuple[Turn, Facts]:
@@ -69,7 +69,3 @@ def _error(got: Tensor, right: Tensor, size: int) -> float:
     if got.shape != (size, *right.shape[1:]) or not got.isfinite().all():
         return float("inf")
     return float((got[:CHECKED].double() - right).norm() / right.norm())
-
-
-if __name__ == "__main__":
-    serve(start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
-from .serve import Facts, Turn, serve
+from .protocol import Facts, Turn
 
 
 def start(settings: Facts) -> tuple[Turn, Facts]:
@@ -22,7 +22,3 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
         return {"seconds": perf_counter() - begun}
 
     return turn, {}
-
-
-if __name__ == "__main__":
-    serve(start)

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from .serve import Facts, Turn, serve
+from .protocol import Facts, Turn
 
 SIZE, SCALE = 64, 0.4  # pixels, arcsec per pixel
 FWHM = (1.4, 1.3, 1.2)  # of the PSF, arcsec
@@ -59,7 +59,3 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
         return {"seconds": perf_counter() - begun, "noise": NOISE}
 
     return turn, {}
-
-
-if __name__ == "__main__":
-    serve(start)

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from .serve import Facts, Turn, serve
+from .protocol import Facts, Turn
 
 
 def start(settings: Facts) -> tuple[Turn, Facts]:
@@ -37,7 +37,3 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
         return {"seconds": seconds, "mean": float(stamps_nbhw.mean(dtype=np.float64))}
 
     return turn, {}
-
-
-if __name__ == "__main__":
-    serve(start)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.bench_denoiser import SIZE, flops_per_image, inputs, network
 from bench.bench_network import AGREE, FAMILIES, unet2d, unet2d_flops, unet2d_inputs
 
-from .serve import LeftOutError
+from .protocol import LeftOutError
 
 
 class Contender(NamedTuple):

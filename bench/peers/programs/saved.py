@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .serve import Facts, Turn, serve
+from .protocol import Facts, Turn
 
 
 def start(settings: Facts) -> tuple[Turn, Facts]:
@@ -30,7 +30,3 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
         return {}
 
     return turn, {"gflop_per_image": contender.flops / 1e9, "shape": contender.shape}
-
-
-if __name__ == "__main__":
-    serve(start)

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from bench import bench_fits
 
-from .serve import Facts, Turn, WrongOutputError, serve
+from .protocol import Facts, Turn, WrongOutputError
 
 
 def start(settings: Facts) -> tuple[Turn, Facts]:
@@ -48,7 +48,3 @@ def _right(path: Path, galaxies: bench_fits.Galaxies, way: str) -> bool:
                 return False
         wanted = galaxies.cubes_bnhw
         return all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
-
-
-if __name__ == "__main__":
-    serve(start)
