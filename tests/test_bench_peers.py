@@ -212,6 +212,23 @@ def test_memory_of_a_process():
     assert perf_counter() - begun < 5
 
 
+def test_peers_get_the_better_of_their_ways_and_ratios_are_of_flops():
+    def row(contender: str, way: str, gflops: float) -> dict:
+        figures = {name: {"median": gflops} for name in ("gflops", "evaluations_per_second")}
+        return {"contender": contender, "way": way, "figures": figures, "turns": [{}]}
+
+    rows = [
+        row("galgen", "one core", 99),
+        row("galgen", "lanes", 30),
+        row("diffusers, one layer", "lanes", 10),
+        row("diffusers, one layer", "threads", 20),
+        row("diffusers, cells", "lanes", 60),
+    ]
+    results = {"parts": {"float32": {"rows": rows}}}
+    assert "1.50 of the fastest on pixels in float32, 0.50" in table.ratios(results)
+    assert "| diffusers, one layer | not measured yet | 20.0 |" in table.networks(results)
+
+
 def test_tables(results):
     text = table.markdown(results)
     assert "| galgen |" in text

@@ -25,7 +25,7 @@ NAMES = list(questions.parts(questions.Size(), Path()))
 
 def machine(tiny: bool) -> dict[str, Any]:
     """Return what figures depend on beside `record.environment`."""
-    return {"cpu": cpu_model(), "cores": CORES, "tiny": tiny}
+    return {"cpu": cpu_model(), "cores": CORES, "OMP_NUM_THREADS": CORES, "tiny": tiny}
 
 
 def cpu_model() -> str:
@@ -130,7 +130,8 @@ def main(
     finished = True
     for name in only:
         part = questions.parts(size, folder)[name]
-        found = results["parts"].setdefault(name, {"about": part.about, "rows": []})
+        new: dict[str, Any] = {"about": part.about, "evaluations": part.evaluations, "rows": []}
+        found = results["parts"].setdefault(name, new)
 
         print(f"{name}: {part.about}", flush=True)
         with Stage(folder, interpreters(python), extra) as stage:

@@ -69,12 +69,15 @@ class Part:
         Turns of each.
     warm : bool
         Whether each has a turn before its first one, which does not count.
+    evaluations : int, optional
+        Of the network for each stamp, where all have as many.
     """
 
     about: str
     contenders: list[Contender]
     rounds: int
     warm: bool
+    evaluations: int | None = None
 
 
 def saved(folder: Path) -> list[Contender]:
@@ -150,8 +153,8 @@ def stamps(size: Size, folder: Path) -> Part:
     for name, (who, sampler) in PIPELINES.items():
         peer = _peer(who, sampler, steps, size.batch, folder)
         found.append(Contender(name, ways=ways, **peer))
-    about = f"{size.n} stamps to FITS, {steps} evaluations each, float32"
-    return Part(about, found, size.few, size.warm)
+    about = f"{size.n} stamps at a time, {steps} evaluations each, float32"
+    return Part(about, found, size.few, size.warm, steps)
 
 
 def simulated(size: Size) -> Part:
@@ -170,7 +173,7 @@ def simulated(size: Size) -> Part:
         _galgen("galgen, 2 evaluations, bfloat16", size, 2 * size.n, dtype="bfloat16", **few),
         _galgen("galgen, as it comes", size, size.n, **({"steps": 2} if size is TINY else {})),
     ]
-    return Part("three-band stamps of 64 pixels to FITS", found, size.few, size.warm)
+    return Part(f"{size.simulated} of GalSim at a time", found, size.few, size.warm)
 
 
 def _commands(size: Size, folder: Path, steps: int, batch: int) -> list[Contender]:
@@ -200,6 +203,9 @@ def first(size: Size, folder: Path) -> Part:
     return Part(about, found, size.few, size.warm)
 
 
+GROWING = ("galgen mass", "diffusers, DDIM", "GalSim")  # the others would take minutes more
+
+
 def growth(size: Size, folder: Path) -> Part:
     """Seconds and memory of whole processes by the number of stamps."""
     ways: dict[str, Facts] = {f"n = {n:,}": {"n": n} for n in size.growth}
@@ -214,7 +220,7 @@ def writing(size: Size) -> Part:
     names = ("pwrite", "galgen", "astropy", "fitsio", "fitsio_checksums", "astropy_table")
     ways: dict[str, Facts] = {name: {} for name in names}
     program = Contender("writers", "writers", ways, ("astropy", "fitsio", "numpy"))
-    return Part(f"{size.written} galaxies to an fsync", [program], size.rounds, size.warm)
+    return Part(f"{size.written} galaxies to an fsync", [program], size.few, size.warm)
 
 
 def parts(size: Size, folder: Path) -> dict[str, Part]:

@@ -39,9 +39,9 @@ def cell(row: Row | None, figure: str) -> str:
     return f"{median} ({number(found['lowest'])} to {number(found['highest'])})"
 
 
-def best(rows: list[Row], figure: str) -> Row | None:
+def best(rows: list[Row], figure: str) -> Row:
     """Return the row whose median is highest; of rows without figures, the first."""
-    return max(rows, key=lambda r: r["figures"].get(figure, {"median": -1})["median"], default=None)
+    return max(rows, key=lambda row: row["figures"].get(figure, {"median": -1})["median"])
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -73,26 +73,46 @@ def networks(results: Row) -> str:
             rows = rows_of(results, dtype, name)
             one = [row for row in rows if row["way"] == "one core"]
             many = [row for row in rows if row["way"] != "one core"]
-            found += [cell(best(one, figure), figure), cell(best(many, figure), figure)]
+            found += [cell(best(way, figure) if way else None, figure) for way in (one, many)]
         return found
 
     head = ["network", *(f"{d}, {c}" for d in dtypes for c in ("one core", "all cores"))]
     return table(head, [line(name) for name in contenders(results, *dtypes)])
 
 
-def stamps(results: Row) -> str:
-    """Stamps per second on the disk, each contender in its best way."""
+def ratios(results: Row) -> str:
+    """Return what galgen's network is to the fastest peer's: on pixels, and on cells."""
+    figure, found = "gflops", []
+    for dtype in ("float32", "bfloat16"):
+        many = [r for r in rows_of(results, dtype) if r["way"] != "one core" and r["figures"]]
+        mine = [r for r in many if r["contender"] == "galgen"]
+        peers = [r for r in many if not r["contender"].startswith("galgen")]
+        for where in ("pixels", "cells"):
+            them = [r for r in peers if r["contender"].endswith("cells") == (where == "cells")]
+            if mine and them:
+                fastest = best(them, figure)["figures"][figure]["median"]
+                ratio = mine[0]["figures"][figure]["median"] / fastest
+                found.append(f"{ratio:.2f} of the fastest on {where} in {dtype}")
+    return f"galgen on all cores, eager: {', '.join(found) or 'not measured yet'}."
+
+
+def stamps(results: Row, part: str) -> str:
+    """Return stamps per second on the disk, each contender in its best way."""
     figure, lines = "stamps_per_second", []
-    for part in ("stamps", "galsim"):
-        about = results["parts"].get(part, {}).get("about", "")
-        for name in contenders(results, part):
-            row = best(rows_of(results, part, name), figure)
-            lines.append([name, about, row["way"] if row else "", cell(row, figure)])
-    return table(["who", "what", "cores used as", "stamps/s"], lines)
+    evaluations = results["parts"].get(part, {}).get("evaluations")
+    for name in contenders(results, part):
+        row = best(rows_of(results, part, name), figure)
+        line = [name, cell(row, figure)]
+        if evaluations:
+            found = row["figures"].get(figure)
+            line.append(number(found["median"] * evaluations) if found else "")
+        lines.append([*line, row["way"]])
+    head = ["who", "stamps/s", *["evaluations/s"] * bool(evaluations), "cores used as"]
+    return table(head, lines)
 
 
 def first(results: Row) -> str:
-    """Whole processes that make one stamp."""
+    """Return what whole processes that make one stamp took."""
     lines = []
     for row in rows_of(results, "first"):
         name = row["contender"]
@@ -101,14 +121,14 @@ def first(results: Row) -> str:
 
 
 def writing(results: Row) -> str:
-    """Rates of the writers."""
+    """Return the rates of the writers."""
     rows = rows_of(results, "writing")
     lines = [[f"`{row['way']}`", cell(row, "megabytes_per_second")] for row in rows]
     return table(["writer", "MB/s"], lines)
 
 
 def growth(results: Row) -> str:
-    """Seconds and memory by the number of stamps, and what they come to for a million."""
+    """Return seconds and memory by the number of stamps, and what a million comes to."""
     rows = rows_of(results, "growth")
     ways = list(dict.fromkeys(row["way"] for row in rows))
 
@@ -137,22 +157,28 @@ def extrapolated(rows: list[Row]) -> str:
 def markdown(results: Row) -> str:
     """Return all tables, with what they were measured on."""
     versions = ", ".join(f"{name} {v}" for name, v in sorted(results["versions"].items()))
-    dates = [run["date"][:10] for run in results["runs"]]
-    about = f"{results['cores']} cores of an {results['cpu']}, {dates[-1]}"
-    growing = results["parts"].get("growth", {}).get("about", "")
+    date, load = results["runs"][-1]["date"][:10], max(run["load"] for run in results["runs"])
+    about = f"{results['cores']} cores of an {results['cpu']}, {date}, load {load:.1f} before"
+
+    def about_of(part: str) -> str:
+        return str(results["parts"].get(part, {}).get("about", "not measured yet"))
+
     flops = [r["facts"].get("gflop_per_image") for r in rows_of(results, "float32") if "facts" in r]
     equal = f", {min(flops):.2f} to {max(flops):.2f} GFLOP each" if flops else ""
     sections = [
         f"Medians, and the lowest and highest of all turns; {about}; {versions}.",
         f"Evaluations per second at equal FLOPs{equal}:",
         networks(results),
-        "Stamps per second, on the disk:",
-        stamps(results),
-        "From the command to the first stamp on the disk, and the most memory that took:",
+        ratios(results),
+        f"Stamps on the disk, at equal evaluations ({about_of('stamps')}):",
+        stamps(results, "stamps"),
+        f"Three-band stamps of 64 pixels on the disk ({about_of('galsim')}):",
+        stamps(results, "galsim"),
+        f"From the command to its end, and the most memory that took ({about_of('first')}):",
         first(results),
-        f"What more stamps cost ({growing}):",
+        f"What more stamps cost ({about_of('growth')}):",
         growth(results),
-        "Writers:",
+        f"Writers ({about_of('writing')}):",
         writing(results),
     ]
     return "\n\n".join(sections)
