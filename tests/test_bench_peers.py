@@ -71,6 +71,15 @@ def test_everybody_is_timed_or_left_out_with_a_reason(results, name):
             assert not row["wrong"]
 
 
+@pytest.mark.parametrize("size", [parts.TINY, parts.Size()], ids=["tiny", "whole"])
+def test_rows_have_names_of_their_own_and_programs_exist(size):
+    for part in parts.parts(size, Path()).values():
+        rows = [(contender.name, way) for contender in part.contenders for way in contender.ways]
+        assert len(set(rows)) == len(rows)
+        for program in {contender.program for contender in part.contenders} - {"command"}:
+            assert Path(parts.__file__).with_name("programs").joinpath(f"{program}.py").exists()
+
+
 def test_results_name_what_they_depend_on(results):
     assert {"cpu", "cores", "device", "torch", "galgen", "command", "versions"} <= set(results)
     assert results["versions"].get("galsim") == (
