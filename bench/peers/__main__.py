@@ -14,8 +14,8 @@ import torch
 import typer
 
 from bench.peers import parts as questions
-from bench.peers.process import Contender, LeftOutError
-from bench.peers.stage import CORES, Stage
+from bench.peers.process import CORES, Contender, LeftOutError
+from bench.peers.stage import Stage
 from bench.peers.turns import spread, take_turns
 from bench.record import environment, save
 
@@ -25,7 +25,7 @@ NAMES = list(questions.parts(questions.Size(), Path()))
 
 def machine(tiny: bool) -> dict[str, Any]:
     """Return what figures depend on beside `record.environment`."""
-    return {"cpu": cpu_model(), "cores": CORES, "OMP_NUM_THREADS": CORES, "tiny": tiny}
+    return {"cpu": cpu_model(), "cores": CORES, "tiny": tiny}
 
 
 def cpu_model() -> str:
@@ -130,7 +130,13 @@ def main(
     finished = True
     for name in only:
         part = questions.parts(size, folder)[name]
-        new: dict[str, Any] = {"about": part.about, "evaluations": part.evaluations, "rows": []}
+        threads = {contender.name: contender.threads for contender in part.contenders}
+        new: dict[str, Any] = {
+            "OMP_NUM_THREADS": threads,
+            "about": part.about,
+            "evaluations": part.evaluations,
+            "rows": [],
+        }
         found = results["parts"].setdefault(name, new)
 
         print(f"{name}: {part.about}", flush=True)

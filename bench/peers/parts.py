@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.peers.process import Contender, Facts
-from bench.peers.stage import CORES
+from bench.peers.process import CORES, Contender, Facts
 
 DIFFUSERS, LUCIDRAINS = "diffusers", "denoising-diffusion-pytorch"
 BOTH_WAYS = ("lanes", "threads")  # of using all cores: a peer's best counts
@@ -125,6 +124,12 @@ def _galgen(name: str, size: Size, n: int, **sampling: Any) -> Contender:
     return Contender(name, "galgen_stamps", {"lanes": {"n": n}}, ("torch",), settings)
 
 
+def _galsim(name: str, cores: int, ways: dict[str, Facts], fresh: bool = False) -> Contender:
+    """Return GalSim in processes of one thread each: more threads slow it down."""
+    needs, settings = ("galsim", "astropy"), {"cores": cores}
+    return Contender(name, "galsim_stamps", ways, needs, settings, "galsim", fresh, threads=1)
+
+
 def _peer(who: str, sampler: str, steps: int, batch: int, folder: Path) -> dict[str, Any]:
     """Return arguments of the contender that loads a saved network."""
     settings = {"folder": str(folder / who), "sampler": sampler}
@@ -162,8 +167,7 @@ def simulated(size: Size) -> Part:
 
     def galsim(name: str, cores: int) -> Contender:
         ways = {f"{cores} processes" if cores > 1 else "1 process": {"n": size.simulated}}
-        needs, settings = ("galsim", "astropy"), {"cores": cores}
-        return Contender(name, "galsim_stamps", ways, needs, settings, "galsim")
+        return _galsim(name, cores, ways)
 
     few = {"sampler": "dpmpp-2m", "steps": FEW_EVALUATIONS}
     found = [
@@ -184,8 +188,7 @@ def _commands(size: Size, folder: Path, steps: int, batch: int) -> list[Contende
     for name, (who, sampler) in PIPELINES.items():
         peer = _peer(who, sampler, steps, batch, folder)
         found.append(Contender(name, ways={"": {"way": "lanes"}}, fresh=True, **peer))
-    needs, settings = ("galsim", "astropy"), {"cores": CORES if batch > 1 else 1}
-    galsim = Contender("GalSim", "galsim_stamps", {"": {}}, needs, settings, "galsim", fresh=True)
+    galsim = _galsim("GalSim", CORES if batch > 1 else 1, {"": {}}, fresh=True)
     return [*found, galsim]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from typing import Any
 
 from bench.peers.checks import WrongOutputError
 
+CORES = os.cpu_count() or 1
 TURN_LIMIT = 480.0  # seconds
 Facts = dict[str, Any]
 
@@ -41,6 +43,8 @@ class Contender:
         Whether every turn is a process of its own, timed from its start to its end.
     limit : float
         Seconds until it must be ready.
+    threads : int
+        OMP_NUM_THREADS.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Contender:
     peer: str = "galgen"
     fresh: bool = False
     limit: float = 120.0
+    threads: int = CORES
 
 
 class Process:

@@ -14,7 +14,6 @@ from bench.peers.memory import Watch
 from bench.peers.process import TURN_LIMIT, Contender, Facts, LeftOutError, Process
 
 ROOT = Path(__file__).parents[2]
-CORES = os.cpu_count() or 1
 UNSET = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "TRITON_INTERPRET")  # peers run as for anybody
 
 
@@ -36,8 +35,7 @@ class Stage:
         inherited = {k: v for k, v in os.environ.items() if k not in UNSET}
         paths = [ROOT, ROOT / "kernels", Path(__file__).parent, os.environ.get("PYTHONPATH")]
         path = os.pathsep.join(str(p) for p in paths if p)
-        threads = {"OMP_NUM_THREADS": str(CORES), "MKL_NUM_THREADS": str(CORES)}
-        self._environment = inherited | threads | {"PYTHONPATH": path} | extra
+        self._environment = inherited | {"PYTHONPATH": path} | extra
         self._ready: dict[str, Process] = {}
         self.versions: dict[str, str] = {}
 
@@ -84,7 +82,7 @@ class Stage:
     def _start(self, contender: Contender) -> Process:
         python = self._pythons.get(contender.peer, sys.executable)
         begun = perf_counter()
-        process = Process(contender, python, self._environment)
+        process = Process(contender, python, self._environment | _threads(contender))
         process.facts["ready_seconds"] = perf_counter() - begun
         self.versions |= process.versions
         return process
@@ -92,7 +90,7 @@ class Stage:
     def _fresh(self, contender: Contender, told: Facts) -> Facts:
         begun = perf_counter()
         if contender.program == "command":
-            found, memory = self._command(told)
+            found, memory = self._command(contender, told)
         else:
             process = self._start(contender)
             with Watch(process.pid) as memory:
@@ -102,7 +100,7 @@ class Stage:
                     process.close(60)
         return found | {"seconds": perf_counter() - begun, "peak_mib": memory.mib}
 
-    def _command(self, told: Facts) -> tuple[Facts, Watch]:
+    def _command(self, contender: Contender, told: Facts) -> tuple[Facts, Watch]:
         python = self._pythons.get("galgen", sys.executable)
         words = [python, "-P", "-m", *told["words"], "--n", told["n"], "--out", told["out"]]
         with tempfile.TemporaryFile() as errors:
@@ -110,7 +108,7 @@ class Stage:
                 [str(word) for word in words],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=self._environment,
+                env=self._environment | _threads(contender),
             )
             with Watch(program.pid) as memory:
                 try:
@@ -123,3 +121,7 @@ class Stage:
                 errors.seek(0)
                 raise LeftOutError(f"exit code {code}: {errors.read()[-300:].decode()}")
         return {}, memory
+
+
+def _threads(contender: Contender) -> dict[str, str]:
+    return dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(contender.threads))
