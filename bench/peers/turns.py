@@ -82,7 +82,7 @@ def spread(row: Facts) -> Facts:
 
 
 def _describe(row: Facts) -> str:
-    what = f"{row['contender']:44}{row['way']:10}"
+    what = f"{row['contender']:44}{row['way']:18}"
     if "left_out" in row:
         return f"{what}  left out: {row['left_out']}"
     last = row["turns"][-1]
