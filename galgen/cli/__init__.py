@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from galgen import __version__
 from galgen.cli import (
+    bench,
     cat,
     compress,
     evaluate,
@@ -88,6 +89,7 @@ for _command in (  # in the order of the help text
     compress.compress,
     scene.scene,
     info.info,
+    bench.bench,
 ):
     app.command()(_command)
 app.add_typer(export.app, name="export")

@@ -6,7 +6,8 @@ always go through the network together, so their bits do not depend on how many 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from functools import cached_property
 from typing import Self
@@ -28,6 +29,7 @@ from galgen.runinfo import RunInfo
 from galgen.system.lanes import in_lanes
 from galgen.weights.checkpoint import Checkpoint
 
+Clock = Callable[[str], AbstractContextManager[object]]
 _FREE_BATCH = 256  # a micro-batch that any machine has the memory for, however few the galaxies
 
 
@@ -85,6 +87,7 @@ class Run:
         self.request, self._n, self._sampling = request, n, sampling
         self._shape = (checkpoint.size, checkpoint.size, len(space.bands))
         self._observation = observation = observation or Observation.of(Observing(), space)
+        self._clock: Clock = nullcontext
         self._info = run_info(checkpoint, device, request, n, sampling, observation)
 
     @property
@@ -103,6 +106,29 @@ class Run:
         run = copy(self)
         run._info = info
         return run
+
+    def timed(self, clock: Clock) -> Self:
+        """Return the same run, parts of whose work are done within contexts of a clock.
+
+        Parameters
+        ----------
+        clock : callable
+            Takes 'drawing', 'network' or 'measuring', and returns a context manager. On a CPU it is
+            called from several threads.
+        """
+        run = copy(self)
+        run._clock = clock
+        return run
+
+    @property
+    def device(self) -> torch.device:
+        """Where galaxies are made."""
+        return self._device
+
+    @property
+    def lanes(self) -> int:
+        """Micro-batches made at a time: one on a GPU, and on each core that torch uses."""
+        return torch.get_num_threads() if self._device.type == "cpu" else 1
 
     def __len__(self) -> int:
         return self._n
@@ -133,8 +159,6 @@ class Run:
             If the network returns NaN or infinity, or pixels that no galaxy has.
         """
         size, draw = self._sampling.micro_batch, self._draw
-        # A GPU makes one micro-batch at a time; a core does, too.
-        lanes = torch.get_num_threads() if self._device.type == "cpu" else 1
 
         def cut() -> Iterator[tuple[int, int, int]]:
             for start, stop in ranges:
@@ -147,7 +171,7 @@ class Run:
         def make(piece: tuple[int, int, int]) -> GalaxyBatch:
             return self._batch(draw, *piece)
 
-        return in_lanes(make, cut(), lanes, first_alone=self._sampling.compile)
+        return in_lanes(make, cut(), self.lanes, first_alone=self._sampling.compile)
 
     @cached_property
     def _draw(self) -> Engine:
@@ -159,13 +183,16 @@ class Run:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
         space, device, seed = self._checkpoint.space, self._device, self.request.seed
         index_n = torch.arange(first, first + self._sampling.micro_batch)
-        asked = self.request.ask(self._checkpoint.population, index_n)
-        condition = Condition(asked.code_n.to(device), asked.z_np.to(device))
+        with self._clock("drawing"):
+            asked = self.request.ask(self._checkpoint.population, index_n)
+            condition = Condition(asked.code_n.to(device), asked.z_np.to(device))
         keep = slice(low, high)
         kept_n = index_n[keep]
         flux_nb = None if asked.flux_nb is None else asked.flux_nb[keep]
-        x_nhwc = draw(condition, index_n)[keep]
-        finished = finish(x_nhwc, space, self._observation, kept_n, seed, flux_nb)
+        with self._clock("network"):
+            x_nhwc = draw(condition, index_n)[keep]
+        with self._clock("measuring"):
+            finished = finish(x_nhwc, space, self._observation, kept_n, seed, flux_nb)
         self._refuse_what_is_no_galaxy(finished, first, first + low)
         # In the order of the catalogue, but by their names in the table.
         carried = zip(self.info.carried, asked.carried.values(), strict=True)
