@@ -54,8 +54,9 @@ def main(
     while sum(len(one["after_s"]) for one in rounds) < kills and time.monotonic() < end:
         rounds.append(one_round(writers, folder, len(rounds)))
         print(rounds[-1], flush=True)
-        found = summary(galaxies, rounds)
-        save(out, found)
+        save(out, summary(galaxies, rounds))
+    found = summary(galaxies, rounds)
+    save(out, found)
     print({name: value for name, value in found.items() if name != "rounds"})
     if found["wrong"]:
         raise typer.Exit(1)
