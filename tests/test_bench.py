@@ -263,7 +263,8 @@ def test_kill_test(tmp_path) -> None:
     words = [sys.executable, "-m", *map(str, words)]
     subprocess.run(words, check=True, cwd=SCRIPT.parents[1], env=environment)
     found = json.loads(out.read_text())
-    assert found["identical"] == found["runs"] == 2
+    assert found["kills"] >= 2
+    assert found["identical"] == found["runs"] > 0
     assert found["half_files"] == 0
 
 

@@ -24,7 +24,6 @@ from galgen_kernels.aot import command as aot
 from galgen_kernels.launching.binaries import Library, LibraryError
 
 # Workers of pytest-xdist would each build what the fixtures build.
-pytestmark = pytest.mark.xdist_group("aot")
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 RESOURCES = json.loads((KERNELS / "galgen_kernels" / "resources.json").read_text())
