@@ -98,11 +98,12 @@ def warm() -> None:
     # What the first file and the first command line import.
     Image.init()
     Table.read(["a,b", "1,2"], format="ascii.csv")
-    nowhere = io.StringIO()
+    nowhere, given = io.StringIO(), sys.argv
     for words in (["schema"], ["schema", "a", "b"], ["preview"]):
         sys.argv = ["galgen", *words]
         with suppress(SystemExit), redirect_stdout(nowhere), redirect_stderr(nowhere):
             galgen.cli.main()
+    sys.argv = given
 
 
 if __name__ == "__main__":

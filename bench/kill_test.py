@@ -34,7 +34,7 @@ from bench.writers import WRITERS, prepare
 
 def main(
     folder: Annotated[Path, Argument(help="Where to write, on a real disk.")],
-    kills: int = 200,
+    kills: Annotated[int, Option(help="Of commands that were still at work.")] = 200,
     galaxies: int = 1000,
     only: Annotated[list[str] | None, Option(help="A command by its name. Repeatable.")] = None,
     max_time: Annotated[float, Option(help="Seconds, of this piece.")] = 1e9,
@@ -51,11 +51,12 @@ def main(
         prepare(folder, galaxies, writers)
         (folder / "ready").touch()
     rounds = json.loads(out.read_text())["rounds"] if out and out.exists() else []
-    while sum(len(one["after_s"]) for one in rounds) < kills and time.monotonic() < end:
+    while sum(one["killed"] for one in rounds) < kills and time.monotonic() < end:
         rounds.append(one_round(writers, folder, len(rounds)))
         print(rounds[-1], flush=True)
-        found = summary(galaxies, rounds)
-        save(out, found)
+        save(out, summary(galaxies, rounds))
+    found = summary(galaxies, rounds)
+    save(out, found)
     print({name: value for name, value in found.items() if name != "rounds"})
     if found["wrong"]:
         raise typer.Exit(1)
@@ -77,8 +78,8 @@ def summary(galaxies: int, rounds: list[dict[str, Any]]) -> dict[str, Any]:
     def count(some: list[dict[str, Any]]) -> dict[str, int]:
         left = Counter(state for one in some for state in one["left"])
         return {
-            "kills": sum(len(one["after_s"]) for one in some),
-            "while_running": sum(one["killed"] for one in some),
+            "kills": sum(one["killed"] for one in some),
+            "over_before": sum(len(one["after_s"]) - one["killed"] for one in some),
             "runs": len(some),
             "identical": sum(one["same"] for one in some),
             "half_files": left["half"],

@@ -251,7 +251,8 @@ def test_kill_test(tmp_path) -> None:
     words = [sys.executable, "-m", *map(str, words)]
     subprocess.run(words, check=True, cwd=ROOT, env=environment)
     found = json.loads(out.read_text())
-    assert found["identical"] == found["runs"] == 2
+    assert found["kills"] >= 2
+    assert found["identical"] == found["runs"] > 0
     assert found["half_files"] == 0
 
 

@@ -20,8 +20,6 @@ from galgen.data import open_stamps
 from galgen.pixels.space import lupton_preset
 from galgen.weights import SHIPPED_WEIGHTS
 
-pytestmark = pytest.mark.xdist_group("end-to-end")  # one set of galaxies for all
-
 N = 33  # not a multiple of any micro-batch used here
 
 

@@ -59,7 +59,7 @@ def test_commands_and_python_run_in_order(page, galgen, tmp_path, monkeypatch, c
 def test_the_two_commands_are_there_word_for_word():
     text = README.read_text()
     assert "\npip install . && galgen mass --category spiral --n 100 --out spirals.fits\n" in text
-    assert "\npip install '.[test]' && pytest -n auto --dist loadgroup\n" in text
+    assert "\npip install '.[test]' && pytest -n auto --dist loadfile\n" in text
 
 
 def command(words: list[str]) -> tuple[object, list[str]]:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from types import FrameType
-from typing import NoReturn, Self
+from typing import Self
 
 
 def end_with_cleanup() -> None:
     """Have SIGTERM and SIGHUP end this process as an exception does, which leaves nothing behind.
 
-    Where somebody has said what they do, that stays.
+    Where somebody has said what they do, that stays. Processes that are forked from this one end as
+    usual: an exception may come while they end, and they would go on with the work of this one.
     """
+    process = os.getpid()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if os.getpid() == process:
+            sys.exit(128 + number)  # as a shell says of a process that a signal has ended
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, _exit)
-
-
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    """Exit as a shell says of a process that a signal has ended."""
-    sys.exit(128 + number)
+            signal.signal(number, end)
 
 
 class StopRequest:

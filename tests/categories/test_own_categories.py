@@ -13,15 +13,13 @@ from astropy.io import fits
 
 from galgen.catalog import CatalogFile
 from galgen.data import open_stamps
-from galgen.errors import DataError, InvalidValueError, UnknownCategoryError
+from galgen.errors import DataError, GalgenWarning, InvalidValueError, UnknownCategoryError
 from galgen.evaluation import evaluate
 from galgen.export.realgalaxy import export_realgalaxy
 from galgen.request.table import InputTable
 from galgen.scene import CatalogGalaxies, Field, make_scene, read_sources
 
 NAMES = ("galaxy", "Dusty-disc", "lenticular")
-
-pytestmark = pytest.mark.xdist_group("own-categories")  # one training for all
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +181,9 @@ def test_scenes_are_made_of_them(made, tmp_path):
     make_scene(tmp_path / "scene.fits", galaxies, sources, field)
     with fits.open(tmp_path / "scene.fits") as hdus:
         assert set(hdus["TRUTH"].data["CATEGORY_NAME"]) <= {"lenticular"}
+    with pytest.warns(GalgenWarning, match="nearest, 'smooth', is taken"):
+        read_sources(InputTable(path), field, galaxies.bands)
+    path.write_text("ra,dec,mag,category\n150.0,2.0,20,ring\n")
     with pytest.raises(DataError, match="row 0"):
         read_sources(InputTable(path), field, galaxies.bands)
     path.write_text("ra,dec,mag,category\n150.0,2.0,20,spiral\n")

@@ -33,7 +33,6 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return json.loads(out.read_text())
 
 
-@pytest.mark.xdist_group("fuzz")
 def test_all_are_tried(tried: dict) -> None:
     assert tried["tries"] == TRIES
     assert tried["refused"] > TRIES // 3  # damage is seen
@@ -42,7 +41,6 @@ def test_all_are_tried(tried: dict) -> None:
     assert len(tried["by_command"]) > 14
 
 
-@pytest.mark.xdist_group("fuzz")
 def test_all_are_handled(tried: dict) -> None:
     lines = [
         f"{one['number']}: galgen {one['command']} ({one['what']}): {finding}"

@@ -39,7 +39,6 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], lis
     return found
 
 
-@pytest.mark.xdist_group("numbers")
 @pytest.mark.parametrize(
     ("line", "option"),
     cases(),
@@ -59,7 +58,6 @@ def test_numbers_that_nobody_means(ended: dict, line: str, option: str) -> None:
             assert not one["left"], where
 
 
-@pytest.mark.xdist_group("numbers")
 def test_both_ways_are_tried(ended: dict) -> None:
     codes = [one["code"] for some in ended.values() for one in some]
     assert codes.count(REFUSED) > len(codes) / 2

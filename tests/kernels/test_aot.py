@@ -26,7 +26,6 @@ from galgen_kernels.launching.binaries import Library, LibraryError
 from galgen_kernels.ops.attention_fusion.fused import TILES, variant
 
 # Workers of pytest-xdist would each build what the fixtures build.
-pytestmark = pytest.mark.xdist_group("aot")
 ROOT = Path(__file__).parents[2]
 KERNELS = ROOT / "kernels"
 RESOURCES = json.loads((KERNELS / "galgen_kernels" / "resources.json").read_text())
