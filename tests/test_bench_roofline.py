@@ -46,6 +46,17 @@ def test_results_are_those_of_the_kernels_as_they_are(counted):
     assert {key: found[key] for key in counted} == counted
 
 
+def test_what_the_page_says_of_them(counted):
+    """Attention with cuDNN's convolution is ahead at every shape but one; L2 bounds every way."""
+    units = [row for row in counted["rows"] if row["kernel"] == "attention_fusion"]
+    for shape in {row["shape"] for row in units}:
+        best = min((r for r in units if r["shape"] == shape), key=lambda row: row["bound_us"])
+        assert (best["form"] == "attention, cuDNN") != shape.startswith("192 x 4 x 4")
+    for row in units:
+        longest = max(row["launches"].values(), key=lambda work: work["bound_us"])
+        assert longest["bound"] == "l2"
+
+
 def test_every_kernel_is_counted(counted):
     kernels = {row["kernel"] for row in counted["rows"]}
     folder = ROOT / "kernels" / "galgen_kernels" / "ops"
