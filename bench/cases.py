@@ -160,8 +160,7 @@ def fit(tile: Tile, stage: Stage) -> Tile:
 def tiles(stage: Stage) -> list[Tile]:
     """Return what the kernel is launched with: first this device's choice, then both forms."""
     chosen = attention_fusion.tile(stage.channels, stage.cells, stage.windows)
-    shipped = attention_fusion.TILES.get(stage.channels, ()) if stage.cells == 64 else ()
-    others = shipped or [replace(chosen, form=form) for form in ("whole", "attention")]
+    others = attention_fusion.forms(stage.channels, stage.cells)
     return list(dict.fromkeys(fit(tile, stage) for tile in (chosen, *others)))
 
 

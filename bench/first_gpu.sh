@@ -81,7 +81,7 @@ A)
     tests/kernels/test_operators.py
   tests kernel-tests 45 -n 8 tests/kernels/test_attention_fusion.py \
     tests/kernels/test_group_norm_silu.py tests/kernels/test_linear_combination.py \
-    tests/kernels/test_stamps_to_fits.py
+    tests/kernels/test_stamps_to_fits.py tests/kernels/test_flood.py
   bench numerics 90 numerics --preset $preset --preset $other --out "$results/numerics.json"
   bench same-bytes 55 same_bytes "$work/catalogues" "${few[@]}" \
     --out "$results/same-bytes.json"

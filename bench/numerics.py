@@ -23,8 +23,11 @@ from bench import cases
 from bench.cases import FUSION_MAPS, NORM_MAPS, Stage
 from bench.record import save
 from galgen import noise
+from galgen.measure import detect
 from galgen.system.device import pick_device
 from galgen_kernels.ops.attention_fusion import reference
+from galgen_kernels.ops.flood import fused as flood
+from galgen_kernels.ops.flood import reference as flood_reference
 from galgen_kernels.ops.linear_combination import fused as linear_combination
 from galgen_kernels.ops.linear_combination import reference as solver_reference
 from galgen_kernels.ops.stamps_to_fits import fused as stamps_to_fits
@@ -171,6 +174,20 @@ def check_stamps_to_fits(batch: int) -> Iterator[dict[str, Any]]:
             yield case | compare(*compared)
 
 
+def check_flood(batch: int) -> Iterator[dict[str, Any]]:
+    """Compare the masks of one launch with the formula's, bit by bit."""
+    stamps_nhw = cases.stamps(batch)[..., 0]
+    level_nhw = 10 * (stamps_nhw + stamps_nhw.roll((18, 17), (1, 2)))  # with a neighbour
+    seed_nhw = torch.zeros_like(level_nhw, dtype=torch.bool)
+    seed_nhw[:, cases.SIZE // 2, cases.SIZE // 2] = True
+    arguments = level_nhw, seed_nhw, detect.THRESHOLDS, detect.PROMINENCE
+    expected = flood_reference.flood(*arguments)
+    with poisoned():
+        got = flood.launch(*arguments)
+    for name, mine, theirs in zip(("galaxy", "neighbours"), got, expected, strict=True):
+        yield {"batch": batch, "output": name} | compare(mine, theirs, EXACT)
+
+
 def checks(presets: list[str]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
     """Kernel and dtype with their results, made when they are asked for."""
     stages = cases.stages(presets)
@@ -184,6 +201,7 @@ def checks(presets: list[str]) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]
         for terms in (1, 2, 4):
             yield "linear_combination", check_linear_combination(shape, terms)
     yield "stamps_to_fits", check_stamps_to_fits(BATCH)
+    yield "flood", check_flood(BATCH)
     if GPU:  # the last images start beyond 2^31 numbers, 4 GiB a map
         largest = max(stages, key=lambda stage: stage.side**2 * stage.channels)
         batch = 2**31 // (largest.side**2 * largest.channels) + 2

@@ -28,9 +28,11 @@ from bench import cases
 from bench.cases import Stage
 from bench.numerics import compare, poisoned, rounding
 from bench.record import save
+from bench.roofline import counts
+from bench.roofline.work import Rates, bound
 from bench.timing import cold_seconds, warm_seconds
 from galgen_kernels.launching.tuned import shipped_file
-from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.attention_fusion.fused import Tile, forms
 from galgen_kernels.ops.attention_fusion.reference import attention_fusion
 
 if TYPE_CHECKING:
@@ -60,9 +62,12 @@ class Timing(NamedTuple):
 
 
 def candidates(stages: Sequence[Stage]) -> list[Tile]:
-    """Tiles worth timing for maps that share one: those that ship, and their neighbours."""
+    """Tiles worth timing for maps that share one: those that ship, and their neighbours.
+
+    In the order of the roofline's bound, so that time that runs out costs the worse ones.
+    """
     channels, cells = stages[0].channels, stages[0].cells
-    shipped = TILES.get(channels, ()) if cells == 64 else ()
+    shipped = forms(channels, cells)
     steps = [step for step in (32, 64, 128) if channels % step == 0]
     steps = steps[1:] if len(steps) > 1 else steps  # 32 only where nothing else divides
     if cells < 64:
@@ -75,7 +80,14 @@ def candidates(stages: Sequence[Stage]) -> list[Tile]:
     neighbours = (Tile(form, n, step, warps, k) for form, (n, warps), step, k in options)
     # Where no map has as many windows as a tile wants, it is the tile of one window.
     most = max(stage.windows for stage in stages)
-    return [tile for tile in dict.fromkeys((*shipped, *neighbours)) if tile.windows <= most]
+    tiles = [tile for tile in dict.fromkeys((*shipped, *neighbours)) if tile.windows <= most]
+    return sorted(tiles, key=lambda tile: at_best(stages, tile))
+
+
+def at_best(stages: Sequence[Stage], tile: Tile) -> float:
+    """Return the least time that a tile takes at all its maps, in seconds an image, on paper."""
+    units = (counts.unit(stage, cases.fit(tile, stage)) for stage in stages)
+    return sum(bound(list(works.values()), Rates()) for works in units)
 
 
 def unusable(groups: Mapping[str, Sequence[Stage]]) -> list[dict[str, Any]]:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from bench.pages import put, table
+
 Row = dict[str, Any]
-BEGIN, END = "<!-- peers: by bench.peers.table -->", "<!-- /peers -->"
 MILLION = 1_000_000
 
 
@@ -42,13 +42,6 @@ def cell(row: Row | None, figure: str) -> str:
 def best(rows: list[Row], figure: str) -> Row:
     """Return the row whose median is highest; of rows without figures, the first."""
     return max(rows, key=lambda row: row["figures"].get(figure, {"median": -1})["median"])
-
-
-def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    """Return a table of markdown."""
-    head = list(head)
-    every = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in every)
 
 
 def rows_of(results: Row, part: str, contender: str | None = None, way: str = "") -> list[Row]:
@@ -192,12 +185,8 @@ def main(
     text = markdown(json.loads(path.read_text()))
     if page is None:
         print(text)
-        return
-    before, mark, rest = page.read_text().partition(BEGIN)
-    if not mark or END not in rest:
-        raise typer.BadParameter(f"{page} has no {BEGIN} ... {END}")
-    after = rest.partition(END)[2]
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    else:
+        put(page, "peers", text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -13,7 +12,7 @@ import torch
 from galgen_kernels.launching.tuned import shipped_file
 from galgen_kernels.launching.variant import Variant
 from galgen_kernels.ops.attention_fusion import fused as attention_fusion
-from galgen_kernels.ops.attention_fusion.fused import TILES, Tile
+from galgen_kernels.ops.attention_fusion.fused import Tile, forms
 from galgen_kernels.ops.flood import fused as flood
 from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
 from galgen_kernels.ops.linear_combination import fused as linear_combination
@@ -61,12 +60,9 @@ def _attention_fusion() -> Iterator[Variant]:
 def _tiles(channels: int, cells: int) -> set[Tile]:
     """Return both forms as they are by default, and what was measured best on some GPU.
 
-    By default the whole form stops where it is not preferred, and spills with Triton 3.8 and later.
+    By default the whole form stops where it is not preferred and spills.
     """
-    step = math.gcd(channels, 64)
-    default = (Tile("whole", step=step, num_stages=2), Tile("attention", step=step, num_stages=2))
-    forms = TILES.get(channels, default) if cells == 64 else default
-    kept = (tile for tile in forms if tile.form == "attention" or channels <= 128)
+    kept = (tile for tile in forms(channels, cells) if tile.form == "attention" or channels <= 128)
     tables = sorted(shipped_file("").parent.glob("*.json"))
     choices = (json.loads(path.read_text())["choices"] for path in tables)
     measured = (c.get("attention_fusion", {}).get(f"{channels}x{cells}") for c in choices)

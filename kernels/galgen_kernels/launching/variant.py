@@ -37,6 +37,8 @@ class Variant:
         Values of its ``constexpr`` arguments.
     num_warps, num_stages : int
         Launch options.
+    max_registers : int, optional
+        Of a thread; as many as the compiler likes by default.
     fp_fusion : bool
         Let the compiler contract a product and a sum into one operation with one rounding.
     """
@@ -46,6 +48,7 @@ class Variant:
     constants: Mapping[str, Any]
     num_warps: int = 4
     num_stages: int = 2
+    max_registers: int | None = None
     fp_fusion: bool = True
 
     @property
@@ -58,18 +61,21 @@ class Variant:
         pointers = groupby(kind[1:] for kind in self.types.values() if kind[0] == "*")
         runs = ((kind, len(list(run))) for kind, run in pointers)
         types = "_".join(kind if length == 1 else f"{kind}x{length}" for kind, length in runs)
-        options = f"w{self.num_warps}s{self.num_stages}" + ("" if self.fp_fusion else "_unfused")
+        options = f"w{self.num_warps}s{self.num_stages}"
+        options += f"r{self.max_registers}" if self.max_registers else ""
+        options += "" if self.fp_fusion else "_unfused"
         raw = f"{kernel}_{constants}_{types}_{options}"
         return "".join(c if c.isalnum() or c == "_" else "_" for c in raw)
 
     @property
     def options(self) -> dict[str, int | bool]:
         """Launch options by Triton's names, also those of `triton.compile`."""
-        return {
+        options: dict[str, int | bool] = {
             "num_warps": self.num_warps,
             "num_stages": self.num_stages,
             "enable_fp_fusion": self.fp_fusion,
         }
+        return options | ({"maxnreg": self.max_registers} if self.max_registers else {})
 
     @property
     def fingerprint(self) -> str:

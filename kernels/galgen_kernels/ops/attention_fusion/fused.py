@@ -101,28 +101,38 @@ def attention_fusion_kernel(
         # In half the registers while the attention branch needs them, rounded as cuDNN rounds.
         convolved = sums.to(dtype)
 
+    # Read once: the compiler keeps these tiles in shared memory, where all heads find them.
+    tiles = ()
+    for step in tl.static_range(STEPS):
+        k = step * STEP + tl.arange(0, STEP)
+        tile = u_ptr + (y * width + x)[:, None] * C + k[None, :]
+        tile = tl.load(tile, mask=real[:, None], other=0.0)
+        tiles += (tile,)  # type: ignore[assignment]  # of another length each time
+
     d = tl.arange(0, D)
+    # Columns of queries, keys, values and, up to a power of 2, of nothing: in one product, whose
+    # instructions are wide also where 8 warps share the columns.
+    part = tl.arange(0, 4 * D) // D
+    together = real[:, None] & real[None, :]
+    if WINDOWS > 1:
+        together = together & ((m // T)[:, None] == (m // T)[None, :])
     attended = tl.zeros((M, N), tl.float32)
     for head in range(HEADS):
-        q = tl.zeros((M, D), tl.float32)
-        key = tl.zeros((M, D), tl.float32)
-        v = tl.zeros((M, D), tl.float32)
-        for step in range(STEPS):
+        qkv = tl.zeros((M, 4 * D), tl.float32)
+        row = part * C + head * D + tl.arange(0, 4 * D) % D
+        for step in tl.static_range(STEPS):
             k = step * STEP + tl.arange(0, STEP)
-            a = tl.load(
-                u_ptr + (y * width + x)[:, None] * C + k[None, :], mask=real[:, None], other=0.0
-            )
-            weight = qkv_ptr + (head * D + d)[None, :] * C + k[:, None]
-            q = dot(a, tl.load(weight), q)
-            key = dot(a, tl.load(weight + C * C), key)
-            v = dot(a, tl.load(weight + 2 * C * C), v)
+            weight = qkv_ptr + row[None, :] * C + k[:, None]
+            weight = tl.load(weight, mask=(part < 3)[None, :], other=0.0)
+            qkv = dot(tiles[step], weight, qkv)
+        parts = tl.permute(tl.reshape(qkv, (M, 2, 2, D)), (0, 3, 2, 1))
+        queries_keys, values = tl.split(parts)
+        q, key = tl.split(queries_keys)
+        v, _ = tl.split(values)
         q = (q * (1.0 / tl.sqrt(D * 1.0))).to(dtype)
         score = dot(q, tl.trans(key.to(dtype)), tl.zeros((M, M), tl.float32))
         position = position_ptr + (head * CELLS + cell[:, None]) * CELLS + cell[None, :]
-        together = real[:, None] & real[None, :]
         score += tl.load(position, mask=together, other=0.0).to(tl.float32)
-        if WINDOWS > 1:
-            together = together & ((m // T)[:, None] == (m // T)[None, :])
         if WINDOWS > 1 or T != CELLS:
             score = tl.where(together, score, -1e30)
         p = tl.exp(score - tl.max(score, 1)[:, None])
@@ -160,36 +170,37 @@ class Tile:
     windows: int = 1
     step: int = 64
     num_warps: int = 8
-    num_stages: int = 3
+    num_stages: int = 2
 
 
 # Those preferred are without spills on sm_90a (resources.json). Which form wins is settled by
 # `bench/tune_kernels.py`; until it has run on a device, the choice follows an estimate
-# (kernels/README.md): the whole form reads its input nine times and 26 C^2 bytes of weights from
-# L2, which takes longer than the attention form and cuDNN do for C of 96 and above. Two programs of
-# 4 warps fit on a multiprocessor, one computing while the other waits; for C of 192 they would
-# spill.
+# (`python -m bench.roofline`): the whole form reads its input ten times and 26 C^2 bytes of weights
+# from L2, which takes longer than the attention form and cuDNN do for C of 96 and above. Two
+# programs of 4 warps fit on a multiprocessor, one computing while the other waits; for C of 192
+# they would spill.
 TILES = {
-    64: (
-        Tile("whole", windows=2, step=32, num_stages=2),
-        Tile("attention", windows=2, num_stages=2),
-    ),
+    64: (Tile("whole", windows=2, step=32), Tile("attention", windows=2)),
     96: (Tile("attention", step=32, num_warps=4), Tile("whole", step=32)),
     128: (Tile("attention", num_warps=4), Tile("whole")),
     192: (Tile("attention"), Tile("whole")),
-    256: (Tile("attention", step=128), Tile("whole", step=128, num_stages=2)),
+    256: (Tile("attention", step=128), Tile("whole", step=128)),
 }
 """Channels -> tiles for windows of 64 cells, the preferred form first."""
 
 
+def forms(channels: int, cells: int) -> tuple[Tile, ...]:
+    """Return both forms for maps of `channels`, windows of `cells` cells, the preferred first."""
+    if cells == 64 and channels in TILES:
+        return TILES[channels]
+    step, warps = math.gcd(channels, 64), (4 if cells <= 32 else 8)
+    whole, attention = (Tile(form, 1, step, warps) for form in ("whole", "attention"))
+    return (whole, attention) if channels <= 64 else (attention, whole)
+
+
 def tile(channels: int, cells: int, windows: int) -> Tile:
     """Choose for maps of `channels` whose images have `windows` windows of `cells` cells."""
-    chosen = tuned("attention_fusion", f"{channels}x{cells}", Tile)
-    if chosen is None and cells == 64 and channels in TILES:
-        chosen = TILES[channels][0]
-    if chosen is None:
-        step = math.gcd(channels, 64)
-        chosen = Tile("whole" if channels <= 64 else "attention", step=step, num_stages=2)
+    chosen = tuned("attention_fusion", f"{channels}x{cells}", Tile) or forms(channels, cells)[0]
     # Windows of one program lie in one image.
     return chosen if windows % chosen.windows == 0 else replace(chosen, windows=1)
 

@@ -13,7 +13,8 @@ from galgen_kernels.launching.primitives import silu
 from galgen_kernels.launching.variant import Variant
 
 # Values of a group that stay in registers between statistics and result: 1024 cells of 16 channels,
-# 32 registers of each of 512 threads. A larger map is read twice, the second time from L2.
+# 64 registers of each of 256 threads. With 128 registers a thread, a multiprocessor holds two such
+# programs. A larger map is read twice, the second time from L2.
 RESIDENT = 1 << 14
 
 
@@ -84,13 +85,15 @@ def group_norm_silu_kernel(
 def variant(dtype: torch.dtype, cells: int, group: int, *, modulated: bool) -> Variant:
     """Describe the form for maps of `cells` and groups of `group` channels, a power of 2."""
     chunk = min(triton.next_power_of_2(cells), RESIDENT // group)
+    chunks = -(-cells // chunk)
     pointer = POINTER_TYPES[dtype]
     tensors = dict.fromkeys(("x_ptr", "modulation_ptr", "y_ptr", "pooled_ptr"), pointer)
     return Variant(
         group_norm_silu_kernel,
         tensors | {"cells": "i32", "groups": "i32", "eps": "fp32"},
-        {"GROUP": group, "CHUNK": chunk, "CHUNKS": -(-cells // chunk), "MODULATED": modulated},
-        num_warps=max(1, min(16, chunk * group // 1024)),
+        {"GROUP": group, "CHUNK": chunk, "CHUNKS": chunks, "MODULATED": modulated},
+        num_warps=max(1, min(8 if chunks == 1 else 16, chunk * group // 1024)),
+        max_registers=128 if chunks == 1 and chunk * group == RESIDENT else None,
     )
 
 
