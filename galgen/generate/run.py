@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -91,6 +90,7 @@ class Run:
         self._observation = observation = observation or Observation.of(Observing(), space)
         self._clock: Clock = nullcontext
         self._one_lane = False
+        self._engine: Engine | None = None
         self._info = run_info(checkpoint, device, request, n, sampling, observation)
 
     @property
@@ -163,7 +163,7 @@ class Run:
         NonFiniteOutputError, ImplausibleOutputError
             If the network returns NaN or infinity, or pixels that no galaxy has.
         """
-        size, engine = self._sampling.micro_batch, self._engine
+        size, engine = self._sampling.micro_batch, self._ready()
 
         def cut() -> Iterator[tuple[int, int, int]]:
             for start, stop in ranges:
@@ -182,11 +182,16 @@ class Run:
         alone = self._sampling.compile or self._device.type == "cuda"
         return in_lanes(make, cut(), self.lanes, first_alone=alone)
 
-    @cached_property
-    def _engine(self) -> Engine:
-        """Made once, as compiling and recording take their time."""
-        denoiser = self._checkpoint.denoiser
-        return Engine(denoiser, self._shape, self.request.seed, self._sampling, self.lanes)
+    def _ready(self) -> Engine:
+        """Make the engine once, as compiling and recording take their time.
+
+        Not a cached property, whose lock, before Python 3.12, is that of all runs: a process that
+        is forked while a thread makes one would wait for it for ever.
+        """
+        if self._engine is None:
+            how = self._shape, self.request.seed, self._sampling, self.lanes
+            self._engine = Engine(self._checkpoint.denoiser, *how)
+        return self._engine
 
     def _batch(self, draw: Draw, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
