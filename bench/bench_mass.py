@@ -46,7 +46,9 @@ def weights(preset: str, folder: Path) -> tuple[object, ...]:
     return "--weights", folder / preset
 
 
-def time_batch(folder: Path, batch: int, steps: int, options: tuple[object, ...]) -> dict[str, Any]:
+def time_batch(
+    folder: Path, batch: int, steps: int, lanes: int | None, options: tuple[object, ...]
+) -> dict[str, Any]:
     """Seconds for each number of galaxies, and the rate between the first and the last."""
     path, seconds = folder / "cat.fits", []
     galaxies = [-(-n * STEPS // (steps * batch)) * batch for n in GALAXIES]  # whole micro-batches
@@ -56,7 +58,7 @@ def time_batch(folder: Path, batch: int, steps: int, options: tuple[object, ...]
     try:
         for n in galaxies:
             path.unlink(missing_ok=True)  # freeing the blocks of the last one takes time too
-            seconds.append(mass_seconds(path, n, batch, *options))
+            seconds.append(mass_seconds(path, n, batch, *options, lanes=lanes))
         size = path.stat().st_size
     except CommandError as error:
         return {"error": str(error)}
@@ -78,6 +80,9 @@ def main(
     preset: Annotated[list[str], typer.Option(help="Repeat for several.")] = PRESETS,
     batch: Annotated[list[int], typer.Option(help="Repeat for several.")] = BATCHES,
     steps: Annotated[list[int], typer.Option(help="Repeat for several.")] = [STEPS],  # noqa: B006
+    lanes: Annotated[
+        list[int] | None, typer.Option(help="Micro-batches at a time; repeat for several.")
+    ] = None,
     own: Annotated[Path | None, typer.Option("--weights", help="Trained ones, of presets.")] = None,
     compile: Annotated[bool, typer.Option("--compile", help="As of galgen mass.")] = False,
     workers: Annotated[int | None, typer.Option(help="As of galgen mass.")] = None,
@@ -90,10 +95,11 @@ def main(
     sampling += ("--workers", workers) if workers else ()
     chosen = ("--weights", own) if own else None
     options = {name: sampling + (chosen or weights(name, folder)) for name in preset}
-    for size, name, count in product(batch, preset, steps):
+    for size, name, count, side in product(batch, preset, steps, lanes or [None]):
         late = perf_counter() - start > seconds
-        found = {"left_out": "no time"} if late else time_batch(folder, size, count, options[name])
-        rows.append({"preset": name, "batch": size, "steps": count} | found)
+        row = {"preset": name, "batch": size, "steps": count, "lanes": side}
+        timed = (folder, size, count, side, options[name])
+        rows.append(row | ({"left_out": "no time"} if late else time_batch(*timed)))
         print(rows[-1], flush=True)
         save(out, {"sampling": " ".join(map(str, sampling)), "runs": rows})
     if any("error" in row for row in rows):

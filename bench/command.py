@@ -17,9 +17,16 @@ class CommandError(RuntimeError):
 
 
 def mass_seconds(
-    out: Path, n: int, batch: int, *options: object, environment: Mapping[str, str] | None = None
+    out: Path,
+    n: int,
+    batch: int,
+    *options: object,
+    lanes: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> float:
     """Wall time of one command that writes `out`.
+
+    `lanes` is how many micro-batches are made at a time, if not as many as by default.
 
     Raises
     ------
@@ -28,7 +35,8 @@ def mass_seconds(
     """
     command = [sys.executable, "-m", "galgen", "mass", "--category", "spiral:1,smooth:1", "--quiet"]
     command += ["--overwrite", "--n", n, "--batch", batch, "--out", out, *options]
-    return _seconds([str(part) for part in command], environment)
+    chosen = {} if lanes is None else {"GALGEN_LANES": str(lanes)}
+    return _seconds([str(part) for part in command], chosen | dict(environment or {}))
 
 
 def import_seconds() -> float:

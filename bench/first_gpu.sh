@@ -78,18 +78,18 @@ if [[ -s $results/tuned.json ]]; then export GALGEN_TUNED=$results/tuned.json; f
 case $part in
 A)
   tests gpu-tests 40 -m gpu tests/generate/test_engine.py tests/test_noise.py \
-    tests/kernels/test_operators.py
+    tests/kernels/test_operators.py tests/system/test_device.py
   tests kernel-tests 45 -n 8 tests/kernels/test_attention_fusion.py \
     tests/kernels/test_group_norm_silu.py tests/kernels/test_linear_combination.py \
     tests/kernels/test_stamps_to_fits.py tests/kernels/test_flood.py
   bench numerics 90 numerics --preset $preset --preset $other --out "$results/numerics.json"
-  bench same-bytes 55 same_bytes "$work/catalogues" "${few[@]}" \
+  bench same-bytes 65 same_bytes "$work/catalogues" "${few[@]}" \
     --out "$results/same-bytes.json"
   bench tune 90 tune_kernels --preset $preset --out "$results/tuned.json"
   export GALGEN_TUNED=$results/tuned.json
   [[ -s $GALGEN_TUNED ]] || unset GALGEN_TUNED
   bench mass 60 bench_mass "$work/catalogues" --preset $preset --batch $batch --batch $larger \
-    --seconds 30 --out "$results/mass.json"
+    --lanes 2 --lanes 1 --seconds 30 --out "$results/mass.json"
   bench mass-workers 35 bench_mass "$work/catalogues" --preset $preset --batch $batch --workers 2 \
     --out "$results/mass-workers.json"
   if command -v ncu >/dev/null; then

@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import galgen.system.forks  # noqa: F401  # from now on, forked processes do not wait for threads
+
 __version__ = "0.1.0"
 
 # Where public names are; `__init__.pyi` tells type checkers the same.

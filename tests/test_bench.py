@@ -218,10 +218,10 @@ def test_mass(tmp_path, monkeypatch) -> None:
     """Whole commands; nothing large is left behind."""
     monkeypatch.setattr(bench_mass, "GALAXIES", [2, 4])
     out = tmp_path / "mass.json"
-    bench_mass.main(tmp_path / "made", out, preset=["tiny"], batch=[2])
-    (run,) = json.loads(out.read_text())["runs"]
-    assert run["galaxies"] == [2, 4]
-    assert len(run["seconds"]) == 2
+    bench_mass.main(tmp_path / "made", out, preset=["tiny"], batch=[2], lanes=[2, 1])
+    runs = json.loads(out.read_text())["runs"]
+    assert [run["lanes"] for run in runs] == [2, 1]
+    assert all(run["galaxies"] == [2, 4] and len(run["seconds"]) == 2 for run in runs)
     assert not list((tmp_path / "made").glob("*.fits"))
 
 

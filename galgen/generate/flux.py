@@ -12,6 +12,7 @@ from galgen.generate.observe import Observation
 from galgen.generate.plausible import are_plausible
 from galgen.measure import ZERO_POINT, measure
 from galgen.pixels.space import PixelSpace
+from galgen.system.device import on_host
 from galgen_kernels.ops.stamps_to_fits import stamps_to_fits
 
 # The aperture follows the mean of the bands, so where bands are scaled apart it moves a little;
@@ -107,7 +108,7 @@ def finish(
             measured = measure(flux_nhwc, space.bands)
         finite_n = finite_n & flux_nhwc.isfinite().flatten(1).all(1)
     columns = measured | truth
-    flux_nbhw, columns_cn, finite_n, plausible_n = _on_host(
+    flux_nbhw, columns_cn, finite_n, plausible_n = on_host(
         flux_nhwc.permute(0, 3, 1, 2).contiguous(),
         torch.stack([*columns.values()]),
         finite_n,
@@ -121,16 +122,6 @@ def finish(
         plausible_n.numpy(),
     )
     return _offset(finished, observation)
-
-
-def _on_host(*tensors: Tensor) -> list[Tensor]:
-    """Copy tensors of one device to host memory, waiting once for all of them."""
-    device = tensors[0].device
-    # Copies that do not block go to pinned memory, at twice the speed.
-    copies = [tensor.to("cpu", non_blocking=device.type == "cuda") for tensor in tensors]
-    if device.type == "cuda":
-        torch.cuda.current_stream(device).synchronize()
-    return copies
 
 
 def scale_to(flux_nhwc: Tensor, asked_nb: Tensor, bands: tuple[str, ...]) -> Tensor:
@@ -196,7 +187,7 @@ def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
     measured = measure(flux_nhwc, space.bands)
     columns_cn = torch.stack([*measured.values()])
     plausible_n = are_plausible(flux_nhwc, space)
-    data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = _on_host(
+    data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = on_host(
         made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn, plausible_n
     )
     return Finished(

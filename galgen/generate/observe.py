@@ -49,7 +49,7 @@ class Observing:
         ``hook(flux_nhwc, index_n, seed) -> flux_nhwc``, called after the PSF and before the noise:
         float32 flux on the run's device, the galaxies' indices (int64, CPU) and the run's seed. For
         bits that do not depend on the batch, let each galaxy's pixels depend on its own only, and
-        draw random numbers from `galgen.noise` keyed by seed and index.
+        draw random numbers from `galgen.noise` keyed by seed and index. Several threads call it.
     """
 
     flux_unit: str | None = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 
 from galgen.batch import GalaxyBatch
 from galgen.errors import ImplausibleOutputError, InvalidValueError, NonFiniteOutputError
-from galgen.generate.engine import Engine
+from galgen.generate.engine import Draw, Engine
 from galgen.generate.flux import Finished, finish
 from galgen.generate.observe import Observation, Observing
 from galgen.generate.plausible import BEYOND
@@ -26,7 +25,7 @@ from galgen.generate.sampling import Sampling
 from galgen.model.embedding import Condition
 from galgen.request.asked import Asker
 from galgen.runinfo import RunInfo
-from galgen.system.lanes import in_lanes
+from galgen.system.lanes import in_lanes, lanes_on
 from galgen.weights.checkpoint import Checkpoint
 
 Clock = Callable[[str], AbstractContextManager[object]]
@@ -59,7 +58,8 @@ class Run:
     Raises
     ------
     InvalidValueError, DataError
-        If `n` is below 1, or something asked for cannot be had from the model.
+        If `n` is below 1, something asked for cannot be had from the model, or GALGEN_LANES is no
+        number of micro-batches.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Run:
         request.check(checkpoint.population)
         # What cannot work is refused here, before an output exists.
         sampling.sigmas(checkpoint.denoiser)
+        lanes_on(device)
         space = checkpoint.space
         space.to_flux(torch.zeros(1, 1, 1, len(space.bands)))
         self._checkpoint, self._device = checkpoint, device
@@ -88,6 +89,8 @@ class Run:
         self._shape = (checkpoint.size, checkpoint.size, len(space.bands))
         self._observation = observation = observation or Observation.of(Observing(), space)
         self._clock: Clock = nullcontext
+        self._one_lane = False
+        self._engine: Engine | None = None
         self._info = run_info(checkpoint, device, request, n, sampling, observation)
 
     @property
@@ -110,6 +113,8 @@ class Run:
     def timed(self, clock: Clock) -> Self:
         """Return the same run, parts of whose work are done within contexts of a clock.
 
+        On a GPU it makes one micro-batch at a time: of two, either would wait for both.
+
         Parameters
         ----------
         clock : callable
@@ -117,7 +122,7 @@ class Run:
             called from several threads.
         """
         run = copy(self)
-        run._clock = clock
+        run._clock, run._one_lane = clock, self._device.type != "cpu"
         return run
 
     @property
@@ -127,8 +132,8 @@ class Run:
 
     @property
     def lanes(self) -> int:
-        """Micro-batches made at a time: one on a GPU, and on each core that torch uses."""
-        return torch.get_num_threads() if self._device.type == "cpu" else 1
+        """Micro-batches made at a time: two on a GPU, and one on each core that torch uses."""
+        return 1 if self._one_lane else lanes_on(self._device)
 
     def __len__(self) -> int:
         return self._n
@@ -148,8 +153,8 @@ class Run:
         Returns
         -------
         iterator of GalaxyBatch
-            In the order of the ranges, the galaxies of one range and one micro-batch each. On a CPU
-            as many are computed at a time as torch has threads.
+            In the order of the ranges, the galaxies of one range and one micro-batch each, `lanes`
+            of which are made at a time. Their arrays are their own, for as long as they are kept.
 
         Raises
         ------
@@ -158,7 +163,7 @@ class Run:
         NonFiniteOutputError, ImplausibleOutputError
             If the network returns NaN or infinity, or pixels that no galaxy has.
         """
-        size, draw = self._sampling.micro_batch, self._draw
+        size, engine = self._sampling.micro_batch, self._ready()
 
         def cut() -> Iterator[tuple[int, int, int]]:
             for start, stop in ranges:
@@ -169,17 +174,26 @@ class Run:
                     yield first, max(start - first, 0), min(stop - first, size)
 
         def make(piece: tuple[int, int, int]) -> GalaxyBatch:
-            return self._batch(draw, *piece)
+            with engine.lane() as draw:
+                return self._batch(draw, *piece)
 
-        return in_lanes(make, cut(), self.lanes, first_alone=self._sampling.compile)
+        # The first one compiles kernels, and records graphs; constants that it leaves on a GPU are
+        # there, whatever the stream, before another asks for them.
+        alone = self._sampling.compile or self._device.type == "cuda"
+        return in_lanes(make, cut(), self.lanes, first_alone=alone)
 
-    @cached_property
-    def _draw(self) -> Engine:
-        """Made once, as compiling and recording take their time."""
-        denoiser = self._checkpoint.denoiser
-        return Engine(denoiser, self._shape, self.request.seed, self._sampling)
+    def _ready(self) -> Engine:
+        """Make the engine once, as compiling and recording take their time.
 
-    def _batch(self, draw: Engine, first: int, low: int, high: int) -> GalaxyBatch:
+        Not a cached property, whose lock, before Python 3.12, is that of all runs: a process that
+        is forked while a thread makes one would wait for it for ever.
+        """
+        if self._engine is None:
+            how = self._shape, self.request.seed, self._sampling, self.lanes
+            self._engine = Engine(self._checkpoint.denoiser, *how)
+        return self._engine
+
+    def _batch(self, draw: Draw, first: int, low: int, high: int) -> GalaxyBatch:
         """Make galaxies first + low ... first + high - 1, in a full micro-batch whatever these."""
         space, device, seed = self._checkpoint.space, self._device, self.request.seed
         index_n = torch.arange(first, first + self._sampling.micro_batch)

@@ -88,8 +88,9 @@ def measure_pace(run: Run, folder: Path, seconds: float = 20.0) -> Pace:
     batches = list(run.batches([(0, at_once)]))
     start_seconds = perf_counter() - start
     watch = _Stopwatch(run.device)
+    timed = run.timed(watch)
     start = perf_counter()
-    for _ in run.timed(watch).batches([(0, at_once)]):
+    for _ in timed.batches([(0, at_once)]):
         pass
     rounds = max(1, round(seconds / (perf_counter() - start)))
     n = rounds * at_once
@@ -98,7 +99,7 @@ def measure_pace(run: Run, folder: Path, seconds: float = 20.0) -> Pace:
         took = _write(out, run.info, n, run.batches([(0, n)]))
         alone = at_once * math.ceil(_WRITTEN_BYTES / _size(run.info, MILLION) * MILLION / at_once)
         wrote = _write(out, run.info, alone, _again(batches, alone))
-    parts = {name: run.lanes * at_once / spent for name, spent in watch.seconds.items()}
+    parts = {name: timed.lanes * at_once / spent for name, spent in watch.seconds.items()}
     return Pace(
         n,
         n / took,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from galgen.errors import InvalidValueError
 
@@ -42,6 +43,54 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 def device_kind(device: torch.device) -> str:
     """Return 'cpu', or the name of the accelerator: what the last bits of a run depend on."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+@contextmanager
+def working_in(stream: torch.cuda.Stream | None) -> Iterator[None]:
+    """Launch what this thread launches on a GPU in a stream, beside those of other threads.
+
+    Whatever was launched before in the stream that was current comes first, such as what made the
+    weights: streams are not ordered among each other unless told.
+
+    Parameters
+    ----------
+    stream : torch.cuda.Stream or None
+        None leaves everything as it is: a CPU has no streams.
+    """
+    # torch.cuda.stream(None) would do nothing too, but start CUDA where there is a GPU.
+    if stream is None:
+        yield
+        return
+    stream.wait_stream(torch.cuda.current_stream(stream.device))
+    with torch.cuda.stream(stream):  # which also makes its device the current one
+        yield
+
+
+def on_host(*tensors: Tensor) -> list[Tensor]:
+    """Copy tensors of one device to host memory, waiting once for all of them.
+
+    From a GPU they come in pinned memory, at twice the speed. It belongs to what is returned, and
+    to arrays made of that: PyTorch uses it for other copies once they are gone, not before.
+
+    Parameters
+    ----------
+    *tensors : Tensor
+        Made in the current stream, or before.
+
+    Returns
+    -------
+    list of Tensor
+        Of host memory; the very same tensors if they are there already.
+    """
+    device = tensors[0].device
+    if device.type != "cuda":
+        return [tensor.cpu() for tensor in tensors]
+    copies = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+    # Blocking: a thread that waits leaves its core to those that draw and write.
+    done = torch.cuda.Event(blocking=True)
+    done.record(torch.cuda.current_stream(device))
+    done.synchronize()
+    return copies
 
 
 @contextmanager

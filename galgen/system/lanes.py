@@ -1,4 +1,4 @@
-"""Micro-batches side by side, one on each core.
+"""Micro-batches side by side: one on each core, or several in flight on a GPU.
 
 How many threads an operation is split over changes the last bits of its sums, so a catalogue would
 depend on the machine. Every micro-batch is therefore computed by one thread, and several of them at
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,34 @@ from typing import TypeVar
 
 import torch
 
+from galgen.errors import InvalidValueError
+
+_ON_A_GPU = 2  # one is drawn, measured, copied and written while another is in the network
+_MOST = 256
+
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+
+
+def lanes_on(device: torch.device) -> int:
+    """Return how many micro-batches are made at a time: what GALGEN_LANES says, if it is set.
+
+    By default one on each core that torch uses of a CPU, and two on a GPU; each more takes as much
+    of its memory again.
+
+    Raises
+    ------
+    InvalidValueError
+        If GALGEN_LANES is no such number.
+    """
+    given = os.environ.get("GALGEN_LANES")
+    if given:
+        if not given.isdecimal() or not 1 <= int(given) <= _MOST:
+            raise InvalidValueError("GALGEN_LANES", given, f"1 to {_MOST}")
+        return int(given)
+    if device.type == "cpu":
+        return torch.get_num_threads()
+    return _ON_A_GPU if device.type == "cuda" else 1
 
 
 def in_lanes(
@@ -33,11 +60,12 @@ def in_lanes(
     make : callable
     items : iterable
     lanes : int
-        Calls at a time; with one, there are no threads.
+        Calls at a time.
     first_alone : bool
         Whether the first call must be over before others begin: it compiles what they use.
     """
-    if lanes == 1:
+    before = torch.get_num_threads()
+    if lanes == before == 1:
         yield from map(make, items)
         return
     waiting: deque[Future[Made]] = deque()
@@ -54,7 +82,7 @@ def in_lanes(
         finally:
             for future in waiting:
                 future.cancel()
-            torch.set_num_threads(lanes)  # of a new thread: it is kept once for all of them
+            torch.set_num_threads(before)  # of a new thread: it is kept once for all of them
 
 
 @functools.cache

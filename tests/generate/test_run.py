@@ -300,7 +300,7 @@ def test_flux_model_is_calibrated() -> None:
 
 @pytest.mark.parametrize(("n", "micro_batch"), [(3, 257), (3, 16_384), (300, 301)])
 def test_a_micro_batch_is_no_larger_than_the_run(model, n: int, micro_batch: int) -> None:
-    """It is computed whole; of a few hundred it always can be."""
+    """It is computed whole; one that any machine has the memory for always can be."""
     with pytest.raises(InvalidValueError, match=rf"micro_batch is {micro_batch}; allowed: 1 to"):
         model.generate("disk", n, sampling=Sampling(micro_batch=micro_batch))
     assert len(model.generate("disk", n, sampling=Sampling(micro_batch=max(n, 256)))) == n

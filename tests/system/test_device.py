@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from galgen.system.device import repeatable
+from galgen.system.device import on_host, repeatable, working_in
 
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
 
@@ -47,3 +47,28 @@ def test_a_cpu_is_left_alone() -> None:
     before = settings()
     with repeatable(CPU):
         assert settings() == before
+
+
+def test_no_stream_on_a_cpu() -> None:
+    before = torch.cuda.is_initialized()
+    with working_in(None):
+        assert torch.cuda.is_initialized() == before
+
+
+def test_what_is_in_host_memory_is_not_copied() -> None:
+    given = torch.ones(3), torch.zeros(2, dtype=torch.bool)
+    assert all(a is b for a, b in zip(given, on_host(*given), strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_pinned_memory_is_used_again_when_it_is_free() -> None:
+    """By then, and not before, whoever had it has let it go."""
+    made = torch.arange(1 << 20, device=CUDA)
+    first, second = (on_host(made * k)[0] for k in (1, 2))
+    assert first.is_pinned()
+    address, kept = first.data_ptr(), second.numpy()
+    del first, second
+    (third,) = on_host(made * 3)
+    assert third.data_ptr() == address
+    assert (kept == 2 * made.cpu().numpy()).all()
