@@ -61,7 +61,7 @@ def private_folder(path: Path, shared: bool = False) -> Iterator[Path]:
                 lock(fd, exclusive=True)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         if fd >= 0:
             os.close(fd)
 
@@ -83,10 +83,24 @@ def remove_leftovers(path: Path) -> None:
 def _remove_dead(path: Path) -> None:
     """Remove what killed writers have left, and put back the folder that one was replacing."""
     for folder in _folders_of(path):
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty: its writer had no lock yet, or none any more
+            continue
         if _is_free(folder) and {*os.listdir(folder)} <= {_LOCK, OLD, path.name}:
             if (folder / OLD).is_dir() and not os.path.lexists(path):
                 (folder / OLD).rename(path)
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: whatever a kill leaves of it is known to be dead."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name != _LOCK:
+                os.unlink(entry.path)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folders_of(path: Path) -> list[Path]:

@@ -108,6 +108,36 @@ def test_what_only_looks_like_an_aside_stays(tmp_path: Path):
     assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
 
 
+@pytest.mark.parametrize("left", [[], ["lock"], ["lock", "file"], ["lock", "old"]])
+def test_whatever_a_kill_leaves_is_removed(tmp_path: Path, left: list[str]):
+    """Before there is a lock, or while all was being removed, the lock last."""
+    aside = tmp_path / ".file.001122334455.part"
+    aside.mkdir()
+    for name in left:
+        (aside / name).touch()
+    with written_output(tmp_path / "file") as new:
+        new.touch()
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_lock_is_removed_last(tmp_path: Path, monkeypatch):
+    removed: list[str] = []
+    unlink = os.unlink
+
+    def note(path, **at):
+        removed.append(os.path.basename(path))
+        unlink(path, **at)
+
+    monkeypatch.setattr(os, "unlink", note)
+    with pytest.raises(ValueError, match="no"), written_output(tmp_path / "file") as aside:  # noqa: PT012
+        for name in ("zebra", "aardvark"):
+            aside.with_name(name).touch()
+        raise ValueError("no")
+    assert removed[-1] == "lock"
+    assert set(removed) == {"zebra", "aardvark", "lock"}
+    assert not os.listdir(tmp_path)
+
+
 def test_a_folder_that_was_being_replaced_comes_back(tmp_path: Path):
     """A kill between two names."""
     path = tmp_path / "folder"

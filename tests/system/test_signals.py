@@ -11,6 +11,7 @@ import pytest
 _PROGRAM = """
 import os, signal, sys
 from galgen.system.signals import end_with_cleanup
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 end_with_cleanup()
 child = 0 if sys.argv[1] == "itself" else os.fork()
 try:
