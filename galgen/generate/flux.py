@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from galgen.generate.observe import Observation
-from galgen.generate.plausible import are_plausible
+from galgen.generate.plausible import are_plausible, at_most_white
 from galgen.measure import ZERO_POINT, measure
 from galgen.pixels.space import PixelSpace
 from galgen.system.device import on_host
@@ -89,9 +89,11 @@ def finish(
     plain = asked_nb is None and not observation.changes_pixels and observation.scale.factor == 1
     if plain and x_nhwc.device.type == "cuda":
         return _offset(_for_disk(x_nhwc, space), observation)
-    flux_nhwc = space.to_flux(x_nhwc)
     finite_n = x_nhwc.isfinite().flatten(1).all(1)
-    plausible_n = are_plausible(flux_nhwc, space)
+    standard_nhwc = space.unmix(x_nhwc)
+    plausible_n = are_plausible(standard_nhwc, space)
+    native_nhwc = space.unstandardise(at_most_white(standard_nhwc, space))
+    flux_nhwc = space.native_to_flux(native_nhwc)
     truth = {}
     if plain:
         measured = measure(flux_nhwc, space.bands)
@@ -182,11 +184,12 @@ def _offset(finished: Finished, observation: Observation) -> Finished:
 
 def _for_disk(x_nhwc: Tensor, space: PixelSpace) -> Finished:
     """Make the bytes of a FITS file and their sums on a GPU."""
-    made = stamps_to_fits(space.unmix(x_nhwc), space.kernel_stretch())
+    standard_nhwc = space.unmix(x_nhwc)
+    plausible_n = are_plausible(standard_nhwc, space)
+    made = stamps_to_fits(at_most_white(standard_nhwc, space), space.kernel_stretch())
     flux_nhwc = made.planes_nbhw.permute(0, 2, 3, 1)
     measured = measure(flux_nhwc, space.bands)
     columns_cn = torch.stack([*measured.values()])
-    plausible_n = are_plausible(flux_nhwc, space)
     data_bnhv, sums_nb, flux_nb, columns_cn, plausible_n = on_host(
         made.data_bnhv, made.sums_nb, made.flux_nb, columns_cn, plausible_n
     )

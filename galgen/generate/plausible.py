@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,20 +12,22 @@ from galgen.pixels.constants import constants
 from galgen.pixels.space import PixelSpace
 from galgen_kernels.ops.stamps_to_fits import SINH_MAX
 
-BEYOND = 100  # times the brightest pixel that there was to learn from
+# What is more is no galaxy: times the flux of the brightest pixel that there was to learn from, or
+# times white, where display values were. Their flux grows with the exponential of it.
+BEYOND, WHITES = 100, 3
 _SKY_NOISES, _DEVIATIONS = 1e5, 10.0
 
 
-def are_plausible(flux_nhwc: Tensor, space: PixelSpace) -> Tensor:
+def are_plausible(standard_nhwc: Tensor, space: PixelSpace) -> Tensor:
     """Tell which stamps could be of galaxies.
 
-    No galaxy is 100 times as bright as the brightest that the network has seen, and none is as far
-    below the sky as that one is above it.
+    No galaxy is 100 times as bright as the brightest that the network has seen, or three times
+    white, and none is as far below the sky as that brightest one is above it.
 
     Parameters
     ----------
-    flux_nhwc : Tensor
-        Flux per pixel, in the unit of the pixel space.
+    standard_nhwc : Tensor
+        Stamps as the network made them, band by band, see `PixelSpace.unmix`.
     space : PixelSpace
         Pixel space of the model.
 
@@ -33,9 +36,44 @@ def are_plausible(flux_nhwc: Tensor, space: PixelSpace) -> Tensor:
     Tensor (n,) of bool
         Whether all pixels of a stamp are within these bounds; False where one is NaN.
     """
-    brightest = constants(flux_nhwc, brightest_learned(space))
-    within_nhwc = (flux_nhwc >= -brightest) & (flux_nhwc <= BEYOND * brightest)
-    return within_nhwc.flatten(1).all(1)
+    low, high = (constants(standard_nhwc, bound) for bound in _bounds(space))
+    return ((standard_nhwc >= low) & (standard_nhwc <= high)).flatten(1).all(1)
+
+
+def at_most_white(standard_nhwc: Tensor, space: PixelSpace) -> Tensor:
+    """Make white what is more, where the network has learned from display values.
+
+    They end there: a core that is whiter than white is none of those that it has seen, and half as
+    white again would be a hundred times as bright.
+
+    Parameters
+    ----------
+    standard_nhwc : Tensor
+        Stamps band by band, see `PixelSpace.unmix`.
+    space : PixelSpace
+        Pixel space of the model.
+    """
+    if space.native == "flux":
+        return standard_nhwc
+    return standard_nhwc.minimum(constants(standard_nhwc, _white(space)))
+
+
+@lru_cache(maxsize=16)
+def _bounds(space: PixelSpace) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the least and the most of each band, in the numbers of `are_plausible`."""
+    brightest = torch.tensor(brightest_learned(space))
+    most = space.flux_to_native(BEYOND * brightest)
+    if space.native == "display":
+        most = torch.full_like(brightest, WHITES)
+    least = space.flux_to_native(-brightest)
+    low, high = (space.standardise(native_b).tolist() for native_b in (least, most))
+    return tuple(low), tuple(high)
+
+
+@lru_cache(maxsize=16)
+def _white(space: PixelSpace) -> tuple[float, ...]:
+    """Return white, in the numbers of `at_most_white`."""
+    return tuple(space.standardise(torch.ones(len(space.bands))).tolist())
 
 
 def brightest_learned(space: PixelSpace) -> tuple[float, ...]:

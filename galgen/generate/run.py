@@ -19,7 +19,7 @@ from galgen.errors import ImplausibleOutputError, InvalidValueError, NonFiniteOu
 from galgen.generate.engine import Draw, Engine
 from galgen.generate.flux import Finished, finish
 from galgen.generate.observe import Observation, Observing
-from galgen.generate.plausible import BEYOND
+from galgen.generate.plausible import BEYOND, WHITES
 from galgen.generate.provenance import run_info
 from galgen.generate.sampling import Sampling
 from galgen.model.embedding import Condition
@@ -237,7 +237,8 @@ class Run:
         if not finished.plausible_n.all():
             raise ImplausibleOutputError(
                 f"The network returned pixels that no galaxy has, more than {BEYOND} times the "
-                "brightest that it learned from or as far below the sky, for galaxy "
+                f"brightest that it learned from, {WHITES} times white or as far below the sky, "
+                "for galaxy "
                 f"{start + int(finished.plausible_n.argmin())} {made} "
                 "Try more steps, the sampler ddpm, or less guidance."
             )

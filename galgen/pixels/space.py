@@ -105,18 +105,26 @@ class PixelSpace:
 
     def encode(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to model space."""
-        s_nhwc = self._stabilise(native_nhwc)
-        mean, std = constants(s_nhwc, self.mean), constants(s_nhwc, self.std)
-        return over_bands((s_nhwc - mean) * (SIGMA_DATA / std), self.mix)
+        return over_bands(self.standardise(native_nhwc), self.mix)
 
     def decode(self, x_nhwc: torch.Tensor) -> torch.Tensor:
         """Model space to native pixels; the inverse of `encode`, monotone and finite everywhere."""
-        mean, std = constants(x_nhwc, self.mean), constants(x_nhwc, self.std)
-        return self._unstabilise(self.unmix(x_nhwc) * (std / SIGMA_DATA) + mean)
+        return self.unstandardise(self.unmix(x_nhwc))
 
     def unmix(self, x_nhwc: torch.Tensor) -> torch.Tensor:
         """Model space to the same numbers band by band, ``0.5 (s - mean) / std``."""
         return over_bands(x_nhwc, self._unmix)
+
+    def standardise(self, native_nhwc: torch.Tensor) -> torch.Tensor:
+        """Native pixels to ``0.5 (s - mean) / std``, band by band."""
+        s_nhwc = self._stabilise(native_nhwc)
+        mean, std = constants(s_nhwc, self.mean), constants(s_nhwc, self.std)
+        return (s_nhwc - mean) * (SIGMA_DATA / std)
+
+    def unstandardise(self, standard_nhwc: torch.Tensor) -> torch.Tensor:
+        """Return native pixels; the inverse of `standardise`."""
+        mean, std = constants(standard_nhwc, self.mean), constants(standard_nhwc, self.std)
+        return self._unstabilise(standard_nhwc * (std / SIGMA_DATA) + mean)
 
     @cached_property
     def _unmix(self) -> Matrix | None:
@@ -185,6 +193,12 @@ class PixelSpace:
             return self._stretch().to_display(native_nhwc)
         white = math.asinh(1000.0)
         return ((self._stabilise(native_nhwc) + 1.0) / (white + 1.0)).clamp(0.0, 1.0)
+
+    def flux_to_native(self, flux_nhwc: torch.Tensor) -> torch.Tensor:
+        """Flux per pixel to native pixels, which display values beyond 1 are left among."""
+        if self.native == "flux":
+            return flux_nhwc
+        return self._stretch().to_display(flux_nhwc, clip=False)
 
     def _stretch(self) -> LuptonStretch:
         """Return the stretch between flux and display, for pixels of this size."""

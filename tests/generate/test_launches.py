@@ -9,7 +9,7 @@ import torch
 
 from galgen.diffusion.denoiser import Denoiser
 from galgen.generate.engine import Engine
-from galgen.generate.plausible import are_plausible
+from galgen.generate.plausible import are_plausible, at_most_white
 from galgen.generate.sampling import Sampling
 from galgen.measure import measure, properties, surroundings
 from galgen.noise import normal_table
@@ -39,8 +39,9 @@ def test_pixels(monkeypatch, native: str, mix: tuple | None) -> None:
     lupton = "sdss" if native == "display" else None
     space = PixelSpace(native, BANDS, 0.02, (0.2,) * 3, (0.1,) * 3, lupton, mix=mix)
     with as_on_a_gpu(monkeypatch) as launches:
-        flux_nhwc = space.to_flux(torch.empty(512, 64, 64, 3, device=META))
-        assert are_plausible(flux_nhwc, space).shape == (512,)
+        standard_nhwc = space.unmix(torch.empty(512, 64, 64, 3, device=META))
+        assert are_plausible(standard_nhwc, space).shape == (512,)
+        space.native_to_flux(space.unstandardise(at_most_white(standard_nhwc, space)))
     assert launches.waits == []
 
 

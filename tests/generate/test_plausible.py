@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.errors import ImplausibleOutputError, InvalidValueError
 from galgen.generate import GalaxyModel
-from galgen.generate.plausible import are_plausible, brightest_learned
+from galgen.generate.flux import finish
+from galgen.generate.plausible import are_plausible, at_most_white, brightest_learned
 from galgen.generate.sampling import Sampling
 from galgen.pixels.space import PixelSpace
 from tests.tiny import SPACE, make_checkpoint
@@ -23,12 +25,45 @@ NEARLY_NOISELESS = PixelSpace("flux", ("g",), 1e-9, (6.0,), (2.5,))
 @pytest.mark.parametrize("space", [SPACE, FLUX, NEARLY_NOISELESS], ids=["display", "flux", "clean"])
 def test_bounds(space: PixelSpace) -> None:
     brightest = torch.tensor(brightest_learned(space))
-    factors = torch.tensor([0.0, 1.0, 99.0, 101.0, -0.9, -1.1, torch.nan, torch.inf])
-    flux_nhwc = torch.zeros(len(factors), 4, 4, len(brightest))
-    flux_nhwc[:, 1, 2] = factors[:, None] * brightest
-    assert (
-        are_plausible(flux_nhwc, space).tolist() == [True, True, True, False] + [True] + [False] * 3
-    )
+    factors = torch.tensor([0.0, 1.0, 99.0, 101.0, -0.9, -1.1])
+    native_nhwc = torch.zeros(len(factors), 4, 4, len(brightest))
+    native_nhwc[:, 1, 2] = space.flux_to_native(factors[:, None] * brightest)
+    found = are_plausible(space.standardise(native_nhwc), space).tolist()
+    if space.native == "display":  # half as white again: it is cut
+        assert found == [True, True, True, True, True, False]
+    else:
+        assert found == [True, True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("value", "plausible"),
+    [(2.9, True), (3.1, False), (1e30, False), (torch.inf, False), (torch.nan, False)],
+)
+def test_display_values(value: float, plausible: bool) -> None:
+    native_nhwc = torch.zeros(1, 4, 4, 3)
+    native_nhwc[0, 3, 3, 1] = value
+    standard_nhwc = SPACE.standardise(native_nhwc)
+    assert are_plausible(standard_nhwc, SPACE).tolist() == [plausible]
+    cut = SPACE.unstandardise(at_most_white(standard_nhwc, SPACE))[0, 3, 3, 1]
+    assert cut == pytest.approx(1.0) or cut.isnan()
+
+
+def test_what_is_not_whiter_than_white_keeps_its_bits() -> None:
+    x_nhwc = 0.3 * torch.randn(2, 16, 16, 3, generator=torch.Generator().manual_seed(0))
+    assert (SPACE.decode(x_nhwc) < 1).all()
+    made = finish(x_nhwc, SPACE)
+    expected = SPACE.to_flux(x_nhwc).permute(0, 3, 1, 2).numpy()
+    np.testing.assert_array_equal(made.stamps_nbhw, expected)
+
+
+def test_whiter_than_white_is_white() -> None:
+    native_nhwc = torch.zeros(1, 16, 16, 3)
+    native_nhwc[0, 8, 8] = torch.tensor([1.5, 0.5, 1.0])
+    native_nhwc[0, 8, 9] = 2.5
+    made = finish(SPACE.encode(native_nhwc), SPACE)
+    assert made.plausible_n.all()
+    expected = SPACE.native_to_flux(native_nhwc.clamp(max=1.0)).permute(0, 3, 1, 2)
+    np.testing.assert_allclose(made.stamps_nbhw, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_brightest() -> None:
