@@ -124,6 +124,8 @@ def main() -> None:
     Present.absent = refused = absent()
     sys.meta_path[sys.meta_path.index(PathFinder)] = Present
     os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TRITON_INTERPRET": "1"}
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):  # this process is none
+        os.environ.pop(name, None)
     folder = Path(sys.argv[1])
     for name in ("bench.numerics", "galgen.training"):  # what most of them import, once for all
         importlib.import_module(name)

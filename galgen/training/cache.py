@@ -20,11 +20,13 @@ from safetensors.numpy import load, save
 
 import galgen.data.stamps
 import galgen.measure
+import galgen.pixels.constants
 import galgen.pixels.lupton
 from galgen.data import StampSet
 from galgen.errors import DataError, reading
 from galgen.system.files import written_aside
 from galgen.system.inputs import open_input
+from galgen_kernels.ops import flood
 
 _DIGEST = 16  # bytes
 
@@ -38,11 +40,12 @@ def measuring_sources() -> list[Path]:
     """Source files that measured values follow from.
 
     `StampSet.flux` leads from pixels to flux, by the stretches of `galgen.pixels.lupton`, and all
-    of `galgen.measure` from there to values.
+    of `galgen.measure`, with the kernel that it floods with, from there to values.
     """
-    folder = Path(inspect.getfile(galgen.measure)).parent
-    to_flux = (Path(inspect.getfile(m)) for m in (galgen.pixels.lupton, galgen.data.stamps))
-    return [*sorted(folder.rglob("*.py")), *to_flux]
+    folders = (Path(inspect.getfile(m)).parent for m in (galgen.measure, flood))
+    to_flux = (galgen.pixels.lupton, galgen.pixels.constants, galgen.data.stamps)
+    measuring = (path for folder in folders for path in sorted(folder.rglob("*.py")))
+    return [*measuring, *(Path(inspect.getfile(m)) for m in to_flux)]
 
 
 def measurement_version() -> str:

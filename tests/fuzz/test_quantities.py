@@ -65,8 +65,10 @@ def test_both_ways_are_tried(ended: dict) -> None:
 
 
 def test_every_command_is_walked() -> None:
+    """But `bench`, which goes on for as long as it is told, with the options of `mass`."""
     walked = {tuple(word for word in line.split()[:2] if word.isalnum()) for line in HONEST}
     groups = {(): app, ("export",): export.app}
     for above, group in groups.items():
         for command in group.registered_commands:
-            assert (*above, command.name or command.callback.__name__) in walked
+            name = command.name or command.callback.__name__
+            assert (*above, name) in walked | {("bench",)}
