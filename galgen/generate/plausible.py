@@ -55,7 +55,8 @@ def at_most_white(standard_nhwc: Tensor, space: PixelSpace) -> Tensor:
     """
     if space.native == "flux":
         return standard_nhwc
-    return standard_nhwc.minimum(constants(standard_nhwc, _white(space)))
+    white_nhwc = standard_nhwc.minimum(constants(standard_nhwc, _white(space)))
+    return torch.where(standard_nhwc.isinf(), standard_nhwc, white_nhwc)  # which is to be seen
 
 
 @lru_cache(maxsize=16)
