@@ -11,7 +11,7 @@ import typer
 from typer import Option
 
 from galgen.cli import complete
-from galgen.cli.options import Batch, Device, Sampler, Steps, Weights, given
+from galgen.cli.options import Batch, Device, Dtype, Sampler, Steps, Weights, given
 
 if TYPE_CHECKING:
     from galgen.generate import Run
@@ -26,14 +26,7 @@ def bench(
     sampler: Sampler = None,
     weights: Weights = None,
     batch: Batch = None,
-    dtype: Annotated[
-        str | None,
-        Option(
-            help="float32, bfloat16 or float16.",
-            show_default="float32, bfloat16 on a GPU",
-            autocompletion=complete.words("float32", "bfloat16", "float16"),
-        ),
-    ] = None,
+    dtype: Dtype = None,
     compile: Annotated[bool, Option("--compile", help="Compile the network first.")] = False,
     stamps: Annotated[
         str,

@@ -14,6 +14,7 @@ from galgen.cli.options import (
     WRITTEN,
     Batch,
     Device,
+    Dtype,
     Job,
     NJobs,
     OutFits,
@@ -83,15 +84,7 @@ def mass(
     ] = 1.0,
     weights: Weights = None,
     batch: Batch = None,
-    dtype: Annotated[
-        str | None,
-        Option(
-            help="float32, bfloat16 or float16.",
-            show_default="float32, bfloat16 on a GPU",
-            autocompletion=complete.words("float32", "bfloat16", "float16"),
-            rich_help_panel=DRAWN,
-        ),
-    ] = None,
+    dtype: Dtype = None,
     compile: Annotated[
         bool,
         Option(

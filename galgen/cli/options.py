@@ -73,6 +73,16 @@ Batch = Annotated[
         rich_help_panel=DRAWN,
     ),
 ]
+Dtype = Annotated[
+    str | None,
+    Option(
+        "--dtype",
+        help="float32, bfloat16 or float16.",
+        show_default="float32, bfloat16 on a GPU",
+        autocompletion=complete.words("float32", "bfloat16", "float16"),
+        rich_help_panel=DRAWN,
+    ),
+]
 
 Workers = Annotated[
     int | None,

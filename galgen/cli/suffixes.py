@@ -30,8 +30,9 @@ _GZIP = "gzip", "write {stem}, then 'gzip {stem}'; 'galgen compress' makes FITS 
 _FZ = "compressed FITS", "write {stem}, then 'galgen compress {stem}'"
 _JSON = "JSON", "'galgen evaluate' and 'galgen schema --format json' write it"
 
+FITS_NAMES = ".fits", ".fit", ".fts"
 FORMATS = {
-    **dict.fromkeys((".fits", ".fit", ".fts"), _FITS),
+    **dict.fromkeys(FITS_NAMES, _FITS),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), _HDF5),
     **dict.fromkeys((".parquet", ".parq"), _PARQUET),
     **dict.fromkeys((".csv", ".ecsv", ".tsv", ".txt", ".dat", ".vot", ".votable", ".xml"), _TABLE),
@@ -42,7 +43,6 @@ FORMATS = {
     ".fz": _FZ,
     ".json": _JSON,
 }
-FITS_NAMES = ".fits", ".fit", ".fts"
 
 
 def named(what: str, *own: str) -> Callable[[typer.Context, Path | None], Path | None]:
