@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from galgen.catalog.format import crc
 from galgen.catalog.format.hdus import RawHdu, StreamSum, raw_hdus
 from galgen.catalog.format.schema import MOST_COLUMNS
 from galgen.catalog.format.seal import faults
@@ -46,9 +45,8 @@ def check_bytes(
                 left -= len(chunk)
                 total.add(chunk)
                 look(hdu, chunk)
-            words, terms = total.value
-            datacrc = crc.value(terms or 0, hdu.stop - hdu.data_start)
-            for _, what in faults(hdu.header, header, words, datacrc):
+            data, size = total.value, hdu.stop - hdu.data_start
+            for _, what in faults(hdu.header, header, data.words, data.crc32(size)):
                 yield f"{hdu.name}: {what}"
         if extra := len(raw.read(1)):
             extra += path.stat().st_size - raw.tell()

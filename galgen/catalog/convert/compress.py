@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from galgen.catalog.format import checksum, crc, seal
+from galgen.catalog.format import checksum, seal
 from galgen.catalog.format.hdus import RawHdu, StreamSum, data_of, raw_hdus
 from galgen.catalog.format.layout import BLOCK
 from galgen.catalog.format.tiled import BITPIX_TYPES, DITHER_PERIOD, Codec
@@ -165,8 +165,8 @@ def _compress_hdu(file: BinaryIO, path: Path, hdu: RawHdu, codec: Codec) -> Iter
     header = codec.header(hdu.header, heap_bytes, longest)
     file.seek(start)
     # The table is a multiple of 4 bytes long, so that the sums can be added.
-    words, terms = checksum.together(table_sum.value, heap_sum.value)
-    file.write(seal.header_bytes(header, words, crc.value(terms or 0, stop - table_start)))
+    data = checksum.together(table_sum.value, heap_sum.value)
+    file.write(seal.header_bytes(header, data.words, data.crc32(stop - table_start)))
     file.seek(stop)
 
 

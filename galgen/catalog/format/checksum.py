@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from galgen.catalog.format import crc
+
 ALL_ONES = 0xFFFFFFFF
 _PUNCTUATION = frozenset(range(0x3A, 0x41)) | frozenset(range(0x5B, 0x61))
 
@@ -28,6 +30,11 @@ class Sum(NamedTuple):
 
     words: int
     crc: int | None
+
+    def crc32(self, size: int) -> int:
+        """Return the CRC-32 of data of `size` bytes, all of which have been added up."""
+        assert self.crc is not None
+        return crc.value(self.crc, size)
 
 
 NOTHING = Sum(0, 0)

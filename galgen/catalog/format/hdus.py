@@ -52,10 +52,7 @@ def raw_hdus(path: Path) -> list[RawHdu]:
         If a header is damaged.
     """
     found = []
-    with (
-        reading(path, "FITS", CatalogError),
-        path.open("rb") as file,
-    ):
+    with reading(path, "FITS", CatalogError), path.open("rb") as file:
         check_headers(file, path, CatalogError)
         for hdu in fits.open(file, disable_image_compression=True):
             at = hdu.fileinfo()
@@ -128,8 +125,8 @@ def data_of(path: Path, hdu: RawHdu, whole: bool = False) -> Iterator[bytes]:
         total.add(padding)
         if whole:
             yield padding
-    datacrc = crc.value(total.value.crc or 0, hdu.stop - hdu.data_start)
-    if wrong := [*seal.faults(hdu.header, header, total.value.words, datacrc)]:
+    data, size = total.value, hdu.stop - hdu.data_start
+    if wrong := [*seal.faults(hdu.header, header, data.words, data.crc32(size))]:
         raise CatalogError(
             f"{path}: {wrong[-1][0]} of {hdu.name} does not hold: the file has changed since it "
             "was written. 'galgen verify' says more."
@@ -174,8 +171,7 @@ def append_hdu(file: BinaryIO, header: fits.Header, data: Iterator[bytes]) -> in
     file.write(bytes(-size % BLOCK))
     end = file.tell()
     file.seek(start)
-    words, terms = total.value
-    datacrc = crc.value(terms or 0, size + -size % BLOCK)
-    file.write(seal.header_bytes(header, words, datacrc))
+    found = total.value
+    file.write(seal.header_bytes(header, found.words, found.crc32(size + -size % BLOCK)))
     file.seek(end)
-    return words
+    return found.words

@@ -24,6 +24,8 @@ CARDS = {
     "DATACRC": "CRC-32 of its data",
     "HEADCRC": "of its header, HEADCRC, CHECKSUM all 0",
 }
+# The CRCs' names in a compressed image.
+COMPRESSED = {"DATACRC": "ZDATACRC", "HEADCRC": "ZHEADCRC"}
 _CARD = 80
 _OF_ANOTHER = "HDU checksum updated"  # how the comments of CFITSIO and astropy begin
 _ZEROS = {"CHECKSUM": "0" * 16, "HEADCRC": "0" * 8}
@@ -104,7 +106,8 @@ def faults(
 
 def _names(header: fits.Header) -> tuple[str, str]:
     """Return the names of the CRCs of the data and of the header."""
-    return ("ZDATACRC", "ZHEADCRC") if header.get("ZIMAGE") else ("DATACRC", "HEADCRC")
+    data, head = COMPRESSED.values() if header.get("ZIMAGE") else COMPRESSED
+    return data, head
 
 
 def _filled(header: fits.Header, text: bytes, datasum: int, datacrc: int) -> bytes:

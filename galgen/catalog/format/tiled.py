@@ -37,9 +37,7 @@ _TABLE_CARDS = {
     "CHECKSUM": "ZHECKSUM",
     "DATASUM": "ZDATASUM",
 }
-# Of the table and not of the image: see galgen.catalog.format.seal.
-_SEAL_CARDS = {"DATACRC": "ZDATACRC", "HEADCRC": "ZHEADCRC"}
-_IMAGE_CARDS = {stored: key for key, stored in (_TABLE_CARDS | _SEAL_CARDS).items()}
+_IMAGE_CARDS = {stored: key for key, stored in (_TABLE_CARDS | seal.COMPRESSED).items()}
 DITHER_PERIOD = 10_000  # of section 10.2.1: the noise of a tile depends on its number modulo this
 _BLOBS = ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA")  # the second where noise cannot be measured
 _SCALES = ("ZSCALE", "ZZERO")
@@ -173,12 +171,12 @@ class Codec:
             ]
         elif self.bitpix < 0:
             cards += [("ZQUANTIZ", "NONE", "no bit is lost")]
-        names = _TABLE_CARDS | ({} if seal.is_broken(image) else _SEAL_CARDS)
+        names = _TABLE_CARDS | ({} if seal.is_broken(image) else seal.COMPRESSED)
         for card in image.cards:
             cards.append((names.get(card.keyword, card.keyword), card.value, card.comment))
         if self.quantize is not None:
             cards.append(("QLEVEL", self.quantize, "stamps were quantised: noise sigma / step"))
-        cards += [("CHECKSUM", "0" * 16, "of this HDU"), ("DATASUM", "0", "of its data")]
+        cards += [(key, "0", seal.CARDS[key]) for key in ("CHECKSUM", "DATASUM")]
         header = fits.Header()
         for card in cards:
             header.append(card, end=True)

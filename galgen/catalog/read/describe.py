@@ -20,7 +20,7 @@ from galgen.catalog.format import headers
 from galgen.catalog.format.layout import check_bands
 from galgen.catalog.format.parts import PARTS, parts_header
 from galgen.catalog.format.schema import run_columns
-from galgen.catalog.format.seal import CARDS
+from galgen.catalog.format.seal import CARDS, COMPRESSED
 from galgen.catalog.read.reader import CatalogFile
 from galgen.columns import read_columns
 from galgen.errors import InvalidValueError
@@ -45,8 +45,10 @@ _MEANINGS = {
     **CARDS,
     "DATE": "when it was written, UTC",
     "NPARTS": "rows of PARTS; only where 'galgen cat' put catalogues together",
-    "ZDATACRC": "DATACRC of compressed stamps; only after 'galgen compress'",
-    "ZHEADCRC": "HEADCRC of compressed stamps; only after 'galgen compress'",
+    **{
+        stored: f"{key} of compressed stamps; only after 'galgen compress'"
+        for key, stored in COMPRESSED.items()
+    },
     "QLEVEL": "noise sigma over quantisation step; only after 'galgen compress'",
 }
 _NUMBERED = {
@@ -113,7 +115,8 @@ def describe_bands(bands: Sequence[str], flux_unit: str) -> list[Entry]:
     primary["PCAT001"], primary["ACAT000"] = 1, "text"
     columns = run_columns(replace(info, zero_point=None))
     stamps = headers.stamps_header(info, bands[0], 1)
-    stamps["QLEVEL"], stamps["ZDATACRC"], stamps["ZHEADCRC"] = 1.0, "text", "text"
+    stamps["QLEVEL"] = 1.0
+    stamps.update(dict.fromkeys(COMPRESSED.values(), "text"))
     tables = {headers.CATALOG: headers.table_header(columns, 1), PARTS: parts_header()}
     entries = [entry for name, header in tables.items() for entry in _columns(name, header)]
     for name, header in {

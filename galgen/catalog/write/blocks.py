@@ -144,12 +144,11 @@ def write_headers(fd: int, layout: Layout, sums: Sums) -> None:
 
     What fills the data up to whole blocks is written too, as it is part of no galaxy.
     """
-    for hdu, (words, terms) in reversed(list(zip(layout.hdus, sums, strict=True))):
-        assert terms is not None
+    for hdu, data in reversed(list(zip(layout.hdus, sums, strict=True))):
         end = hdu.data_start + hdu.data_bytes
         pwrite_all(fd, bytes(hdu.stop - end), end)
-        datacrc = crc.value(terms, hdu.stop - hdu.data_start)
-        pwrite_all(fd, seal.header_bytes(hdu.header, words, datacrc), hdu.start)
+        datacrc = data.crc32(hdu.stop - hdu.data_start)
+        pwrite_all(fd, seal.header_bytes(hdu.header, data.words, datacrc), hdu.start)
 
 
 def is_whole(path: Path, layout: Layout) -> bool:
