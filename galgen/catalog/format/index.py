@@ -93,11 +93,10 @@ def read_index(path: Path) -> list[IndexRow] | None:
     if not path.exists():
         return None
     check_file(path)
-    with reading(path, "an index of files", CatalogError), path.open("rb") as file:
-        if _CARD not in file.read(_HEADERS):  # as astropy stumbles over files of other kinds
+    with reading(path, "an index of files", CatalogError):
+        if not is_index(path):  # as astropy stumbles over files of other kinds
             return None
-        file.seek(0)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("error", AstropyWarning)  # what it finds truncated
             check_headers(file, path, CatalogError)
             hdus = fits.open(file, memmap=False)
