@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from galgen.measure import detect, shape
+from galgen.measure import shape
 from galgen.measure.cutout import cut_out
 
+_LANES = 8  # a vector of a CPU: fewer than `cut_out` has by default, as stamps come one by one
 # Light fades out between the aperture of the catalogue's fluxes, 1.5 Petrosian radii, and 2 of
 # them, and over the last pixels of the stamp: what is further out is noise of a square shape.
 _OUTER = 2 / shape.APERTURE
@@ -57,7 +58,7 @@ def clean(flux_nbhw: np.ndarray) -> list[CleanStamp | None]:
     """
     n, _, h, w = flux_nbhw.shape
     stamps = torch.from_numpy(np.ascontiguousarray(flux_nbhw, np.float32))
-    cutouts = cut_out(stamps, detect.PACK)
+    cutouts = cut_out(stamps, _LANES)
     ellipse = cutouts.ellipse
     radius = shape.Radius(ellipse, h, w)
     aperture = shape.aperture_radius(shape.curve_of_growth(cutouts.image_nhw, radius))

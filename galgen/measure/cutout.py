@@ -51,9 +51,8 @@ def cut_out(flux_nbhw: Tensor, lanes: int = LANES) -> Cutouts:
         Flux per pixel; sky need not be subtracted. A pixel that is not finite makes the galaxy
         unusable and no other.
     lanes : int
-        Empty stamps are added until there are a multiple of so many, itself a multiple of 8 (see
-        `galgen.measure.detect.PACK`). With `LANES` a galaxy's values do not depend, to the
-        bit, on the others.
+        Empty stamps are added until there are a multiple of so many. With `LANES` a galaxy's values
+        do not depend, to the bit, on the others.
 
     Returns
     -------

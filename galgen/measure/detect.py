@@ -16,7 +16,6 @@ from galgen_kernels.ops.flood import flood
 
 FRAME = 3  # width (pixels) of the border frame in which the sky is measured
 NSIGMA = 2.0  # isophote of the segment, in sky sigmas of the smoothed detection image
-PACK = 8  # stamps in a batch are a multiple of this: a CPU floods so many at once
 # Least sky sigma, as a fraction of the central peak. 8-bit stamps can have no noise at all; the
 # isophote at 1/500 of the peak then still ends where the galaxy is too faint to matter.
 FLOOR = 1e-3

@@ -39,7 +39,7 @@ def isolate(flux_nbhw: Tensor) -> Isolated:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.PACK`).
+        Finite flux per pixel.
     """
     flux, image, smoothed, galaxy, neighbours = segment_stamps(flux_nbhw)
     sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())

@@ -38,7 +38,7 @@ def segment_stamps(flux_nbhw: Tensor) -> Segments:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel; N a multiple of 8 (see `galgen.measure.detect.PACK`).
+        Finite flux per pixel.
     """
     flux = flux_nbhw - detect.sky_level(detect.frame_pixels(flux_nbhw))[..., None, None]
     image = flux.mean(1)
@@ -70,11 +70,10 @@ def maps(flux_nbhw: Tensor) -> Maps:
     Parameters
     ----------
     flux_nbhw : Tensor (N, B, H, W), float32
-        Finite flux per pixel, any number of galaxies.
+        Finite flux per pixel.
     """
-    n = len(flux_nbhw)
-    found = segment_stamps(detect.filled_up(flux_nbhw, detect.PACK))
+    found = segment_stamps(flux_nbhw)
     peak_nb = (found.flux_nbhw * found.galaxy_nhw[:, None]).amax((2, 3)).clamp_min(0)
     sigma_nb = detect.deviation_sigma(detect.frame_pixels(found.flux_nbhw).abs())
     sigma_nb = torch.maximum(sigma_nb, detect.FLOOR * peak_nb)
-    return Maps(found.galaxy_nhw[:n], found.neighbours_nhw[:n], sigma_nb[:n])
+    return Maps(found.galaxy_nhw, found.neighbours_nhw, sigma_nb)

@@ -19,8 +19,7 @@ THRESHOLDS, PROMINENCE = detect.THRESHOLDS, detect.PROMINENCE
 
 def in_isophotes(flux_nhwc: Tensor) -> tuple[Tensor, Tensor]:
     """Heights and seeds of stamps, as `detect.segment` makes them."""
-    smoothed = segment_stamps(detect.filled_up(flux_nhwc.movedim(-1, 1), detect.PACK)).smoothed_nhw
-    smoothed = smoothed[: len(flux_nhwc)]
+    smoothed = segment_stamps(flux_nhwc.movedim(-1, 1)).smoothed_nhw
     peak, seed = detect.central_peak(smoothed)
     sigma = detect.deviation_sigma(detect.frame_pixels(smoothed).abs())
     isophote = 2 * torch.maximum(sigma, detect.FLOOR * peak.clamp_min(0)).clamp_min(detect.TINY)
