@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from galgen.catalog import CatalogFile
-from galgen.errors import InvalidValueError, OutputError
+from galgen.errors import InvalidValueError
 from galgen.pictures import grid
 from galgen.pictures.display import display_stretch, to_display
 from galgen.system.files import check_output
@@ -55,7 +55,7 @@ def preview(
     InvalidValueError
         If a number is out of range or `out` does not end in ``.png``.
     OutputError
-        If `out` cannot be written; nothing has been then.
+        If `out` cannot be written; nothing has been then. `WriteError` if the disk fails.
     DataError, CatalogError
         If the catalogue is missing, or not one.
 
@@ -84,10 +84,7 @@ def preview(
         rows = _rows(catalog, per_category)
         widest = max(map(len, rows.values()))
         columns = min(widest, per_category or max(8, math.isqrt(len(catalog))))
-    try:
-        grid.save_grid(out, rows, columns, scale)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written: {error.strerror}.") from error
+    grid.save_grid(out, rows, columns, scale)
     return out
 
 

@@ -12,9 +12,10 @@ from PIL import Image
 from galgen import categories
 from galgen.catalog import CatalogFile
 from galgen.data import StampSet
-from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError
+from galgen.errors import CatalogError, DataError, InvalidValueError, OutputError, WriteError
 from galgen.pictures.grid import LABEL_HEIGHT
 from galgen.pictures.sheet import preview
+from tests.catalog.synthetic import file_size_limit
 from tests.real import FIXTURE, fixture_stamps, run_info, write_real
 
 
@@ -153,3 +154,9 @@ def test_stretch_is_that_of_the_pixel_scale(tmp_path):
         path = write_real(tmp_path / f"{scale}.fits", scaled, info=run_info(scaled))
         sheets.append(pixels(preview(path, tmp_path / f"{scale}.png")).astype(int))
     assert np.abs(sheets[0] - sheets[1]).max() <= 1
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(catalog, tmp_path):
+    with file_size_limit(1000), pytest.raises(WriteError, match=r"grid.png: cannot be written: Fi"):
+        preview(catalog, tmp_path / "grid.png")
+    assert [*tmp_path.iterdir()] == [catalog]
