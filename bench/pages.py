@@ -23,3 +23,11 @@ def put(page: Path, name: str, text: str) -> None:
         raise typer.BadParameter(f"{page} has no {begin} ... {end}")
     after = rest.partition(end)[2]
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def tell(text: str, page: Path | None, name: str) -> None:
+    """Print `text`, or `put` it into a page."""
+    if page is None:
+        print(text)
+    else:
+        put(page, name, text)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.pages import put, table
+from bench.pages import table, tell
 
 Row = dict[str, Any]
 MILLION = 1_000_000
@@ -182,11 +182,7 @@ def main(
     page: Annotated[Path | None, typer.Option(help="Put them there, between the marks.")] = None,
 ) -> None:
     """Print the tables, or put them into a page."""
-    text = markdown(json.loads(path.read_text()))
-    if page is None:
-        print(text)
-    else:
-        put(page, "peers", text)
+    tell(markdown(json.loads(path.read_text())), page, "peers")
 
 
 if __name__ == "__main__":

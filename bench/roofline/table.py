@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.pages import put, table
+from bench.pages import table, tell
 
 Row = dict[str, Any]
 NAME = "roofline"
@@ -88,11 +88,7 @@ def main(
     page: Annotated[Path | None, typer.Option(help="Put them there, between the marks.")] = None,
 ) -> None:
     """Print the tables, or put them into a page."""
-    text = markdown(json.loads(path.read_text()))
-    if page is None:
-        print(text)
-    else:
-        put(page, NAME, text)
+    tell(markdown(json.loads(path.read_text())), page, NAME)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from time import perf_counter
-
 import numpy as np
 
 from .protocol import Facts, Turn
@@ -15,7 +12,7 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
     import diffusers
     from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DPMSolverMultistepScheduler
 
-    from . import cubes, side
+    from . import side
 
     diffusers.utils.logging.set_verbosity_error()
     unet = diffusers.UNet2DModel.from_pretrained(settings["folder"]).eval()
@@ -33,11 +30,4 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
         made = pipelines[lane](batch_size=size, num_inference_steps=steps, output_type="np")
         return made.images.transpose(0, 3, 1, 2)
 
-    def turn(told: Facts) -> Facts:
-        begun = perf_counter()
-        stamps_nbhw = side.make_all(make, told["n"], settings["batch"], told["way"])
-        cubes.write(Path(told["out"]), stamps_nbhw)
-        seconds = perf_counter() - begun
-        return {"seconds": seconds, "mean": float(stamps_nbhw.mean(dtype=np.float64))}
-
-    return turn, {}
+    return side.turns(make, settings["batch"]), {}

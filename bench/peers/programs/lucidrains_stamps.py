@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
@@ -18,7 +17,7 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
     import torch
     from denoising_diffusion_pytorch import GaussianDiffusion, Unet
 
-    from . import cubes, side
+    from . import side
 
     folder = Path(settings["folder"])
     unet = Unet(**json.loads((folder / "unet.json").read_text()))
@@ -29,11 +28,4 @@ def start(settings: Facts) -> tuple[Turn, Facts]:
     def make(_: int, size: int) -> np.ndarray:
         return diffusion.sample(batch_size=size).numpy()
 
-    def turn(told: Facts) -> Facts:
-        begun = perf_counter()
-        stamps_nbhw = side.make_all(make, told["n"], settings["batch"], told["way"])
-        cubes.write(Path(told["out"]), stamps_nbhw)
-        seconds = perf_counter() - begun
-        return {"seconds": seconds, "mean": float(stamps_nbhw.mean(dtype=np.float64))}
-
-    return turn, {}
+    return side.turns(make, settings["batch"]), {}
