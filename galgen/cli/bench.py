@@ -70,7 +70,8 @@ def _facts(run: Run, pace: Pace) -> dict[str, object]:
     info = run.info
     how = ("device", "kernels", "sampler", "steps", "micro_batch", "dtype", "stamps", "model")
     facts = {name: getattr(info, name) for name in how}
-    return facts | {"at_once": run.lanes, "bound_by": pace.bound_by} | asdict(pace)
+    derived = {"million_seconds": pace.million_seconds, "bound_by": pace.bound_by}
+    return facts | {"at_once": run.lanes} | asdict(pace) | derived
 
 
 def _text(run: Run, pace: Pace) -> str:

@@ -45,10 +45,8 @@ class Pace:
         each as if it were all there is to do.
     written_bytes_per_second : float
         Of writing alone, checksums and the disk's confirmation included.
-    million_seconds : float
-        For a million galaxies, at this rate.
     million_bytes : int
-        Their catalogue, exactly.
+        The catalogue of a million galaxies, exactly.
     """
 
     galaxies: int
@@ -56,8 +54,12 @@ class Pace:
     start_seconds: float
     parts: dict[str, float]
     written_bytes_per_second: float
-    million_seconds: float
     million_bytes: int
+
+    @property
+    def million_seconds(self) -> float:
+        """What a million galaxies take at this rate."""
+        return MILLION / self.galaxies_per_second
 
     @property
     def bound_by(self) -> str:
@@ -93,21 +95,20 @@ def measure_pace(run: Run, folder: Path, seconds: float = 20.0) -> Pace:
     for _ in timed.batches([(0, at_once)]):
         pass
     rounds = max(1, round(seconds / (perf_counter() - start)))
-    n = rounds * at_once
+    n, million_bytes = rounds * at_once, _size(run.info, MILLION)
+    enough = at_once * math.ceil(_WRITTEN_BYTES * MILLION / (million_bytes * at_once))
     with TemporaryDirectory(prefix=".galgen-bench-", dir=folder) as temporary:
         out = Path(temporary) / _NAME
         took = _write(out, run.info, n, run.batches([(0, n)]))
-        alone = at_once * math.ceil(_WRITTEN_BYTES / _size(run.info, MILLION) * MILLION / at_once)
-        wrote = _write(out, run.info, alone, _again(batches, alone))
+        wrote = _write(out, run.info, enough, _again(batches, enough))
     parts = {name: timed.lanes * at_once / spent for name, spent in watch.seconds.items()}
     return Pace(
         n,
         n / took,
         start_seconds,
-        parts | {"writing": alone / wrote},
-        _size(run.info, alone) / wrote,
-        MILLION * took / n,
-        _size(run.info, MILLION),
+        parts | {"writing": enough / wrote},
+        _size(run.info, enough) / wrote,
+        million_bytes,
     )
 
 
