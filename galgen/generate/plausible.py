@@ -63,9 +63,8 @@ def at_most_white(standard_nhwc: Tensor, space: PixelSpace) -> Tensor:
 def _bounds(space: PixelSpace) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the least and the most of each band, in the numbers of `are_plausible`."""
     brightest = torch.tensor(brightest_learned(space))
-    most = space.flux_to_native(BEYOND * brightest)
-    if space.native == "display":
-        most = torch.full_like(brightest, WHITES)
+    of_display = space.native == "display"
+    most = torch.full_like(brightest, WHITES) if of_display else BEYOND * brightest
     least = space.flux_to_native(-brightest)
     low, high = (space.standardise(native_b).tolist() for native_b in (least, most))
     return tuple(low), tuple(high)

@@ -17,10 +17,8 @@ from galgen.system.inputs import open_input
 
 _GZIP, _FITS = b"\x1f\x8b", b"SIMPLE"
 _BLOCK, _CARD = 2880, 80  # bytes
-_SIZES, _WHOLE = (
-    re.compile(rb"Z?(BITPIX|NAXIS\d*)|[PG]COUNT|TFIELDS"),
-    re.compile(rb"[+-]?\d{1,40}"),
-)
+_SIZES = re.compile(rb"Z?(BITPIX|NAXIS\d*)|[PG]COUNT|TFIELDS")
+_WHOLE = re.compile(rb"[+-]?\d{1,40}")
 _GROUPS = b"GROUPS"
 _BITS, _LARGE = (-64, 64), 2**62
 _MOST = {b"NAXIS": 999, b"ZNAXIS": 999, b"TFIELDS": 9999}
