@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +24,7 @@ from galgen.training.presets import tiny
 from galgen.weights.checkpoint import Checkpoint, export, load
 from tests.tiny import BANDS, CARD, SIZE, SPACE, make_population, randomise
 from tests.trees import TREES
+from tests.weights.changed import edit
 
 FEW = Sampling(steps=1, micro_batch=4)
 
@@ -73,12 +72,6 @@ def test_weights_from_before_have_the_default_tree(tiny_weights: Path, tmp_path:
     folder = Path(shutil.copytree(tiny_weights, tmp_path / "old"))
     edit(folder, lambda config: config.pop("categories"))
     assert load(folder).tree == load(tiny_weights).tree == DEFAULT
-
-
-def edit(folder: Path, change: Callable[[dict], object]) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    change(config)
-    (folder / "config.json").write_text(json.dumps(config))
 
 
 @pytest.mark.parametrize(
