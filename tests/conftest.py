@@ -13,6 +13,9 @@ import torch
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined: before galgen is imported
 
+# pytest-timeout, where it is installed: a test that waits for ever is named, and the others run.
+os.environ.setdefault("PYTEST_TIMEOUT", "300")  # seconds
+
 from galgen.cli import main
 from galgen.weights.checkpoint import export
 from tests.tiny import make_checkpoint
