@@ -15,6 +15,7 @@ from astropy.table import Table
 from galgen.catalog import CatalogFile
 from galgen.categories import ROOT, nearest
 from galgen.errors import InvalidValueError
+from galgen.export.scales import pixel_scale_of
 from galgen.export.undated import undate
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
@@ -94,7 +95,7 @@ def export_realgalaxy(
         band = catalog.bands[len(catalog.bands) // 2] if band is None else band
         if band not in catalog.bands:
             raise InvalidValueError("band", band, ", ".join(catalog.bands))
-        scale = _scale(catalog, pixel_scale)
+        scale = pixel_scale_of(catalog, pixel_scale)
         psf = _psf(psf_fwhm, scale, min(catalog.info.height, catalog.info.width))
         found = []
         for galaxy in _isolated(catalog, band, category):
@@ -171,17 +172,6 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
             "CATEGORY_NAME": rows["CATEGORY_NAME"].astype(str),
         }
     )
-
-
-def _scale(catalog: CatalogFile, pixel_scale: float | None) -> float:
-    """Pixel scale (arcsec) given by the user, or that of the catalogue."""
-    scale = catalog.info.pixel_scale if pixel_scale is None else pixel_scale
-    if scale is None:
-        hint = f"The stamps of {catalog.path} have none of their own."
-        raise InvalidValueError("pixel_scale", None, "arcsec per pixel", hint)
-    if not (math.isfinite(scale) and scale > 0):
-        raise InvalidValueError("pixel_scale", scale, "above 0, in arcsec per pixel")
-    return scale
 
 
 def _psf(fwhm: float | None, scale: float, side: int) -> np.ndarray:
