@@ -15,6 +15,7 @@ from astropy.table import Table
 from galgen.catalog import CatalogFile
 from galgen.categories import ROOT, nearest
 from galgen.errors import InvalidValueError
+from galgen.export.provenance import provenance_header
 from galgen.export.scales import pixel_scale_of
 from galgen.export.undated import undate
 from galgen.measure import detect
@@ -23,7 +24,6 @@ from galgen.pixels.units import magnitude
 from galgen.system.files import check_ascii, check_output, written_output
 
 _CHUNK = 64  # galaxies cut out at a time
-_PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
 _IMAGES = 2  # the first extension after the table
 _BETA = 4.765  # of a Moffat profile of turbulent air (Trujillo et al. 2001)
 
@@ -108,10 +108,7 @@ def export_realgalaxy(
             allowed = f"a category of which galaxies can be seen in {catalog.path}"
             raise InvalidValueError("category", category or ROOT, allowed)
         table = _table(catalog, found, band, scale, out.name)
-        primary = catalog.hdus[0].header
-        long_texts = ["LONGSTRN"] if "LONGSTRN" in primary else []
-        header = fits.Header([primary.cards[key] for key in (*long_texts, *_PROVENANCE)])
-    header["ORIGIN"] = "galgen export realgalaxy"
+        header = provenance_header(catalog, "galgen export realgalaxy")
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
     with written_output(out, overwrite) as aside:
