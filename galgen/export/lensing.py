@@ -28,6 +28,13 @@ class Lens(NamedTuple):
     g2_n: np.ndarray
     kappa_n: np.ndarray
 
+    @property
+    def magnification_n(self) -> np.ndarray:
+        """By what factor areas grow, 1 / ((1 - kappa)^2 (1 - g1^2 - g2^2)), (n,)."""
+        shear2_n = self.g1_n**2 + self.g2_n**2
+        magnification_n: np.ndarray = 1 / ((1 - self.kappa_n) ** 2 * (1 - shear2_n))
+        return magnification_n
+
     def moved(self, dx_n: np.ndarray, dy_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return where points (n,) come, relative to their galaxies: to the west, to the north.
 
