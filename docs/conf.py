@@ -41,7 +41,8 @@ nitpick_ignore_regex = [
 
 def _link_outside(app: Sphinx, docname: str, source: list[str]) -> None:
     """Pages that are not of the site, such as ../CONTRIBUTING.md, are downloads."""
-    source[0] = re.sub(r"\]\((\.\./[^)#\s]+\.md)(#[^)\s]*)?\)", r"](path:\1)", source[0])
+    up = r"\.\./" * (docname.count("/") + 1)
+    source[0] = re.sub(rf"\]\(({up}[^)#\s]+\.md)(#[^)\s]*)?\)", r"](path:\1)", source[0])
 
 
 def setup(app: Sphinx) -> None:

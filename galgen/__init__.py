@@ -28,6 +28,7 @@ _PUBLIC = {
     "export_hats": "galgen.export.hats",
     "export_hdf5": "galgen.export.hdf5",
     "export_imagefolder": "galgen.export.imagefolder",
+    "export_imsim": "galgen.export.imsim",
     "export_meds": "galgen.export.meds",
     "export_realgalaxy": "galgen.export.realgalaxy",
     "Observing": "galgen.generate.observe",

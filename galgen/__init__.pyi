@@ -5,6 +5,7 @@ from galgen.evaluation import evaluate as evaluate
 from galgen.export.hats import export_hats as export_hats
 from galgen.export.hdf5 import export_hdf5 as export_hdf5
 from galgen.export.imagefolder import export_imagefolder as export_imagefolder
+from galgen.export.imsim import export_imsim as export_imsim
 from galgen.export.meds import export_meds as export_meds
 from galgen.export.realgalaxy import export_realgalaxy as export_realgalaxy
 from galgen.generate import load_model as load_model

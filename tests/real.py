@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from galgen.batch import GalaxyBatch
 from galgen.catalog import write_catalog
+from galgen.columns import Column
 from galgen.data import StampSet, open_stamps
 from galgen.measure import measure
 from galgen.runinfo import RunInfo
@@ -84,9 +85,11 @@ def write_real(
     stamps: StampSet,
     changed: Mapping[str, np.ndarray] | None = None,
     info: RunInfo | None = None,
+    carried: Mapping[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write a catalogue of `stamps`, some measured columns replaced."""
-    info = info or run_info(stamps)
+    """Write a catalogue of `stamps`, some measured columns replaced and some float64 ones added."""
+    info, carried = info or run_info(stamps), carried or {}
+    info = replace(info, carried=tuple(Column(name, "D") for name in carried))
     flux_nhwc = stamps.flux()
     measured = {name: c.numpy() for name, c in measure(flux_nhwc, stamps.bands).items()}
     measured |= {name: np.asarray(c, np.float32) for name, c in (changed or {}).items()}
@@ -101,6 +104,7 @@ def write_real(
                 measured={name: column[rows] for name, column in measured.items()},
                 bands=stamps.bands,
                 seed=info.seed,
+                carried={name: column[rows].astype(">f8") for name, column in carried.items()},
             )
 
     return write_catalog(path, batches(), replace(info, n=len(stamps)))

@@ -172,6 +172,61 @@ def realgalaxy(
         typer.echo(f"{out}: {count:,} galaxies")
 
 
+@app.command("imsim")
+def imsim(
+    catalog: Catalog,
+    out: Annotated[
+        Path, Argument(help="Folder to write.", metavar="OUT", callback=named("a folder"))
+    ],
+    category: Annotated[
+        str | None,
+        Option(help="Only galaxies of this category.", autocompletion=complete.categories),
+    ] = None,
+    n: Annotated[
+        int | None, Option("--n", "-n", help="Only the first n of them.", show_default="all")
+    ] = None,
+    ra: Annotated[
+        str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
+    ] = None,
+    dec: Annotated[str | None, Option(help="lower:upper in degrees.")] = None,
+    pixel_scale: Annotated[
+        float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
+    ] = None,
+    mag_zero: Annotated[
+        float | None,
+        Option(help="AB magnitude of one flux unit, where the catalogue has none of its own."),
+    ] = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write objects of imSim's instance catalogues: a list per band, an image per galaxy and band.
+
+    Positions, shear and convergence are the columns RA, DEC, G1, G2 and KAPPA of the catalogue.
+    """
+    from galgen.export.imsim import export_imsim
+
+    ra_range, dec_range = _range("ra", ra), _range("dec", dec)
+    count = _with_progress(
+        catalog,
+        quiet,
+        lambda update: export_imsim(
+            catalog,
+            out,
+            category=category,
+            n=n,
+            ra=ra_range,
+            dec=dec_range,
+            pixel_scale=pixel_scale,
+            mag_zero=mag_zero,
+            overwrite=overwrite,
+            progress=update,
+        ),
+        n,
+    )
+    if not quiet:
+        typer.echo(f"{out}: {count:,} galaxies")
+
+
 @app.command("hats")
 def hats(
     catalog: Catalog,

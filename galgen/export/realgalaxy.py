@@ -15,6 +15,8 @@ from astropy.table import Table
 from galgen.catalog import CatalogFile
 from galgen.categories import ROOT, nearest
 from galgen.errors import InvalidValueError
+from galgen.export.provenance import provenance_header
+from galgen.export.scales import pixel_scale_of
 from galgen.export.undated import undate
 from galgen.measure import detect
 from galgen.measure.cutout import cut_out
@@ -22,7 +24,6 @@ from galgen.pixels.units import magnitude
 from galgen.system.files import check_ascii, check_output, written_output
 
 _CHUNK = 64  # galaxies cut out at a time
-_PROVENANCE = ("REQUEST", "SEED", "MODEL", "MODELVER", "WTSHA256", "FLUXCAL", "TRAINSET", "CREDIT")
 _IMAGES = 2  # the first extension after the table
 _BETA = 4.765  # of a Moffat profile of turbulent air (Trujillo et al. 2001)
 
@@ -94,7 +95,7 @@ def export_realgalaxy(
         band = catalog.bands[len(catalog.bands) // 2] if band is None else band
         if band not in catalog.bands:
             raise InvalidValueError("band", band, ", ".join(catalog.bands))
-        scale = _scale(catalog, pixel_scale)
+        scale = pixel_scale_of(catalog, pixel_scale)
         psf = _psf(psf_fwhm, scale, min(catalog.info.height, catalog.info.width))
         found = []
         for galaxy in _isolated(catalog, band, category):
@@ -107,10 +108,7 @@ def export_realgalaxy(
             allowed = f"a category of which galaxies can be seen in {catalog.path}"
             raise InvalidValueError("category", category or ROOT, allowed)
         table = _table(catalog, found, band, scale, out.name)
-        primary = catalog.hdus[0].header
-        long_texts = ["LONGSTRN"] if "LONGSTRN" in primary else []
-        header = fits.Header([primary.cards[key] for key in (*long_texts, *_PROVENANCE)])
-    header["ORIGIN"] = "galgen export realgalaxy"
+        header = provenance_header(catalog, "galgen export realgalaxy")
     images = [fits.ImageHDU(image) for image in (*(g.image_hw for g in found), psf)]
     hdus = fits.HDUList([fits.PrimaryHDU(header=header), fits.BinTableHDU(table), *images])
     with written_output(out, overwrite) as aside:
@@ -173,24 +171,15 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
     )
 
 
-def _scale(catalog: CatalogFile, pixel_scale: float | None) -> float:
-    """Pixel scale (arcsec) given by the user, or that of the catalogue."""
-    scale = catalog.info.pixel_scale if pixel_scale is None else pixel_scale
-    if scale is None:
-        hint = f"The stamps of {catalog.path} have none of their own."
-        raise InvalidValueError("pixel_scale", None, "arcsec per pixel", hint)
-    if not (math.isfinite(scale) and scale > 0):
-        raise InvalidValueError("pixel_scale", scale, "above 0, in arcsec per pixel")
-    return scale
-
-
 def _psf(fwhm: float | None, scale: float, side: int) -> np.ndarray:
     """Image (h, w) of a Moffat PSF in the pixels of the stamps, of sum 1, its peak in the middle.
 
     (1 + (r / a)^2)^-beta has a FWHM of 2 a (2^(1 / beta) - 1)^(1/2) (Trujillo et al. 2001).
     """
     if fwhm is None:
-        return np.ones((1, 1), np.float32)
+        # With a border of zeros: of an image of one pixel GalSim turns the transform wrongly, and
+        # galaxies that are rotated were distorted by 5 %.
+        return np.pad(np.ones((1, 1), np.float32), 1)
     if not (math.isfinite(fwhm) and 2 * scale <= fwhm <= side * scale / 4):
         allowed = f"{2 * scale:g} to {side * scale / 4:g} arcsec: 2 pixels to a quarter of a stamp"
         raise InvalidValueError("psf_fwhm", fwhm, allowed)

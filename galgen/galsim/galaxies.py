@@ -18,7 +18,7 @@ import numpy as np
 from galgen.categories import nearest
 from galgen.columns import Column
 from galgen.errors import InvalidValueError
-from galgen.galsim.clean import CleanStamp, clean
+from galgen.measure.clean import CleanStamp, clean
 from galgen.runinfo import RunInfo
 
 _CACHE = 2**28  # bytes of stamps kept

@@ -10,8 +10,8 @@ import galsim
 import numpy as np
 
 from galgen.errors import InvalidValueError
-from galgen.galsim.clean import CleanStamp
 from galgen.galsim.galaxies import Galaxies
+from galgen.measure.clean import CleanStamp
 from galgen.pixels.units import flux_ratio
 
 _INTERPOLANT = galsim.Quintic()

@@ -144,6 +144,7 @@ def test_synonyms_are_none_of_the_tree() -> None:
         (("export", "meds", "a.fits"), "x.h5", ["galgen export hdf5"]),
         (("export", "hats", "a.fits"), "x.parquet", ["a folder"]),
         (("export", "realgalaxy", "a.fits"), "x.txt", ["text"]),
+        (("export", "imsim", "a.fits"), "x.txt", ["a folder"]),
     ],
 )
 def test_suffixes_of_other_formats(galgen, tmp_path, monkeypatch, command, out, words) -> None:

@@ -39,6 +39,7 @@ COMMANDS = (
     "export hdf5 IT.fits o.h5",
     "export meds IT.fits o.fits",
     "export realgalaxy IT.fits o.fits",
+    "export imsim IT.fits o --ra 10:20 --dec 1:2 --pixel-scale 0.4 --mag-zero 25",
     "export hats IT.fits o --ra 10:20 --dec 1:2",
     "train --data IT.fits.gz --out o --preset tiny",
     "train --data IT.h5 --out o --preset tiny",

@@ -32,6 +32,8 @@ HONEST = (
     "export hdf5 {corpus}/float32.fits {out}/a.h5",
     "export meds {corpus}/float32.fits {out}/a.fits",
     "export realgalaxy {corpus}/float32.fits {out}/a.fits",
+    "export imsim {corpus}/float32.fits {out}/imsim --ra 10:20 --dec 1:2"
+    " --pixel-scale 0.4 --mag-zero 25",
     "export hats {corpus}/float32.fits {out}/hats --ra 10:20 --dec 1:2",
 )
 # Others start processes, look for a network, or compile for minutes.

@@ -48,6 +48,7 @@ _CATALOG = (
     "export hdf5 {in} {out}/a.h5",
     "export meds {in} {out}/a.fits",
     "export realgalaxy {in} {out}/a.fits",
+    "export imsim {in} {out}/imsim --ra 10:20 --dec 1:2 --pixel-scale 0.4 --mag-zero 25",
     "export hats {in} {out}/hats --ra 10:20 --dec 1:2",
     "cat {in} {corpus}/other.fits --out {out}/a.fits",
     "compress {in} --out {out}/a.fits.fz",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from galgen import categories
 from galgen.data import StampSet
 from tests.measure.synthetic import GAUSSIAN, galaxy, star
-from tests.real import write_real
+from tests.real import run_info, write_real
 
 BANDS = ("g", "r", "i")
 FLUX = np.array([500.0, 1000.0, 1500.0])
@@ -47,6 +49,13 @@ def _placed() -> list[tuple[float, ...]]:
     return [(r, q, angle, x, y, 1000.0, GAUSSIAN) for r, q, angle, x, y in SHAPES]
 
 
-def write(path: Path, pixel_scale: float | None = None) -> Path:
-    """Write the catalogue."""
-    return write_real(path, stamps(pixel_scale))
+def write(
+    path: Path,
+    pixel_scale: float | None = None,
+    carried: Mapping[str, np.ndarray] | None = None,
+    zero_point: float | None = None,
+) -> Path:
+    """Write the catalogue, with columns carried over."""
+    made = stamps(pixel_scale)
+    info = replace(run_info(made), zero_point=zero_point)
+    return write_real(path, made, info=info, carried=carried)

@@ -36,6 +36,22 @@ def catalog(tmp_path_factory) -> Path:
     return gaussians.write(tmp_path_factory.mktemp("realgalaxy") / "a.fits", SCALE)
 
 
+@pytest.mark.parametrize("angle", [30, 90])
+def test_galaxies_keep_their_shape_when_turned(catalog, tmp_path, angle):
+    export_realgalaxy(catalog, tmp_path / "rg.fits")
+    real = galsim.RealGalaxyCatalog(str(tmp_path / "rg.fits"))
+    seen = galsim.Gaussian(fwhm=0.6)
+    galaxy = galsim.RealGalaxy(real, id=1)
+    turned = galaxy.rotate(angle * galsim.degrees)
+    found = [
+        galsim.hsm.FindAdaptiveMom(galsim.Convolve(one, seen).drawImage(nx=96, ny=96, scale=0.4))
+        for one in (galaxy, turned)
+    ]
+    assert found[1].moments_sigma == pytest.approx(found[0].moments_sigma, rel=1e-4)
+    assert found[1].observed_shape.e == pytest.approx(found[0].observed_shape.e, abs=1e-3)
+    real.close()
+
+
 def test_galsim_reads_it(catalog, tmp_path):
     done = []
     assert export_realgalaxy(catalog, tmp_path / "rg.fits", progress=done.append) == 7
