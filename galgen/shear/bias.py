@@ -59,7 +59,7 @@ def measure_bias(found_np: np.ndarray, shear: float, rng: np.random.Generator) -
     n, profiles = found_np.shape[:2]
     if n < LEAST:
         nothing = np.full((2, 2), np.nan)
-        return (_bias(nothing, nothing),) * (2 * profiles - 1)
+        return tuple(_bias(nothing, nothing) for _ in range(2 * profiles - 1))
     flat = found_np.reshape(n, -1)
     drawn = (rng.multinomial(n, np.full(n, 1 / n)) / n @ flat for _ in range(BOOTSTRAPS))
     values = np.stack([_values(mean, found_np.shape[1:], shear) for mean in (flat.mean(0), *drawn)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from galgen.errors import InvalidValueError
 
-_MOST_SHEAR = 0.1  # beyond, m is what is not linear in the shear
+_SHEARS = 1e-3, 0.1  # below, shapes are not exact enough; beyond, they are not linear in the shear
 _MOST_SIDE = 512  # pixels
 _WIDTH = 5, 2  # half-light radii and FWHMs from the middle to the edge of an image
 
@@ -64,9 +64,10 @@ class Design:
         for snr in self.snr:
             _check("snr", snr, snr >= 5, "5 or more, inf for no noise")
         size = self.half_light_radius
-        _check("half_light_radius", size, 0 < size < math.inf, "above 0, arcsec")
-        allowed = f"above 0 and up to {_MOST_SHEAR}"
-        _check("shear", self.shear, 0 < self.shear <= _MOST_SHEAR, allowed)
+        least = self.pixel_scale / 2
+        _check("half_light_radius", size, least <= size < math.inf, f"{least:g} arcsec or more")
+        low, high = _SHEARS
+        _check("shear", self.shear, low <= self.shear <= high, f"{low:g} to {high:g}")
         _check("psf_shear", self.psf_shear, abs(self.psf_shear) <= 0.2, "-0.2 to 0.2")
         _check("angles", self.angles, self.angles in range(2, 65, 2), "2, 4, 6 ... 64")
         if self.side > _MOST_SIDE:

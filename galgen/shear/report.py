@@ -87,7 +87,7 @@ def results_of(
                     yield from here[sample]
                 if len(here) == 2:
                     for a, b in zip(*here.values(), strict=True):
-                        n, failed = min(a.n, b.n), max(a.failed, b.failed)
+                        n, failed = a.n + b.n, a.failed + b.failed
                         sample = f"{a.sample} - {b.sample}"
                         yield Result(*setting, sample, a.profile, n, failed, a.bias - b.bias)
 

@@ -33,6 +33,7 @@ HONEST = (
     "export meds {corpus}/float32.fits {out}/a.fits",
     "export realgalaxy {corpus}/float32.fits {out}/a.fits",
     "export hats {corpus}/float32.fits {out}/hats --ra 10:20 --dec 1:2",
+    "shear-test {corpus}/float32.fits --n 3 --psf-fwhm 0.7 --snr inf --out {out}/a.json",
 )
 # Others start processes, look for a network, or compile for minutes.
 _LEFT_OUT = {"workers", "slurm", "scheduler", "compile", "help", "install_completion"}

@@ -51,7 +51,7 @@ def test_gaussians_are_their_own_sersic_profiles(receipt: Receipt) -> None:
 def test_what_is_counted(receipt: Receipt) -> None:
     assert len(receipt.results) == 2 * 2 * 3 * 3
     counts = {(r.sample, r.n, r.failed) for r in receipt.results}
-    assert counts == {("generated", 3, 0), ("real", 4, 0), ("generated - real", 3, 0)}
+    assert counts == {("generated", 3, 0), ("real", 4, 0), ("generated - real", 7, 0)}
     assert receipt.samples["generated"]["n"] == 4  # one of which cannot be seen
     assert receipt.samples["real"]["galaxies"] == 4
 
@@ -121,11 +121,11 @@ def test_galaxies_none_of_which_can_be_seen(tmp_path: Path) -> None:
         ({"psf_fwhm": (float("nan"),)}, "psf_fwhm is nan"),
         ({"snr": (10.0, 10.0)}, "each once"),
         ({"snr": (0.0,)}, "snr is 0.0; allowed: 5 or more"),
-        ({"half_light_radius": -1.0}, "half_light_radius"),
+        ({"half_light_radius": 0.05}, "half_light_radius is 0.05; allowed: 0.1 arcsec or more"),
         ({"half_light_radius": 1e9}, "up to 512 pixels"),
         ({"pixel_scale": 0.0}, "pixel_scale"),
         ({"shear": 0.0}, "shear is 0.0"),
-        ({"shear": 0.2}, "up to 0.1"),
+        ({"shear": 0.2}, "0.001 to 0.1"),
         ({"psf_shear": 0.9}, "psf_shear"),
         ({"angles": 3}, "angles is 3; allowed: 2, 4, 6"),
     ],
