@@ -71,7 +71,7 @@ def name_of(command: Any) -> str:
 
 def command_of(line: str) -> tuple[str, ...]:
     """Return the command of a line, with its group."""
-    return tuple(word for word in line.split()[:2] if re.fullmatch("[a-z][a-z-]*", word))
+    return tuple(word for word in line.split()[:2] if re.fullmatch("[a-z][a-z0-9-]*", word))
 
 
 def cases() -> list[tuple[str, str]]:
