@@ -21,6 +21,8 @@ _NAMES = {"galaxy": "", "sersic": "Sersic of ", "galaxy - sersic": "difference o
 
 def cell(result: dict[str, Any]) -> str:
     """Return the mean of m1 and m2 in thousandths, with the mean of their errors."""
+    if None in result["m"]:
+        return "-"
     m, error = (1000 * sum(result[key]) / 2 for key in ("m", "m_error"))
     return f"{m:.1f} ± {error:.1f}"
 
@@ -44,9 +46,12 @@ def main(
     ]
     counts = {name: sample["n"] for name, sample in found["samples"].items()}
     galaxies = ", ".join(f"{n} {name}" for name, n in counts.items())
-    tell(
-        f"{table(head, lines)}\n\n1000 m, mean of both components; {galaxies} galaxies.", page, NAME
+    said = (
+        f"1000 m, mean of both components, with the mean of their errors; {galaxies} galaxies; band "
+        f"{found['band']} ([`shear.json`](../bench/results/shear.json)). By component:"
     )
+    picture = "![m, and how much that of galaxies differs from that of Sersic ones](shear.png)"
+    tell(f"{table(head, lines)}\n\n{said}\n\n{picture}", page, NAME)
 
 
 if __name__ == "__main__":
