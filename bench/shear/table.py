@@ -47,8 +47,8 @@ def main(
     counts = {name: sample["n"] for name, sample in found["samples"].items()}
     galaxies = ", ".join(f"{n} {name}" for name, n in counts.items())
     said = (
-        f"1000 m, mean of both components, with the mean of their errors; {galaxies} galaxies; band "
-        f"{found['band']} ([`shear.json`](../bench/results/shear.json)). By component:"
+        f"1000 m, mean of both components, with the mean of their errors; {galaxies} galaxies, "
+        f"band {found['band']} ([`shear.json`](../bench/results/shear.json)). By component:"
     )
     picture = "![m, and how much that of galaxies differs from that of Sersic ones](shear.png)"
     tell(f"{table(head, lines)}\n\n{said}\n\n{picture}", page, NAME)
