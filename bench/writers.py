@@ -36,6 +36,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer("scene", f"scene --galaxies {_READ} --out a.fits --size 512 --n 60 --mag 18:20 --quiet"),
     Writer("preview", f"preview {_READ} --out a.png"),
     Writer("evaluate", f"evaluate {_FEW} --reference {_FEW} --out a.json"),
+    Writer("shear-test", f"shear-test {_FEW} --n 5 --snr inf --out a.json --quiet"),
 )
 
 

@@ -30,6 +30,7 @@ from galgen.cli import (
     resume,
     scene,
     schema,
+    shear_test,
     train,
     verify,
 )
@@ -83,6 +84,7 @@ for _command in (  # in the order of the help text
     train.train,
     preview.preview,
     evaluate.evaluate,
+    shear_test.shear_test,
     verify.verify,
     schema.schema,
     cat.cat,

@@ -60,6 +60,20 @@ def parse_fractions(text: str) -> tuple[float, ...]:
         raise InvalidValueError("split", text, "fractions such as 0.8:0.1:0.1") from None
 
 
+def parse_numbers(name: str, text: str) -> tuple[float, ...]:
+    """Read numbers from '0.6,0.9' or 'inf'.
+
+    Raises
+    ------
+    InvalidValueError
+        If one is no number; `name` says of what.
+    """
+    try:
+        return tuple(map(float, text.split(",")))
+    except ValueError:
+        raise InvalidValueError(name, text, "numbers such as 0.6 or 0.6,0.9") from None
+
+
 def utc_date(text: str | None) -> str | None:
     """Read a date and time; return it as FITS has it, in UTC.
 

@@ -11,17 +11,21 @@ import numpy as np
 import torch
 
 from galgen.catalog import CatalogFile
-from galgen.data import StampSet, concatenate, open_stamps
-from galgen.errors import DataError, InvalidValueError
+from galgen.data import StampSet
+from galgen.errors import InvalidValueError
 from galgen.evaluation.columns import compared_columns, compared_values
 from galgen.evaluation.distance import compare
 from galgen.evaluation.neighbours import Neighbours, compare_neighbours, thumbnails
-from galgen.evaluation.reference import Reference, measure_reference
+from galgen.evaluation.reference import (
+    Reference,
+    describe_reference,
+    measure_reference,
+    open_reference,
+)
 from galgen.evaluation.report import CategoryReport, Evaluation
 from galgen.measure import measured_columns
 from galgen.pictures.display import display_stretch, to_display
 from galgen.pixels.lupton import LuptonStretch
-from galgen.runinfo import RunInfo
 
 MIN_SAMPLE = 10  # generated galaxies, and real ones in each half, below which nothing can be said
 SPLITS = 100
@@ -91,15 +95,14 @@ def evaluate(
         if value < least:
             raise InvalidValueError(name, value, f"{least} or more")
     with CatalogFile(catalog_path) as catalog:
-        stamps = _open(reference, catalog.info)
-        _check(stamps, catalog.info)
+        stamps = open_reference(reference, catalog.info)
         if catalog.info.stamps == "none":
             neighbours = 0
         stretch = display_stretch(catalog.info, _sample(catalog, neighbours))
         real = measure_reference(stamps, stretch)
         return Evaluation(
             catalog=_provenance(catalog),
-            reference=real.describe(),
+            reference=describe_reference(stamps),
             seed=seed,
             splits=splits,
             units=compared_columns(catalog.bands),
@@ -107,36 +110,6 @@ def evaluate(
             neighbours=_neighbours(catalog, real, stretch, seed, neighbours),
             versions={name: importlib.metadata.version(name) for name in ("numpy", "torch")},
         )
-
-
-def _open(reference: StampSet | str | Path | Sequence[str | Path], info: RunInfo) -> StampSet:
-    """Read the reference, in stamps as large as the catalogue's."""
-    if isinstance(reference, StampSet):
-        return reference
-    paths = [reference] if isinstance(reference, str | Path) else reference
-    # As training does: larger images are binned, so that a pixel is as large as the catalogue's.
-    size = info.height if info.height == info.width else None
-    return concatenate([open_stamps(path, size, info.tree) for path in paths])
-
-
-def _check(stamps: StampSet, info: RunInfo) -> None:
-    """Refuse a reference whose numbers mean something else, as a `DataError`."""
-    units = (stamps.unit,) if stamps.native == "flux" else ("nanomaggy", "adu")
-    facts = {
-        "bands": (stamps.bands, info.bands),
-        "tree of categories": (stamps.tree, info.tree),
-        "stamp size": (stamps.pixels.shape[1:3], (info.height, info.width)),
-        "flux unit": (info.flux_unit if info.flux_unit in units else units[0], info.flux_unit),
-    }
-    if stamps.pixel_scale and info.pixel_scale:
-        near = math.isclose(stamps.pixel_scale, info.pixel_scale, rel_tol=0.01)
-        facts["pixel scale"] = info.pixel_scale if near else stamps.pixel_scale, info.pixel_scale
-    for name, (theirs, ours) in facts.items():
-        if theirs != ours:
-            raise DataError(
-                f"{stamps.source} cannot be compared with the catalogue: {name} is {theirs!r} "
-                f"there and {ours!r} in the catalogue."
-            )
 
 
 def _by_category(

@@ -50,6 +50,8 @@ class Galaxies(ABC):
         Bluest first.
     pixel_scale : float or None
         Arcsec per pixel of the stamps, None where they have no common one.
+    info : RunInfo
+        Of the run that made them, or will.
     """
 
     def __init__(
@@ -61,8 +63,8 @@ class Galaxies(ABC):
         columns: Sequence[Column],
         options: dict[str, Any],
     ) -> None:
-        self.bands, self.pixel_scale, self.nobjects = info.bands, info.pixel_scale, n
-        self._tree = info.tree
+        self.info, self.nobjects = info, n
+        self.bands, self.pixel_scale = info.bands, info.pixel_scale
         self._name, self._size, self._options = name, block, options
         self._columns = tuple(columns)
         self._lock = RLock()
@@ -99,6 +101,16 @@ class Galaxies(ABC):
             If there are none.
         """
         return self.nobjects if category is None else len(self._rows(category))
+
+    def rows(self, category: str | None = None) -> np.ndarray:
+        """Return the rows (N,) of the galaxies of a category and of those below it.
+
+        Raises
+        ------
+        InvalidValueError
+            If there are none.
+        """
+        return np.arange(self.nobjects) if category is None else self._rows(category).copy()
 
     def row(self, index: int, category: str | None = None) -> int:
         """Find which galaxy number `index` of a category is among all of them.
@@ -153,9 +165,9 @@ class Galaxies(ABC):
         """Return the rows of the galaxies of a category and of those below it."""
         with self._lock:
             code_n = self._code_n
-        row_n = np.flatnonzero(self._tree.are_below(code_n, nearest(category, self._tree)))
+        row_n = np.flatnonzero(self.info.tree.are_below(code_n, nearest(category, self.info.tree)))
         if not len(row_n):
-            there = ", ".join(self._tree.get(int(code)).name for code in np.unique(code_n))
+            there = ", ".join(self.info.tree.get(int(code)).name for code in np.unique(code_n))
             raise InvalidValueError("category", category, f"what {self._name} has: {there}")
         return row_n
 

@@ -144,7 +144,7 @@ class GalgenModel(Galaxies):
 
     def _read(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         (batch,) = self._run.batches([(start, stop)])
-        rows = pack_rows(batch, self._dtype, self._tree)
+        rows = pack_rows(batch, self._dtype, self.info.tree)
         return batch.stamps_nbhw, rows.view(numbered_dtype(self._columns))
 
     def _codes(self) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import TypedDict, Unpack
 
@@ -158,6 +159,13 @@ def measure_half_light_radius(stamp: CleanStamp, flux_hw: np.ndarray) -> float:
     Of the light as it will be drawn, between the pixels too: the catalogue's HALF_LIGHT_RADIUS is
     measured in whole pixels and is up to 5 % larger where it is only a few.
     """
+    return float(measure_light_radii(stamp, flux_hw, (0.5,))[0])
+
+
+def measure_light_radii(
+    stamp: CleanStamp, flux_hw: np.ndarray, fractions: Sequence[float]
+) -> np.ndarray:
+    """Measure circularised radii (pix) of ellipses that hold some fractions of a band's light."""
     (rows, y), (columns, x) = (_between(n) for n in flux_hw.shape)
     fine = rows @ flux_hw @ columns.T
     dx, dy = x - stamp.x, (y - stamp.y)[:, None]
@@ -168,8 +176,12 @@ def measure_half_light_radius(stamp: CleanStamp, flux_hw: np.ndarray) -> float:
     rings = np.bincount((r * (_FINE * _RINGS)).astype(np.intp).ravel(), fine.ravel())
     growth = np.convolve(rings, np.full(_RINGS, 1 / _RINGS)).cumsum()
     edge = (np.arange(len(growth)) - (_RINGS - 3) / 2) / (_FINE * _RINGS)
-    stop = int(np.argmax(growth >= growth[-1] / 2)) + 1
-    return float(np.interp(growth[-1] / 2, growth[stop - 2 : stop], edge[stop - 2 : stop]))
+    radii = np.empty(len(fractions))
+    for i, fraction in enumerate(fractions):
+        wanted = growth[-1] * fraction
+        stop = int(np.argmax(growth >= wanted)) + 1
+        radii[i] = np.interp(wanted, growth[stop - 2 : stop], edge[stop - 2 : stop])
+    return radii
 
 
 @cache

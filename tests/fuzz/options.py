@@ -35,6 +35,7 @@ HONEST = (
     "export imsim {corpus}/float32.fits {out}/imsim --ra 10:20 --dec 1:2"
     " --pixel-scale 0.4 --mag-zero 25",
     "export hats {corpus}/float32.fits {out}/hats --ra 10:20 --dec 1:2",
+    "shear-test {corpus}/float32.fits --n 3 --psf-fwhm 0.7 --snr inf --out {out}/a.json",
 )
 # Others start processes, look for a network, or compile for minutes.
 _LEFT_OUT = {"workers", "slurm", "scheduler", "compile", "help", "install_completion"}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_type_hints
+
+from typer.main import get_command_name
 
 from tests.fuzz import child, options
 from tests.fuzz.corpus import build
@@ -35,7 +38,7 @@ MORE = (
 # Texts that are numbers, too.
 _TEXTS = {
     *("psf", "noise", "max_file_size", "size", "mag", "depth", "sky", "split", "max_time"),
-    *("ra", "dec"),
+    *("ra", "dec", "psf_fwhm", "snr"),
 }
 SECONDS = 10  # on the clock, after which a command is ended
 
@@ -58,7 +61,17 @@ def _function(words: list[str]) -> Any:
     commands = app.registered_commands
     if words[0] == "export":
         words, commands = words[1:], export.app.registered_commands
-    return next(c.callback for c in commands if (c.name or c.callback.__name__) == words[0])
+    return next(c.callback for c in commands if name_of(c) == words[0])
+
+
+def name_of(command: Any) -> str:
+    """Return the name of a command of the command line."""
+    return command.name or get_command_name(command.callback.__name__)
+
+
+def command_of(line: str) -> tuple[str, ...]:
+    """Return the command of a line, with its group."""
+    return tuple(word for word in line.split()[:2] if re.fullmatch("[a-z][a-z0-9-]*", word))
 
 
 def cases() -> list[tuple[str, str]]:
@@ -66,8 +79,7 @@ def cases() -> list[tuple[str, str]]:
     found: dict[tuple[str, str], str] = {}
     for line in options.HONEST:
         for option in of(line):
-            command = " ".join(word for word in line.split()[:2] if word.isalnum())
-            found.setdefault((command, option.opts[0]), line)
+            found.setdefault((" ".join(command_of(line)), option.opts[0]), line)
     return [*((line, option) for (_, option), line in found.items()), *MORE]
 
 
@@ -117,7 +129,8 @@ def _warm() -> None:
     """Import what children would each import again."""
     import typer.rich_utils  # noqa: F401
 
-    import galgen.scene  # noqa: F401
+    import galgen.scene
+    import galgen.shear  # noqa: F401
     from galgen.cli import app, route  # noqa: F401
 
     with suppress(Exception):  # what reads values is imported with the first of them

@@ -13,7 +13,7 @@ import pytest
 
 from galgen.cli import app, export
 from tests.fuzz.options import HONEST
-from tests.fuzz.quantities import cases
+from tests.fuzz.quantities import cases, command_of, name_of
 
 MEMORY = 1 << 30
 CPU = 4.0  # seconds; two on a machine that does nothing else
@@ -66,9 +66,8 @@ def test_both_ways_are_tried(ended: dict) -> None:
 
 def test_every_command_is_walked() -> None:
     """But `bench`, which goes on for as long as it is told, with the options of `mass`."""
-    walked = {tuple(word for word in line.split()[:2] if word.isalnum()) for line in HONEST}
+    walked = {command_of(line) for line in HONEST}
     groups = {(): app, ("export",): export.app}
     for above, group in groups.items():
         for command in group.registered_commands:
-            name = command.name or command.callback.__name__
-            assert (*above, name) in walked | {("bench",)}
+            assert (*above, name_of(command)) in walked | {("bench",)}

@@ -1,0 +1,1 @@
+"""The shear receipt of the shipped weights, beside held-out galaxies."""
