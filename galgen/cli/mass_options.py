@@ -14,8 +14,8 @@ _TABLE, _SKY = "One galaxy per row of a table", "Flux, pixels and sky"
 Like = Annotated[
     Path | None,
     Option(
-        help="FITS, VOTable, Parquet, ECSV or CSV: category, size, axis ratio, colours and fluxes "
-        "of each galaxy.",
+        help="FITS, VOTable, Parquet, ECSV or CSV: category, size, axis ratio, colours, fluxes, "
+        "redshift of each galaxy.",
         rich_help_panel=_TABLE,
     ),
 ]

@@ -16,7 +16,10 @@ from galgen.cli.suffixes import named
 def train(
     data: Annotated[
         list[Path],
-        Option(help="Image folder or zip, Galaxy10 or flux HDF5, or FITS. Repeat to join several."),
+        Option(
+            help="Image or cutout folder or zip, Galaxy10, GalaxiesML or flux HDF5, or FITS. "
+            "Repeat to join several."
+        ),
     ],
     out: Annotated[
         Path, Option("--out", "-o", help="Folder of the run.", callback=named("a folder"))

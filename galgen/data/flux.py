@@ -208,7 +208,7 @@ def _stamps(
             rows = f"{len(column)} rows" if column.ndim == 1 else f"shape {column.shape}"
             raise DataError(f"{path}: {name} has {rows} for {n} stamps.")
     ids = _texts(table.get("id", [f"{path.stem}-{row}" for row in range(n)]), path)
-    _check_finite(flux_nhwc, bands, ids, path)
+    check_finite(flux_nhwc, bands, ids, path)
     factor = 1
     if size is not None:
         flux_nhwc, factor = bin_to_size(flux_nhwc, size)
@@ -234,10 +234,27 @@ def _stamps(
     )
 
 
-def _check_finite(
+def check_finite(
     flux_nhwc: np.ndarray, bands: tuple[str, ...], ids: np.ndarray, path: Path
 ) -> None:
-    """Raise `DataError` if a pixel is not finite."""
+    """Refuse stamps with a pixel that is not finite.
+
+    Parameters
+    ----------
+    flux_nhwc : ndarray
+        Flux per pixel.
+    bands : tuple of str
+        Names of its bands.
+    ids : ndarray (n,)
+        Names of the galaxies.
+    path : Path
+        The file, for the message.
+
+    Raises
+    ------
+    DataError
+        Names the first galaxy that has one.
+    """
     bad = ~np.isfinite(flux_nhwc)
     if bad.any():
         row, _, _, band = np.argwhere(bad)[0]
