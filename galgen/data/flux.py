@@ -96,6 +96,7 @@ def _read_fits(
         "unit": header.get("BUNIT"),
         "pixel_scale": header.get("PIXSCALE"),
         "lupton": header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
+        "psf_fwhm": None if "PSFFWHM" in header else header.get("STAMPPSF"),
     }
     return flux_nhwc, tuple(names), read_catalog_table(hdus, path), attributes
 
@@ -135,8 +136,10 @@ def read_flux_hdf5(
     path : str or Path
         Data set ``flux`` (N, B, H, W); optionally ``category`` (names or codes), ``id``,
         ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit``,
-        ``pixel_scale`` (arcsec) and ``lupton``, the stretch that was inverted where
-        ``flux_calibration`` is ``RGBINV``, of the file or of ``flux``.
+        ``pixel_scale`` (arcsec), ``stamp_psf`` (FWHM in arcsec; 0 for galaxies without a PSF),
+        ``sky_noise`` (per band: that of the images that flux without any is for) and ``lupton``,
+        the stretch that was inverted where ``flux_calibration`` is ``RGBINV``, of the file or of
+        ``flux``.
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
     tree : Taxonomy
@@ -171,6 +174,8 @@ def read_flux_hdf5(
         "unit": attrs.get("unit"),
         "pixel_scale": attrs.get("pixel_scale"),
         "lupton": attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
+        "psf_fwhm": None if "psf" in attrs else attrs.get("stamp_psf"),
+        "noise": attrs.get("sky_noise"),
     }
     return _stamps(flux_nhwc, tuple(names), table, attributes, path, size, tree)
 
@@ -217,6 +222,10 @@ def _stamps(
         unit, lupton = (_text(attributes[name] or "") for name in ("unit", "lupton"))
         columns = {c: np.asarray(table[c], np.float64) for c in NUMBERS if c in table}
         scale = float(scale) * factor if scale else None
+        psf, noise = attributes["psf_fwhm"], attributes.get("noise")
+        psf = None if psf is None else float(psf)
+        if noise is not None:  # that of a sum of pixels
+            noise = tuple(float(sigma) * factor for sigma in np.atleast_1d(noise))
         category = _codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path)
     return StampSet(
         pixels=flux_nhwc,
@@ -229,6 +238,8 @@ def _stamps(
         unit=unit,
         pixel_scale=scale,
         lupton=lupton or None,
+        psf_fwhm=psf,
+        noise=noise,
         source=str(path),
         tree=tree,
     )

@@ -143,6 +143,14 @@ def _empty(folder: Path) -> None:
         del hdus[1:]
 
 
+def _huge(folder: Path) -> None:
+    path = next(folder.glob("2-cutout-HSC-G*"))
+    content, side = path.read_bytes(), b"NAXIS1  =                   32"
+    assert side in content
+    content = content.replace(side, b"NAXIS1  =         100000000000")
+    path.write_bytes(content)
+
+
 def _beyond(folder: Path) -> None:
     with fits.open(next(folder.glob("4-cutout-HSC-I*")), "update") as hdus:
         hdus["IMAGE"].data[:] = 0
@@ -168,6 +176,7 @@ def _no_place(folder: Path) -> None:
         (_no_band, r"3-cutout-HSC-G.*has bands \('g', 'r', 'i', 'z'\), those before it"),
         (_twice, "are one galaxy in one band"),
         (_half, "2-cutout-HSC-G.*cannot be read as FITS"),
+        (_huge, "2-cutout-HSC-G.*would take .* MB of memory"),
         (_hole, r"galaxy '4'.*1 pixels that are not finite.*band i"),
         (_empty, "4-cutout-HSC-I.*has no image"),
         (_beyond, "4-cutout-HSC-G.*is 0 everywhere in some band"),
