@@ -98,7 +98,7 @@ def export_realgalaxy(
             raise InvalidValueError("band", band, ", ".join(catalog.bands))
         scale = _scale(catalog, pixel_scale)
         side = min(catalog.info.height, catalog.info.width)
-        if catalog.info.stamp_psf == 0:
+        if catalog.info.stamp_psf == 0 and catalog.info.hook is None:
             psf = _own_psf(catalog, band, psf_fwhm, scale)
         else:
             psf = _psf(psf_fwhm, scale, side)
