@@ -57,6 +57,9 @@ class RunInfo(JsonConfig):
         `galgen.pixels.units.FluxScale`).
     mag_zero : float or None
         AB magnitude that the user gave, of one count or of one unit of the weights.
+    stamp_psf : float or None
+        FWHM in arcsec of the PSF that stamps come with: 0 where they come without any, None where
+        it is that of training images.
     psf, noise : str or None
         FWHM in arcsec, and standard deviation per pixel, of each band: numbers with commas.
     hook : str or None
@@ -102,6 +105,7 @@ class RunInfo(JsonConfig):
 
     flux_source: str | None = None
     mag_zero: float | None = None
+    stamp_psf: float | None = None
     psf: str | None = None
     noise: str | None = None
     hook: str | None = None

@@ -48,6 +48,7 @@ def _facts(model: GalaxyModel) -> dict[str, Any]:
             "bands": loaded.space.bands,
             "native": loaded.space.native,
             "pixel_scale": loaded.space.pixel_scale,
+            "psf_fwhm": loaded.space.psf_fwhm,
         },
         "parameters": sum(p.numel() for p in loaded.denoiser.parameters()),
         "properties": {name: [float(low), float(high)] for name, low, high in ranges},

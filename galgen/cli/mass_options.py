@@ -7,15 +7,15 @@ from typing import Annotated
 
 from typer import Option
 
-from galgen.errors import InvalidValueError
+from galgen.cli.values import parse_numbers
 
 _TABLE, _SKY = "One galaxy per row of a table", "Flux, pixels and sky"
 
 Like = Annotated[
     Path | None,
     Option(
-        help="FITS, VOTable, Parquet, ECSV or CSV: category, size, axis ratio, colours and fluxes "
-        "of each galaxy.",
+        help="FITS, VOTable, Parquet, ECSV or CSV: category, size, axis ratio, colours, fluxes, "
+        "redshift of each galaxy.",
         rich_help_panel=_TABLE,
     ),
 ]
@@ -99,15 +99,6 @@ def observing(
         "flux_unit": flux_unit,
         "mag_zero": mag_zero,
         "pixel_scale": pixscale,
-        "psf": _numbers("psf", psf),
-        "noise": _numbers("noise", noise),
+        "psf": parse_numbers("psf", psf),
+        "noise": parse_numbers("noise", noise),
     }
-
-
-def _numbers(name: str, text: str | None) -> tuple[float, ...]:
-    """One number, or one per band with commas; nothing gives none."""
-    try:
-        return tuple(float(part) for part in text.split(",")) if text is not None else ()
-    except ValueError:
-        allowed = "a number, or one per band with commas"
-        raise InvalidValueError(f"--{name}", text, allowed) from None

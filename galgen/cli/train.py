@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,10 @@ from galgen.cli.suffixes import named
 def train(
     data: Annotated[
         list[Path],
-        Option(help="Image folder or zip, Galaxy10 or flux HDF5, or FITS. Repeat to join several."),
+        Option(
+            help="Image or cutout folder or zip, Galaxy10, GalaxiesML or flux HDF5, or FITS. "
+            "Repeat to join several."
+        ),
     ],
     out: Annotated[
         Path, Option("--out", "-o", help="Folder of the run.", callback=named("a folder"))
@@ -30,6 +34,20 @@ def train(
     ] = None,
     relabel: Annotated[
         Path | None, Option(help="CSV of corrected labels: columns id and category.")
+    ] = None,
+    psf_fwhm: Annotated[
+        str | None,
+        Option(
+            help="Take out the Gaussian PSF of the data, of this FWHM in arcsec: 1.3, or each "
+            "band's. Needs --noise."
+        ),
+    ] = None,
+    noise: Annotated[
+        str | None,
+        Option(
+            help="Sigma of the data's noise per pixel, in its flux unit: 0.1, or each band's. It "
+            "is taken out with the PSF."
+        ),
     ] = None,
     preset: Annotated[
         str,
@@ -94,15 +112,17 @@ def train(
 ) -> None:
     """Train a model on labelled galaxies; safe to stop and to kill, resumable.
 
-    The galaxies are measured first; what is measured is kept, for other runs too.
+    The galaxies are measured first; what is measured is kept, for other runs too. With --psf-fwhm
+    they are what they were before the PSF, drawn anew from round to round; so is what is made.
 
     Exit codes: 0 done or out of time, 2 bad input, 3 interrupted (go on with --resume) or out of
     time before the galaxies were measured, 1 diverged.
     """
     import dataclasses
+    from functools import partial
 
     from galgen.cli.progress import ProgressLine
-    from galgen.cli.values import parse_duration
+    from galgen.cli.values import parse_duration, parse_numbers
     from galgen.training.presets import get_preset
 
     chosen = get_preset(preset, **given(fusion=fusion))
@@ -110,9 +130,16 @@ def train(
     chosen = dataclasses.replace(chosen, train=dataclasses.replace(chosen.train, **changes))
     seconds = parse_duration(max_time) if max_time else None
 
-    from galgen.training import Progress
-    from galgen.training import train as run_training
+    from galgen.training import Progress, Trained, train_intrinsic
+    from galgen.training import train as train_at_once
 
+    run_training: Callable[..., Trained] = train_at_once
+    if psf_fwhm is not None or noise is not None:
+        run_training = partial(
+            train_intrinsic,
+            psf_fwhm=parse_numbers("psf-fwhm", psf_fwhm),
+            noise=parse_numbers("noise", noise),
+        )
     with ProgressLine(chosen.train.images, "images", quiet=quiet) as line:
 
         def report(progress: Progress) -> None:

@@ -46,6 +46,21 @@ def parse_bytes(text: str) -> int:
     return int(size)
 
 
+def parse_numbers(name: str, text: str | None) -> tuple[float, ...]:
+    """Read one number, or one per band with commas; nothing gives none.
+
+    Raises
+    ------
+    InvalidValueError
+        Names the option, if one is no number.
+    """
+    try:
+        return tuple(float(part) for part in text.split(",")) if text is not None else ()
+    except ValueError:
+        allowed = "a number, or one per band with commas"
+        raise InvalidValueError(f"--{name}", text, allowed) from None
+
+
 def parse_fractions(text: str) -> tuple[float, ...]:
     """Read fractions of a whole from '0.8:0.1:0.1'.
 

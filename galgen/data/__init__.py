@@ -28,13 +28,13 @@ def open_stamps(
     tree: Taxonomy = DEFAULT,
     **options: Unpack[ReaderOptions],
 ) -> StampSet:
-    """Read labelled stamps, whatever the format.
+    """Read stamps, with labels where there are some, whatever the format.
 
     Parameters
     ----------
     path : str or Path
-        A directory or ``.zip`` of images by category, a Galaxy10 DECaLS or linear-flux ``.h5`` /
-        ``.hdf5``, or a ``.fits`` file.
+        A directory or ``.zip`` of images by category or of FITS cutouts, a Galaxy10 DECaLS,
+        GalaxiesML or linear-flux ``.h5`` / ``.hdf5``, or a ``.fits`` file.
     size : int, optional
         Side of the stamps in pixels; larger ones are binned by a whole factor and cropped.
     tree : Taxonomy
@@ -69,6 +69,10 @@ def _reader(path: Path) -> Callable[..., StampSet]:
     """Find the reader of a file's format; imported only when needed, as most take their time."""
     name = path.name.lower()
     if path.is_dir() or name.endswith(".zip"):
+        from galgen.data.cutouts import has_cutouts, read_cutouts
+
+        if has_cutouts(path):
+            return read_cutouts
         from galgen.data.imagefolder import read_imagefolder
 
         return read_imagefolder
@@ -77,6 +81,10 @@ def _reader(path: Path) -> Callable[..., StampSet]:
 
         if is_galaxy10(path):
             return read_galaxy10
+        from galgen.data.galaxiesml import is_galaxiesml, read_galaxiesml
+
+        if is_galaxiesml(path):
+            return read_galaxiesml
         from galgen.data.flux import read_flux_hdf5
 
         return read_flux_hdf5
@@ -85,6 +93,6 @@ def _reader(path: Path) -> Callable[..., StampSet]:
 
         return read_flux_fits
     raise DataError(
-        f"{path}: not a known kind of file; give a directory or .zip of images by category, "
-        "an .h5/.hdf5 or a .fits file."
+        f"{path}: not a known kind of file; give a directory or .zip of images by category or of "
+        "FITS cutouts, an .h5/.hdf5 or a .fits file."
     )

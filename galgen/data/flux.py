@@ -96,6 +96,7 @@ def _read_fits(
         "unit": header.get("BUNIT"),
         "pixel_scale": header.get("PIXSCALE"),
         "lupton": header.get("LUPTON") if header.get("FLUXCAL") == "RGBINV" else None,
+        "psf_fwhm": None if "PSFFWHM" in header else header.get("STAMPPSF"),
     }
     return flux_nhwc, tuple(names), read_catalog_table(hdus, path), attributes
 
@@ -135,8 +136,10 @@ def read_flux_hdf5(
     path : str or Path
         Data set ``flux`` (N, B, H, W); optionally ``category`` (names or codes), ``id``,
         ``group``, ``redshift``, ``ra``, ``dec`` of (N,); attributes ``bands``, ``unit``,
-        ``pixel_scale`` (arcsec) and ``lupton``, the stretch that was inverted where
-        ``flux_calibration`` is ``RGBINV``, of the file or of ``flux``.
+        ``pixel_scale`` (arcsec), ``stamp_psf`` (FWHM in arcsec; 0 for galaxies without a PSF),
+        ``sky_noise`` (per band: that of the images that flux without any is for) and ``lupton``,
+        the stretch that was inverted where ``flux_calibration`` is ``RGBINV``, of the file or of
+        ``flux``.
     size : int, optional
         Bin and crop to this side in pixels, conserving flux (`bin_to_size`).
     tree : Taxonomy
@@ -171,6 +174,8 @@ def read_flux_hdf5(
         "unit": attrs.get("unit"),
         "pixel_scale": attrs.get("pixel_scale"),
         "lupton": attrs.get("lupton") if attrs.get("flux_calibration") == "RGBINV" else None,
+        "psf_fwhm": None if "psf" in attrs else attrs.get("stamp_psf"),
+        "noise": attrs.get("sky_noise"),
     }
     return _stamps(flux_nhwc, tuple(names), table, attributes, path, size, tree)
 
@@ -208,7 +213,7 @@ def _stamps(
             rows = f"{len(column)} rows" if column.ndim == 1 else f"shape {column.shape}"
             raise DataError(f"{path}: {name} has {rows} for {n} stamps.")
     ids = _texts(table.get("id", [f"{path.stem}-{row}" for row in range(n)]), path)
-    _check_finite(flux_nhwc, bands, ids, path)
+    check_finite(flux_nhwc, bands, ids, path)
     factor = 1
     if size is not None:
         flux_nhwc, factor = bin_to_size(flux_nhwc, size)
@@ -217,6 +222,10 @@ def _stamps(
         unit, lupton = (_text(attributes[name] or "") for name in ("unit", "lupton"))
         columns = {c: np.asarray(table[c], np.float64) for c in NUMBERS if c in table}
         scale = float(scale) * factor if scale else None
+        psf, noise = attributes["psf_fwhm"], attributes.get("noise")
+        psf = None if psf is None else float(psf)
+        if noise is not None:  # that of a sum of pixels
+            noise = tuple(float(sigma) * factor for sigma in np.atleast_1d(noise))
         category = _codes(tree, table.get("category", np.zeros(n, dtype=np.int16)), ids, path)
     return StampSet(
         pixels=flux_nhwc,
@@ -229,15 +238,34 @@ def _stamps(
         unit=unit,
         pixel_scale=scale,
         lupton=lupton or None,
+        psf_fwhm=psf,
+        noise=noise,
         source=str(path),
         tree=tree,
     )
 
 
-def _check_finite(
+def check_finite(
     flux_nhwc: np.ndarray, bands: tuple[str, ...], ids: np.ndarray, path: Path
 ) -> None:
-    """Raise `DataError` if a pixel is not finite."""
+    """Refuse stamps with a pixel that is not finite.
+
+    Parameters
+    ----------
+    flux_nhwc : ndarray
+        Flux per pixel.
+    bands : tuple of str
+        Names of its bands.
+    ids : ndarray (n,)
+        Names of the galaxies.
+    path : Path
+        The file, for the message.
+
+    Raises
+    ------
+    DataError
+        Names the first galaxy that has one.
+    """
     bad = ~np.isfinite(flux_nhwc)
     if bad.any():
         row, _, _, band = np.argwhere(bad)[0]

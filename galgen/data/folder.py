@@ -1,36 +1,22 @@
-"""A directory or zip file of images: their names, ``labels.csv`` and ``galgen.json``."""
+"""A directory or zip file of images or cutouts: their names, and ``galgen.json``."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import warnings
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-import numpy as np
-
-from galgen.errors import DataError, GalgenWarning, reading
+from galgen.errors import DataError, reading
 from galgen.settings import MAX_JSON_BYTES, parse_json, require
-from galgen.system.bounds import check_unpacked, text_array
+from galgen.system.bounds import check_unpacked
 from galgen.system.inputs import check_file
 
-SUFFIXES = (".webp", ".jpeg", ".jpg", ".jpe", ".png", ".tiff", ".tif")
-_PAPERS = (".csv", ".html", ".json", ".md", ".pdf", ".txt", ".yaml", ".yml")  # no one's galaxies
-_SYSTEM = ("thumbs.db", "desktop.ini")
-_MAX_COLUMNS = 1000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA takes what memory it says
-
-
-class LeftOutWarning(GalgenWarning):
-    """Files among images that are not read."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +49,17 @@ class Folder:
         """Bytes that some files take on disk; those of a zip file, however they overlap."""
         total = sum(map(self.stored, names))
         return total if self.path.is_dir() else min(total, self.path.stat().st_size)
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """Names of the files that are not hidden."""
+        hidden = (".", "__MACOSX")
+        parts = ((name, PurePosixPath(name).parts) for name in self.names)
+        return [name for name, own in parts if not any(part.startswith(hidden) for part in own)]
+
+    def ending(self, suffixes: tuple[str, ...]) -> list[str]:
+        """Names of the files that are not hidden and end so, in whatever case."""
+        return [name for name in self.shown if name.lower().endswith(suffixes)]
 
     def find(self, wanted: str) -> str | None:
         """Where in it the one file of a name is, None if there is none.
@@ -149,103 +146,6 @@ def _archive(path: Path, archive: zipfile.ZipFile) -> Folder:
     if len(members) < sum(not info.is_dir() for info in archive.infolist()):
         raise DataError(f"{path}: has two files of one name. Pack it anew.")
     return Folder(path, tuple(members), open_member, stored)
-
-
-def labelled_images(folder: Folder) -> tuple[list[str], list[str], dict[str, np.ndarray]]:
-    """Find images, the name of the category of each, and the other columns of ``labels.csv``.
-
-    Raises
-    ------
-    DataError
-        If there are none, or they are not those that ``labels.csv`` lists.
-
-    Warns
-    -----
-    LeftOutWarning
-        If there are files beside them that may be galaxies, too.
-    """
-    shown = [
-        name
-        for name in folder.names
-        if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
-    ]
-    images = [name for name in shown if name.lower().endswith(SUFFIXES)]
-    labels = folder.find("labels.csv")
-    columns: dict[str, np.ndarray] = {}
-    if labels:
-        columns = _read_labels(folder, labels, images)
-        images = columns.pop("file").tolist()
-        names = columns.pop("category").tolist()
-    else:
-        names = [PurePosixPath(name).parent.name for name in images]
-    if not images:
-        raise DataError(
-            f"{folder.path}: no images ({', '.join(SUFFIXES)}) found; "
-            "expected one folder per category."
-        )
-    _say_left_out(folder, shown)
-    return images, names, columns
-
-
-def _say_left_out(folder: Folder, names: list[str]) -> None:
-    """Warn of files that are not read though they may be galaxies."""
-    known = (*SUFFIXES, *_PAPERS, *_SYSTEM)
-    left = [n for n in names if not n.lower().endswith(known) and "." in PurePosixPath(n).name]
-    left += [n for n in names if "." not in PurePosixPath(n).name and "/" in n]  # not README
-    if left:
-        kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in left)
-        counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(5))
-        warnings.warn(
-            f"{folder.path}: {len(left)} files are left out ({counted}), such as {left[0]}; images "
-            f"are {', '.join(SUFFIXES)}.",
-            LeftOutWarning,
-            stacklevel=2,
-        )
-
-
-def _read_labels(folder: Folder, name: str, images: list[str]) -> dict[str, np.ndarray]:
-    """Columns of labels.csv; `file` made relative to the folder and checked against `images`."""
-    with (
-        reading(f"{folder.path}: {name}", "a table in UTF-8"),
-        io.TextIOWrapper(folder.open(name), encoding="utf-8-sig", newline="") as text,
-    ):
-        rows = csv.DictReader(text, restkey="", restval="")
-        header = list(rows.fieldnames or [])
-        if not {"file", "category"} <= set(header):
-            raise DataError(
-                f"{folder.path}: {name} has columns {header[:10]}; 'file' and 'category' are "
-                "required."
-            )
-        if len(header) > _MAX_COLUMNS:
-            raise DataError(f"{folder.path}: {name} has more than {_MAX_COLUMNS} columns.")
-        # Each row is of another image; of more rows it is enough to know that there are some.
-        table = list(islice(rows, len(images) + 1000))
-    base = PurePosixPath(name).parent
-    files = [str(base / row["file"].strip().replace("\\", "/")) for row in table]
-    faults = {
-        f"listed in {name} but missing": set(files) - set(images),
-        f"not listed in {name}": set(images) - set(files),
-        f"listed twice in {name}": {file for file, count in Counter(files).items() if count > 1},
-    }
-    for fault, some in faults.items():
-        if some:
-            raise DataError(f"{folder.path}: {len(some)} image(s) {fault}, such as {min(some)}.")
-    as_text = {"file", "category", "id", "group"}
-    columns = {h: [row[h] for row in table] for h in header if h} | {"file": files}
-    where, stored = f"{folder.path}: {name}", folder.stored(name)
-    arrays = {}
-    for h, values in columns.items():
-        numbers = None if h in as_text else _numbers(values)
-        arrays[h] = text_array(where, values, stored) if numbers is None else numbers
-    return arrays
-
-
-def _numbers(values: list[str]) -> np.ndarray | None:
-    """Return float64 with NaN for empty cells; None where some cell is no number."""
-    try:
-        return np.array([float(v) if v.strip() else np.nan for v in values])
-    except ValueError:
-        return None
 
 
 def read_settings(folder: Folder) -> dict[str, Any]:

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from galgen.categories import DEFAULT, Taxonomy
-from galgen.data.folder import Folder, labelled_images, opened, read_settings
+from galgen.data.folder import Folder, opened, read_settings
+from galgen.data.labels import labelled_images
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
 from galgen.pixels.lupton import LUPTON

@@ -39,6 +39,10 @@ class StampSet:
         Arcsec per pixel; None where there is no common one.
     lupton : str or None
         The stretch between flux and display, a key of `galgen.pixels.space.LUPTON`.
+    psf_fwhm : float or None
+        Of the PSF that galaxies are seen through, arcsec; 0 for none, None where it is not known.
+    noise : tuple of float or None
+        Per band, the noise of the images that flux without noise is for; None to measure it.
     source : str
         Where they came from, for messages and provenance.
     tree : Taxonomy
@@ -49,8 +53,8 @@ class StampSet:
     DataError
         If an array has the wrong shape or type, or an id is there twice.
     InvalidValueError
-        If `native` is neither of the two, a category is not in the tree, or the stretch is unknown
-        or for other bands.
+        If `native` is neither of the two, a category is not in the tree, the stretch is unknown or
+        for other bands, or PSF or noise cannot be.
     """
 
     pixels: np.ndarray
@@ -63,6 +67,8 @@ class StampSet:
     unit: str = "nanomaggy"
     pixel_scale: float | None = None
     lupton: str | None = None
+    psf_fwhm: float | None = None
+    noise: tuple[float, ...] | None = None
     source: str = ""
     tree: Taxonomy = DEFAULT
 
@@ -84,6 +90,12 @@ class StampSet:
         self._check_rows()
         if self.lupton is not None:
             lupton_preset(self.lupton, self.bands)
+        if self.psf_fwhm is not None and not 0 <= self.psf_fwhm < np.inf:
+            raise InvalidValueError("psf_fwhm", self.psf_fwhm, "0 or more, in arcsec")
+        if self.noise is not None and not (
+            len(self.noise) == len(self.bands) and 0 < min(self.noise) <= max(self.noise) < np.inf
+        ):
+            raise InvalidValueError("noise", self.noise, f"above 0, one per band of {self.bands}")
 
     def _check_rows(self) -> None:
         """Check what there is one of for each galaxy."""
@@ -143,7 +155,7 @@ class StampSet:
 
 
 def concatenate(sets: Sequence[StampSet]) -> StampSet:
-    """Join sets of the same bands, size, native pixels, flux unit, stretch and tree of categories.
+    """Join sets of the same bands, size, kind and unit of pixels, PSF and tree of categories.
 
     Parameters
     ----------
@@ -165,7 +177,7 @@ def concatenate(sets: Sequence[StampSet]) -> StampSet:
         raise DataError("no stamps to concatenate.")
     first = sets[0]
     for other in sets[1:]:
-        for what in ("native", "bands", "unit", "lupton", "tree"):
+        for what in ("native", "bands", "unit", "lupton", "psf_fwhm", "noise", "tree"):
             _check_same(first, other, what, getattr(first, what), getattr(other, what))
         _check_same(first, other, "stamp size", first.pixels.shape[1:3], other.pixels.shape[1:3])
     names = dict.fromkeys(name for s in sets for name in s.columns)

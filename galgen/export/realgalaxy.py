@@ -25,6 +25,10 @@ from galgen.system.files import check_ascii, check_output, written_output
 
 _CHUNK = 64  # galaxies cut out at a time
 _IMAGES = 2  # the first extension after the table
+_REACH = 1.7  # widths to which `mass` applies a Gaussian, 4 sigmas
+# With a border of zeros: of an image of one pixel GalSim turns the transform wrongly, and galaxies
+# that are rotated were distorted by 5 %.
+_ONE_PIXEL = np.pad(np.ones((1, 1), np.float32), 1)
 _BETA = 4.765  # of a Moffat profile of turbulent air (Trujillo et al. 2001)
 
 
@@ -65,8 +69,9 @@ def export_realgalaxy(
         Arcsec per pixel, by default the catalogue's own, where it has one.
     psf_fwhm : float, optional
         Full width at half maximum (arcsec) of the PSF of the training images, pixel included, for
-        GalSim to deconvolve: a Moffat profile. By default a single pixel: GalSim deconvolves
-        nothing, and galaxies keep the PSF they were seen through.
+        GalSim to deconvolve: a Moffat profile. By default, of galaxies that were made without a
+        PSF, the Gaussian that the run gave them; else a single pixel: GalSim deconvolves nothing,
+        and galaxies keep the PSF they were seen through.
     overwrite : bool
         Replace an existing file.
     progress : callable, optional
@@ -96,7 +101,11 @@ def export_realgalaxy(
         if band not in catalog.bands:
             raise InvalidValueError("band", band, ", ".join(catalog.bands))
         scale = pixel_scale_of(catalog, pixel_scale)
-        psf = _psf(psf_fwhm, scale, min(catalog.info.height, catalog.info.width))
+        side = min(catalog.info.height, catalog.info.width)
+        if catalog.info.stamp_psf == 0 and catalog.info.hook is None:
+            psf = _own_psf(catalog, band, psf_fwhm, scale)
+        else:
+            psf = _psf(psf_fwhm, scale, side)
         found = []
         for galaxy in _isolated(catalog, band, category):
             found.append(galaxy)
@@ -171,15 +180,28 @@ def _table(catalog: CatalogFile, found: list[_Galaxy], band: str, scale: float, 
     )
 
 
+def _own_psf(catalog: CatalogFile, band: str, fwhm: float | None, scale: float) -> np.ndarray:
+    """Image (h, w) of the PSF that stamps got which came without any: all they have."""
+    if fwhm is not None:
+        allowed = "none, as these galaxies were made without a PSF: what they have is known"
+        raise InvalidValueError("psf_fwhm", fwhm, allowed)
+    given = [float(text) for text in (catalog.info.psf or "0").split(",")]
+    width = given[catalog.bands.index(band) % len(given)] / scale
+    if width == 0:
+        return _ONE_PIXEL
+    reach = math.ceil(_REACH * width)
+    line = 2.0 ** -((2 * np.arange(-reach, reach + 1) / width) ** 2)  # half at width / 2
+    gaussian: np.ndarray = np.outer(line, line) / line.sum() ** 2
+    return gaussian.astype(np.float32)
+
+
 def _psf(fwhm: float | None, scale: float, side: int) -> np.ndarray:
     """Image (h, w) of a Moffat PSF in the pixels of the stamps, of sum 1, its peak in the middle.
 
     (1 + (r / a)^2)^-beta has a FWHM of 2 a (2^(1 / beta) - 1)^(1/2) (Trujillo et al. 2001).
     """
     if fwhm is None:
-        # With a border of zeros: of an image of one pixel GalSim turns the transform wrongly, and
-        # galaxies that are rotated were distorted by 5 %.
-        return np.pad(np.ones((1, 1), np.float32), 1)
+        return _ONE_PIXEL
     if not (math.isfinite(fwhm) and 2 * scale <= fwhm <= side * scale / 4):
         allowed = f"{2 * scale:g} to {side * scale / 4:g} arcsec: 2 pixels to a quarter of a stamp"
         raise InvalidValueError("psf_fwhm", fwhm, allowed)

@@ -18,7 +18,8 @@ It registers the input types ``galgen_catalog`` (`GalgenCatalog`) and ``galgen_m
 ``GalgenValue``: column `key` of the galaxy drawn, or of galaxy `index`, for truth catalogues.
 ``rotate``, ``shear``, ``shift`` and the like are GalSim's own.
 
-Profiles are what the stamps show: the PSF and the pixels of the training images are still in them.
+Profiles are what the stamps show: the PSF and the pixels of the training images are still in them,
+unless the weights were trained to make galaxies without that PSF (`galgen.training.intrinsic`).
 """
 
 from __future__ import annotations

@@ -43,7 +43,8 @@ def make_galaxy(
     """Make a light profile, centred on its centroid: GalSim's object type ``GalgenGalaxy``.
 
     The PSF and the pixels of the model's training images are in the profile and are not taken out:
-    half-light radii are those of what was seen through them.
+    half-light radii are those of what was seen through them. Weights that make galaxies without the
+    PSF (`galgen.training.intrinsic`) leave the pixels only.
 
     Parameters
     ----------

@@ -114,8 +114,9 @@ class GalaxyModel:
     ) -> Run:
         """Make one galaxy per row of a table, in its order.
 
-        Category, half-light radius, axis ratio and colours go to the network; fluxes and magnitudes
-        scale the stamps. A galaxy's columns are carried over into the catalogue.
+        Category, half-light radius, axis ratio, colours and, where the weights know it, redshift go
+        to the network; fluxes and magnitudes scale the stamps. A galaxy's columns are carried over
+        into the catalogue.
 
         Parameters
         ----------
@@ -152,7 +153,13 @@ class GalaxyModel:
         tree = self.checkpoint.tree
         pixel_scale = observing.pixel_scale or space.pixel_scale
         survey = Survey(
-            table, space.bands, pixel_scale, space.flux_unit, tree, carry_only=carry_only
+            table,
+            space.bands,
+            pixel_scale,
+            space.flux_unit,
+            tree,
+            carry_only=carry_only,
+            with_redshift="redshift" in self.checkpoint.population.names,
         )
         observation = Observation.of(observing, space, survey.fluxes)
         mixture = parse_mixture(category or ROOT, tree)

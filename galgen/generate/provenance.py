@@ -79,6 +79,7 @@ def run_info(
         versions={"galgen": __version__, "torch": torch.__version__, "numpy": np.__version__},
         flux_source=scale.source,
         mag_zero=scale.mag_zero,
+        stamp_psf=space.psf_fwhm,
         psf=_listed(observation.psf_b),
         noise=_listed(observation.noise_b),
         hook=observation.hook_name,

@@ -61,6 +61,9 @@ class PixelSpace:
         Unit of flux.
     pixel_scale : float or None
         Arcsec per pixel; None where stamps have no common one.
+    psf_fwhm : float or None
+        Of the PSF that stamps come with, arcsec: 0 where they are galaxies without any, None where
+        it is that of training images.
     """
 
     native: str
@@ -72,6 +75,7 @@ class PixelSpace:
     unit: str = "nanomaggy"
     pixel_scale: float | None = None
     mix: Matrix | None = None
+    psf_fwhm: float | None = None
 
     def __post_init__(self) -> None:
         if self.native not in ("display", "flux"):
@@ -87,6 +91,8 @@ class PixelSpace:
         self._check_mix()
         if self.lupton is not None:
             lupton_preset(self.lupton, self.bands)
+        if self.psf_fwhm is not None and not 0 <= self.psf_fwhm < math.inf:
+            raise InvalidValueError("psf_fwhm", self.psf_fwhm, "0 or more, in arcsec")
 
     @property
     def _softening(self) -> tuple[float, ...]:
@@ -222,8 +228,10 @@ class PixelSpace:
         return u_nhwc * u_nhwc.abs() - a
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict of JSON types."""
+        """Plain dict of JSON types; a PSF that is not known is left out."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.psf_fwhm is None:  # as before there was one
+            del values["psf_fwhm"]
         return values
 
     @classmethod

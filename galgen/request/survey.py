@@ -22,6 +22,8 @@ from galgen.request.names import explain
 from galgen.request.shape import Shapes
 from galgen.request.table import InputTable, Rows
 
+_FARTHEST = 20.0  # redshift; what lies beyond is a stand-in such as 99, and so is one below 0
+
 
 @dataclass(frozen=True)
 class Given:
@@ -32,7 +34,8 @@ class Given:
     code_n : ndarray of int64
         Category codes, `MISSING` where there is none.
     properties : mapping of str to ndarray (n,) of float64
-        Half-light radius in pixels, axis ratio and colours; NaN where missing.
+        Half-light radius in pixels, axis ratio, colours and, where the model has it, redshift; NaN
+        where missing.
     flux_nb : ndarray of float64
         NaN where missing; nanomaggies, or as in the table if `Survey.fluxes` is 'native'.
     absurd_nb : ndarray of bool
@@ -62,6 +65,8 @@ class Survey:
         Categories of the model.
     carry_only : bool
         Find nothing, whatever the table has.
+    with_redshift : bool
+        Whether the model can be told a redshift.
 
     Attributes
     ----------
@@ -90,6 +95,7 @@ class Survey:
         tree: Taxonomy = DEFAULT,
         *,
         carry_only: bool = False,
+        with_redshift: bool = False,
     ) -> None:
         self.table, self.bands, self._unit, self._tree = table, tuple(bands), unit, tree
         lower = [band.lower() for band in bands]
@@ -100,11 +106,13 @@ class Survey:
                 raise InvalidValueError("column to map", ours, ", ".join(sorted(of_bands)))
         self.used: dict[str, str] = {}
         self.fluxes: str | None = None
-        self._carry_only = carry_only
+        self._carry_only, self._with_redshift = carry_only, with_redshift
         if carry_only:
             return
         self._shapes = Shapes(table, pixel_scale)
         self._light = Light(table, bands, unit)
+        if with_redshift:
+            self._redshift = table.numbers_in("redshift", unit="")
         found = {ours: table.find(ours) for ours in ("category", "axis_ratio", "redshift")}
         first = {ours: theirs for ours, theirs in found.items() if theirs is not None}
         self.used = first | self._shapes.used | self._light.used
@@ -134,13 +142,18 @@ class Survey:
         radius_n, ratio_n = self._shapes.read(rows)
         flux_nb, colours, absurd_nb = self._light.read(rows)
         shape = {"half_light_radius": radius_n, "axis_ratio": ratio_n}
+        if self._with_redshift:
+            redshift_n = self._redshift.read(rows)
+            redshift_n[~((redshift_n >= 0) & (redshift_n < _FARTHEST))] = np.nan
+            shape["redshift"] = redshift_n
         code_n = category_codes(self.table, rows, self._tree)
         return Given(code_n, shape | colours, flux_nb, absurd_nb)
 
     @property
     def taken(self) -> dict[str, str]:
         """Those of `used` that say something of galaxies to the model."""
-        return {ours: theirs for ours, theirs in self.used.items() if ours != "redshift"}
+        unknown = () if self._with_redshift else ("redshift",)
+        return {ours: theirs for ours, theirs in self.used.items() if ours not in unknown}
 
     def explain(self) -> str:
         """Say which columns are taken for what, and for what there is none."""
@@ -150,6 +163,7 @@ class Survey:
             *([] if "half" in kinds else ["half_light_radius"]),
             *([] if {"axis", "ellipticity"} & kinds else ["axis_ratio"]),
             *([] if {"flux", "mag"} & kinds else ["flux"]),
+            *(["redshift"] if self._with_redshift and "redshift" not in kinds else []),
         ]
         return explain(self.taken, nothing)
 

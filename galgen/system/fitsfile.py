@@ -116,15 +116,26 @@ def _header(file: BinaryIO | gzip.GzipFile) -> list[tuple[bytes, bytes]]:
     return []
 
 
-def checked_hdus(hdus: fits.HDUList, path: Path) -> Iterator[fits.hdu.base._BaseHDU]:
+def checked_hdus(
+    hdus: fits.HDUList, path: Path, stored: int | None = None
+) -> Iterator[fits.hdu.base._BaseHDU]:
     """Yield the HDUs of an open file, unless they are far larger than the file.
+
+    Parameters
+    ----------
+    hdus : HDUList
+        The open file.
+    path : Path
+        Its name, for the message.
+    stored : int, optional
+        Bytes that it takes on disk; by default those of the file at `path`.
 
     Raises
     ------
     DataError
         If they are, or a tile of a compressed image is.
     """
-    stored = path.stat().st_size
+    stored = path.stat().st_size if stored is None else stored
     total = 0
     for hdu in hdus:  # one by one: each is only found by skipping the data before it
         shape = tuple(hdu.shape) if hdu.is_image and hdu.header["NAXIS"] else ()

@@ -70,6 +70,12 @@ def card_text(card: dict[str, Any], prepared: Prepared) -> str:
         if space.native == "display"
         else f"Pixels are linear flux in {space.unit}."
     )
+    seeing = ""
+    if space.psf_fwhm == 0:
+        seeing = (
+            "- Stamps are galaxies without a PSF and without noise: `--psf` and `--noise` are all "
+            "there is of\n  both.\n"
+        )
     scale = f"{space.pixel_scale} arcsec" if space.pixel_scale else "none in common"
     teaching = (
         f"  {card['teach_only']} of the former only teach: they are not in the population that\n"
@@ -91,7 +97,7 @@ Category-conditioned diffusion model of {prepared.size} x {prepared.size} px gal
   {card["validation_loss"]}.
 - Pixel scale: {scale}; sizes are in pixels.
 - {flux}
-- Categories: {", ".join(population.tree.names)}.
+{seeing}- Categories: {", ".join(population.tree.names)}.
 - Credit: {card["credit"]}.
 
 | property | from | to |

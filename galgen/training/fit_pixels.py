@@ -28,8 +28,8 @@ def fit_pixels(stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelS
     stamps : StampSet
         Training galaxies.
     softening : float
-        For display pixels. For flux it is measured: the median over stamps of the robust
-        scatter of each stamp's border.
+        For display pixels. For flux it is the noise that the stamps name, or measured: the median
+        over stamps of the robust scatter of each stamp's border.
 
     Raises
     ------
@@ -39,15 +39,17 @@ def fit_pixels(stamps: StampSet, softening: float = DISPLAY_SOFTENING) -> PixelS
     if len(stamps) == 0:
         raise DataError(f"{stamps.source}: no galaxies to measure pixel statistics on.")
     n_bands = len(stamps.bands)
+    sky = float(softening) if stamps.native == "display" else stamps.noise or _sky_sigma(stamps)
     space = PixelSpace(
         native=stamps.native,
         bands=stamps.bands,
-        softening=_sky_sigma(stamps) if stamps.native == "flux" else float(softening),
+        softening=sky,
         mean=(0.0,) * n_bands,
         std=(SIGMA_DATA,) * n_bands,  # so that encode() of this first space returns s
         lupton=stamps.lupton,
         unit=stamps.unit,
         pixel_scale=stamps.pixel_scale,
+        psf_fwhm=stamps.psf_fwhm,
     )
     count = 0
     total = torch.zeros(n_bands, dtype=torch.float64)

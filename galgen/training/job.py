@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -68,6 +69,7 @@ def train(
     init: Path | None = None,
     name: str | None = None,
     credit: str = "not stated",
+    source: str | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     notice: Callable[[str], None] = lambda text: None,
     measuring: Callable[[int, int], None] = lambda done, total: None,
@@ -107,6 +109,8 @@ def train(
         Folder of exported weights to start from, where no run is resumed.
     name, credit : str
         Name of the weights (default: the folder's) and credit of the data, for the model card.
+    source : str, optional
+        What the data is, for the model card; by default the names of its files.
     report : callable
         Given a `Progress` every ten seconds.
     notice : callable
@@ -149,6 +153,7 @@ def train(
         report=measuring,
         stop=out_of_time,
     )
+    prepared = prepared if source is None else dataclasses.replace(prepared, source=source)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

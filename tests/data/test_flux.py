@@ -233,3 +233,33 @@ def test_truncated_hdf5_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match=r"sim\.h5: .*truncated"):
         open_stamps(path)
+
+
+def test_stamps_that_say_what_they_were_seen_through(tmp_path):
+    """No PSF, and no noise of their own; of pixels that are summed, noise is that of the sum."""
+    attrs = {"bands": ["g", "r"], "stamp_psf": 0.0, "sky_noise": [0.1, 0.2]}
+    write_hdf5(tmp_path / "sim.h5", attrs, flux=flux_nbhw(2))
+    stamps = open_stamps(tmp_path / "sim.h5", 2)
+    assert stamps.psf_fwhm == 0
+    assert stamps.noise == pytest.approx((0.3, 0.6))
+    write_hdf5(tmp_path / "seen.h5", {**attrs, "psf": "1.2"}, flux=flux_nbhw(2))
+    seen = open_stamps(tmp_path / "seen.h5")
+    assert seen.psf_fwhm is None
+    assert open_stamps(tmp_path / "sim.h5").noise == pytest.approx((0.1, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("attrs", "match"),
+    [
+        ({"stamp_psf": -1.0}, "psf_fwhm is -1"),
+        ({"stamp_psf": np.inf}, "psf_fwhm is inf"),
+        ({"stamp_psf": "round"}, "cannot be read as stamps of flux"),
+        ({"sky_noise": [0.1]}, "one per band"),
+        ({"sky_noise": [0.1, 0.0]}, "above 0, one per band"),
+        ({"sky_noise": "little"}, "cannot be read as stamps of flux"),
+    ],
+)
+def test_what_they_cannot_have_been_seen_through(tmp_path, attrs, match):
+    write_hdf5(tmp_path / "sim.h5", {"bands": ["g", "r"], **attrs}, flux=flux_nbhw(2))
+    with pytest.raises((DataError, InvalidValueError), match=match):
+        open_stamps(tmp_path / "sim.h5")

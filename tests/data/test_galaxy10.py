@@ -8,7 +8,8 @@ import pytest
 
 from galgen import categories
 from galgen.data import open_stamps, split
-from galgen.data.galaxy10 import Galaxy10Warning, group_neighbours, read_galaxy10
+from galgen.data.galaxy10 import Galaxy10Warning, read_galaxy10
+from galgen.data.overlaps import group_neighbours
 from galgen.errors import DataError, InvalidValueError
 
 SIDE = 16

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from galgen.data import open_stamps
-from galgen.data.folder import LeftOutWarning
-from galgen.data.galaxy10 import group_neighbours
+from galgen.data.labels import LeftOutWarning
+from galgen.data.overlaps import group_neighbours
 from galgen.errors import DataError, InvalidValueError
 from tests.hostile import HOSTILE, archive, damaged, png, settings
 

@@ -6,7 +6,7 @@ import galsim
 import numpy as np
 import pytest
 
-from galgen.galsim.clean import clean
+from galgen.measure.clean import clean
 from galgen.shear.sersic import sersic_like
 
 

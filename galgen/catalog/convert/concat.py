@@ -191,8 +191,8 @@ def _primary(parts: Sequence[Part]) -> fits.Header:
         if field.name in joined or len(values) == 1:
             continue
         differ.add(field.name)
-        if field.name == "date":
-            joined["date"] = None
+        if field.name in ("date", "stamp_psf"):  # true of none
+            joined[field.name] = None
         elif isinstance(values[0], str):
             more = len(values) - _MAX_NAMED
             rest = [f"{more} more"] if more > 0 else []

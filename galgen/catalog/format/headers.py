@@ -44,6 +44,7 @@ _CARDS = (
     ("FLUXCAL", "flux_calibration", str, "LINEAR, or RGBINV: from colour images"),
     ("FLUXSRC", "flux_source", str, "flux scale: INPUT (table) or MAGZERO (user)"),
     ("MAGZERO", "mag_zero", float, "[mag] given by the user"),
+    ("STAMPPSF", "stamp_psf", float, "[arcsec] PSF of the stamps as made; 0 is none"),
     ("PSFFWHM", "psf", str, "[arcsec] Gaussian PSF of each band"),
     ("SKYSIGMA", "noise", str, "noise per pixel of each band, flux unit"),
     ("HOOK", "hook", str, "user function that changed the stamps"),
@@ -56,7 +57,7 @@ _CARDS = (
 )
 _OPTIONAL = (
     *("PIXSCALE", "ZPT_AB", "LUPTON", "FLUXSRC", "MAGZERO"),
-    *("PSFFWHM", "SKYSIGMA", "HOOK", "LIKE", "LIKESHA", "LIKEROWS"),
+    *("STAMPPSF", "PSFFWHM", "SKYSIGMA", "HOOK", "LIKE", "LIKESHA", "LIKEROWS"),
 )
 _RNG = "philox4x32-10/inverse-cdf"
 _NOT_CALIBRATED = (
@@ -82,6 +83,10 @@ _SOURCES = {
 _OBSERVED = (
     "PSF, HOOK and noise were applied, in this order, to stamps whose flux TRUE_FLUX_* gives. The "
     "other columns are measured on the result."
+)
+_INTRINSIC = (
+    "STAMPPSF = 0: the model makes galaxies as they are before a PSF and without noise, so that "
+    "PSFFWHM and SKYSIGMA, where they are here, are all there is of both."
 )
 _NO_STAMPS = "Written without stamps: columns were measured on stamps of NPIXX x NPIXY pixels."
 _NO_PIXEL_SCALE = "Stamps have no common pixel scale: sizes are in pixels."
@@ -129,6 +134,8 @@ def primary_header(info: RunInfo, first: int, n: int, stopped: str | None = None
         _comment(header, _NOT_CALIBRATED)
     if info.flux_source is not None:
         _comment(header, _SOURCES[info.flux_source])
+    if info.stamp_psf == 0:
+        _comment(header, _INTRINSIC)
     if info.psf or info.noise or info.hook:
         _comment(header, _OBSERVED)
     if info.flux_calibration == "RGBINV":

@@ -176,6 +176,7 @@ def _run_with_everything(bands: Sequence[str], flux_unit: str) -> RunInfo:
         per_file=1,
         flux_source="INPUT",
         mag_zero=1.0,
+        stamp_psf=0.0,
         psf="text",
         noise="text",
         hook="text",

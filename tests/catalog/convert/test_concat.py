@@ -51,6 +51,20 @@ def data(path: Path, hdu: hdus.RawHdu) -> bytes:
     return path.read_bytes()[hdu.data_start : hdu.data_start + hdu.data_bytes]
 
 
+@pytest.mark.parametrize(("other", "kept"), [(0.0, 0.0), (None, None)])
+def test_stamps_without_a_psf_among_others(tmp_path, other, kept):
+    """What only some of the galaxies are is not said of all."""
+    info = replace(A, stamp_psf=0.0)
+    both = [write(tmp_path / "a.fits", info)]
+    both.append(write(tmp_path / "b.fits", replace(info, seed=8, stamp_psf=other)))
+    concatenate_catalogs(both, tmp_path / "out.fits")
+    header = fits.getheader(tmp_path / "out.fits")
+    assert header.get("STAMPPSF") == kept
+    assert ("STAMPPSF = 0" in str(header["COMMENT"])) == (kept == 0)
+    with CatalogFile(tmp_path / "out.fits") as file:
+        assert file.info.stamp_psf == kept
+
+
 def test_provenance_of_every_part(paths, tmp_path):
     concatenate_catalogs(paths, tmp_path / "out.fits")
     with CatalogFile(tmp_path / "out.fits") as file:
