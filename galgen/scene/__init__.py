@@ -3,8 +3,9 @@
 from galgen.scene.field import Field
 from galgen.scene.galaxies import CatalogGalaxies, GeneratedGalaxies
 from galgen.scene.imaging import Imaging
+from galgen.scene.listed import explain_sources, read_sources
 from galgen.scene.make import make_scene
-from galgen.scene.sources import Sources, explain_sources, random_sources, read_sources
+from galgen.scene.sources import Sources, random_sources
 
 __all__ = [
     "CatalogGalaxies",
