@@ -63,6 +63,17 @@ def scene(
     table: Annotated[
         str | None, Option(help="Which table of a file with several: its name, or number from 1.")
     ] = None,
+    lens: Annotated[
+        str | None,
+        Option(
+            help="What the table's g1, g2 (or shear_1, shear_2) and kappa change: shape, and with "
+            "commas those of size, flux and position that it has from before lensing.",
+            show_default="nothing",
+        ),
+    ] = None,
+    flip_g2: Annotated[
+        bool, Option("--flip-g2", help="Take g2 with the other sign, as of angles through west.")
+    ] = False,
     mag: Annotated[
         str | None,
         Option(help=f"Limits of the number counts, bright:faint; else {LIMITS}."),
@@ -106,6 +117,7 @@ def scene(
 
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
+    from galgen.cli.hints import in_options
     from galgen.cli.progress import ProgressLine
     from galgen.request.mixture import Request, parse_mixture
     from galgen.request.names import parse_map
@@ -119,6 +131,7 @@ def scene(
         random_sources,
         read_sources,
     )
+    from galgen.scene.lensing import parse_changes
     from galgen.system.files import check_output
 
     # What can be refused without galaxies is refused before there are any.
@@ -129,9 +142,12 @@ def scene(
     imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
     _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
     _alone("catalog", catalog, mag, n)
-    for name, value in (("map", map), ("table", table)):
+    for name, value in (("map", map), ("table", table), ("lens", lens)):
         if value and not catalog:
             raise InvalidValueError(name, value, "with --catalog only")
+    if flip_g2 and not lens:
+        raise InvalidValueError("flip-g2", flip_g2, "with --lens only")
+    changes = parse_changes(lens.split(",")) if lens is not None else ()
     listed = InputTable(catalog, parse_map(map or []), table) if catalog else None
     limits = _limits(mag or LIMITS)
 
@@ -139,10 +155,10 @@ def scene(
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category, seed, steps, sampler, weights, batch, device)
-    said = [explain_sources(listed, source.bands, mag_band)] if listed else []
+    said = [explain_sources(listed, source.bands, mag_band, changes)] if listed else []
     said += [Request(parse_mixture(category, source.tree)).explain()] if category else []
     for text in filter(None, said if not quiet else ()):
-        typer.echo(f"galgen: {text}", err=True)
+        typer.echo(f"galgen: {in_options(text)}", err=True)
     if listed:
         sources = read_sources(
             listed,
@@ -152,6 +168,8 @@ def scene(
             margin=imaging.margin(source.bands, pixscale),
             seed=seed,
             tree=source.tree,
+            lens=changes,
+            flip_g2=flip_g2,
         )
     else:
         sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)

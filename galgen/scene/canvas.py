@@ -11,6 +11,7 @@ from galgen.scene import truth
 from galgen.scene.draw import Box, Placement, box, resample
 from galgen.scene.field import Field
 from galgen.scene.galaxies import SourceStamps
+from galgen.scene.lensing import lensed_ellipse
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
 from galgen.scene.templates import make_templates
@@ -75,8 +76,17 @@ class Canvas:
         templates = make_templates(stamps.stamps_nbhw, self._bands)
         sources = sources[templates.stamp_n]
         flux_nb = self._fluxes(sources.mag_nb, templates.flux_nb)
-        theta = (self._field.north(sources.ra, sources.dec) + sources.position_angle) % 180
+        north = self._field.north(sources.ra, sources.dec)
+        theta = (north + sources.position_angle) % 180
+        axis_ratio, position_angle = templates.axis_ratio, sources.position_angle
+        shear, of_lensing = np.zeros(len(sources)), {}
+        turn = theta - templates.angle
         zoom = sources.radius / self._field.pixel_scale / templates.radius
+        if (lensing := sources.lensing) is not None:
+            shear = lensing.in_image(north)
+            axis_ratio, theta = lensed_ellipse(axis_ratio, theta, shear)
+            position_angle = (theta - north) % 180
+            of_lensing = lensing.columns
         drawn = np.zeros(len(sources), bool)
         for i, light_bhw in enumerate(templates.light_nbhw):
             place = Placement(
@@ -85,12 +95,14 @@ class Canvas:
                 x=float(sources.x[i]),
                 y=float(sources.y[i]),
                 zoom=float(zoom[i]),
-                turn=float(theta[i] - templates.angle[i]),
+                turn=float(turn[i]),
+                shear=complex(shear[i]),
             )
             drawn[i] = self._draw(light_bhw, place, flux_nb[i])
         rows = truth.rows(
             self._bands,
             self._tree,
+            lensing is not None,
             ID=sources.id,
             RA=sources.ra,
             DEC=sources.dec,
@@ -100,11 +112,12 @@ class Canvas:
             MAG=magnitude(flux_nb, self._zero_point),
             CATEGORY=stamps.category_n[templates.stamp_n],
             HALF_LIGHT_RADIUS=sources.radius,
-            AXIS_RATIO=templates.axis_ratio,
-            POSITION_ANGLE=sources.position_angle,
+            AXIS_RATIO=axis_ratio,
+            POSITION_ANGLE=position_angle,
             THETA=theta,
             GALAXY_ID=stamps.galaxy_id_n[templates.stamp_n],
             SEED=np.full(len(sources), seed),
+            **of_lensing,
         )
         return rows[drawn]
 

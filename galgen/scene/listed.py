@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 import numpy as np
 
 from galgen.categories import DEFAULT, Taxonomy
@@ -11,9 +14,11 @@ from galgen.request.names import explain
 from galgen.request.table import InputTable
 from galgen.scene import population
 from galgen.scene.field import Field
+from galgen.scene.lensing import WEAK, Lensing, parse_changes
 from galgen.scene.sources import ANGLE, MAX_SOURCES, Sources, random_numbers, reference_band
 
 REACH = 8.0  # half-light radii, where SDSS's de Vaucouleurs models end (Stoughton et al. 2002)
+_GAMMA = "shear_1", "shear_2"
 
 
 def read_sources(
@@ -25,12 +30,17 @@ def read_sources(
     margin: float = 0.0,
     seed: int = 0,
     tree: Taxonomy = DEFAULT,
+    lens: Collection[str] = (),
+    flip_g2: bool = False,
 ) -> Sources:
     """Galaxies of an input table that lie in the image or near enough to shine into it.
 
     Columns are ``ra``, ``dec``, ``mag`` (or ``mag_<band>``, for several bands where there are
     several) and, where wanted, ``half_light_radius``, ``position_angle`` and ``category``. A
     missing size is drawn for the magnitude, a missing angle at random.
+
+    With `lens`, ``g1`` and ``g2`` (reduced shear) or else ``shear_1`` and ``shear_2`` (gamma), and
+    ``kappa``, which is 0 without a column, change what the table has from before lensing.
 
     Parameters
     ----------
@@ -44,6 +54,14 @@ def read_sources(
         Pixels by which the PSF carries light.
     tree : Taxonomy
         Categories of the galaxies that will be drawn.
+    lens : collection of str
+        What is lensed: ``shape``, which every galaxy needs and is always, and of the table's
+        ``size``, ``flux`` and ``position`` those that are from before lensing. None of them draws
+        the table as it is. Drawn sizes follow as magnitudes do. Positions can follow only where all
+        galaxies have the same shear and convergence, as they are not known from these otherwise.
+    flip_g2 : bool
+        Take the second component of shear with the other sign: tables that count angles from north
+        through west have it so.
 
     Returns
     -------
@@ -53,7 +71,7 @@ def read_sources(
     Raises
     ------
     InvalidValueError
-        If `band` is none of the bands.
+        If `band` is none of the bands, or `lens` has another word.
     DataError
         Names the row with a value that cannot be used.
     """
@@ -80,26 +98,83 @@ def read_sources(
     angle = np.where(np.isnan(angle), 180 * u_nk[:, ANGLE], angle) % 180
     x, y = field.pixels(ra, dec)
     sources = Sources(np.arange(n), ra % 360, dec, x, y, mag_nb, radius, angle, category, tree)
-    reach = REACH * radius / field.pixel_scale + margin
+    if lens:
+        lensing = _read_lensing(table, parse_changes(lens), flip_g2)
+        sources = _lensed(sources, lensing, field, size_known_n=~np.isnan(given))
+        x, y = sources.x, sources.y
+    reach = REACH * sources.longest / field.pixel_scale + margin
     inside = (np.abs(x - (field.width - 1) / 2) < field.width / 2 + reach) & (
         np.abs(y - (field.height - 1) / 2) < field.height / 2 + reach
     )
     return sources[inside]
 
 
-def explain_sources(table: InputTable, bands: tuple[str, ...], band: str | None = None) -> str:
+def _read_lensing(table: InputTable, changes: tuple[str, ...], flip_g2: bool) -> Lensing:
+    """Read shear and convergence of all rows of a table; see `read_sources`."""
+    kappa_n = np.zeros(len(table))
+    if table.find("kappa"):
+        kappa_n = _checked(table, "kappa", table.numbers("kappa", unit=""), -WEAK, WEAK)
+    names = _shear(table)
+    one_n, two_n = (
+        _checked(table, name, table.numbers(name, unit="", required=True), -2, 2) for name in names
+    )
+    g_n = one_n + (-1j if flip_g2 else 1j) * two_n
+    if names == _GAMMA:
+        g_n /= 1 - kappa_n
+    _checked(table, "the reduced shear", np.abs(g_n), 0, WEAK)
+    if "position" in changes and ((g_n != g_n[:1]).any() or (kappa_n != kappa_n[:1]).any()):
+        raise DataError(
+            f"{table.path}: positions are to be lensed, but shear and convergence differ from row "
+            "to row and do not say how far galaxies move. Give positions that are lensed already."
+        )
+    return Lensing(g_n, kappa_n, changes)
+
+
+def _lensed(sources: Sources, lensing: Lensing, field: Field, size_known_n: np.ndarray) -> Sources:
+    """Return sources as they are after lensing, but for their shape, which the stamp has."""
+    mu_n = lensing.magnification
+    # A size that was drawn goes with the magnitude that it was drawn for.
+    grows_n = np.where(size_known_n, "size" in lensing.changes, "flux" in lensing.changes)
+    sources = replace(sources, radius=np.where(grows_n, mu_n**0.5, 1) * sources.radius)
+    if "flux" in lensing.changes:
+        sources = replace(sources, mag_nb=sources.mag_nb - 2.5 * np.log10(mu_n)[:, None])
+    if "position" in lensing.changes:
+        x0, y0 = (field.width - 1) / 2, (field.height - 1) / 2
+        x, y = lensing.moved(sources.x - x0, sources.y - y0)
+        x, y = x + x0, y + y0
+        ra, dec = field.sky(x, y)
+        sources = replace(sources, x=x, y=y, ra=ra, dec=dec)
+    return replace(sources, lensing=lensing)
+
+
+def explain_sources(
+    table: InputTable,
+    bands: tuple[str, ...],
+    band: str | None = None,
+    lens: Collection[str] = (),
+) -> str:
     """Say which columns of a table `read_sources` takes for what, and for what there is none.
 
     Parameters
     ----------
-    table, bands, band
+    table, bands, band, lens
         See `read_sources`.
     """
     mags = {f"mag_{b.lower()}": name for b in bands if (name := _mag_column(table, bands, b, band))}
-    others = ("ra", "dec", "half_light_radius", "position_angle", "category")
+    others = ["ra", "dec", "half_light_radius", "position_angle", "category"]
+    if lens:
+        others += [*_shear(table), "kappa"]
     found = {ours: name for ours in others if (name := table.find(ours))} | mags
     nothing = [ours for ours in others if ours not in found]
-    return f"{table.label}: {explain(found, nothing)}"
+    said = f"{table.label}: {explain(found, nothing)}"
+    if not lens and table.find(_shear(table)[0]):
+        said += "; its shear is left alone without `lens`"
+    return said
+
+
+def _shear(table: InputTable) -> tuple[str, str]:
+    """Return which columns of shear are taken."""
+    return _GAMMA if table.find("g1") is None and table.find("shear_1") else ("g1", "g2")
 
 
 def _mag_column(

@@ -89,7 +89,8 @@ def make_scene(
     info, batches = galaxies.give(sources)
     convolver = Convolver([exposure.kernel for exposure in exposures])
     canvas = Canvas(field, convolver, galaxies.bands, galaxies.tree, imaging.zero_point)
-    rows, done = [truth.rows(galaxies.bands, galaxies.tree)], 0
+    lensed = () if sources.lensing is None else sources.lensing.changes
+    rows, done = [truth.rows(galaxies.bands, galaxies.tree, bool(lensed))], 0
     for stamps in batches:
         some = sources[done : done + len(stamps.galaxy_id_n)]
         rows.append(canvas.add(some, stamps, info.seed))
@@ -99,7 +100,7 @@ def make_scene(
     for exposure, image_hw in zip(exposures, canvas.images_bhw, strict=True):
         exposure.add_sky(image_hw, seed)
     table = np.concatenate(rows)
-    file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed)
+    file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed, lensed)
     with written_output(out, overwrite) as aside:
         file.writeto(aside)
     return len(table)

@@ -14,6 +14,7 @@ from galgen.errors import InvalidValueError
 from galgen.noise import Stream
 from galgen.scene import population
 from galgen.scene.field import Field
+from galgen.scene.lensing import Lensing, stretch
 
 MAX_SOURCES = 10_000_000
 _X, _Y, _MAG, ANGLE = range(4)  # uniform numbers of a source
@@ -42,6 +43,9 @@ class Sources:
         Code; 0 (any galaxy) leaves it to where galaxies come from.
     tree : Taxonomy
         Whose codes these are; of all.
+    lensing : Lensing or None
+        Of all, where they are lensed: magnitudes, radii and positions are those afterwards, angles
+        those before.
     """
 
     id: np.ndarray
@@ -54,6 +58,7 @@ class Sources:
     position_angle: np.ndarray
     category: np.ndarray
     tree: Taxonomy = DEFAULT
+    lensing: Lensing | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -61,8 +66,16 @@ class Sources:
     def __getitem__(self, index: slice | np.ndarray) -> Self:
         """Return the sources of a slice, an index array or a boolean mask."""
         names = [field.name for field in fields(self) if field.name != "tree"]
-        parts = {name: getattr(self, name)[index] for name in names}
+        parts = {name: part[index] for name in names if (part := getattr(self, name)) is not None}
         return replace(self, **parts)
+
+    @property
+    def longest(self) -> np.ndarray:
+        """Half-light radii (N,) in arcsec along the axes that shear stretches most."""
+        if self.lensing is None:
+            return self.radius
+        longest_n: np.ndarray = self.radius * stretch(np.abs(self.lensing.g_n))
+        return longest_n
 
 
 def reference_band(bands: tuple[str, ...], wanted: str | None = None) -> int:
