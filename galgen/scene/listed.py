@@ -12,9 +12,9 @@ from galgen.errors import DataError
 from galgen.request.labels import MISSING, category_codes
 from galgen.request.names import explain
 from galgen.request.table import InputTable
-from galgen.scene import population
 from galgen.scene.field import Field
 from galgen.scene.lensing import WEAK, Lensing, parse_changes
+from galgen.scene.population import half_light_radii
 from galgen.scene.sources import ANGLE, MAX_SOURCES, Sources, random_numbers, reference_band
 
 REACH = 8.0  # half-light radii, where SDSS's de Vaucouleurs models end (Stoughton et al. 2002)
@@ -93,7 +93,7 @@ def read_sources(
     code_n = category_codes(table, tree=tree)
     category = np.where(code_n == MISSING, 0, code_n)
     u_nk, normal_n3 = random_numbers(seed, n)
-    drawn = population.half_light_radii(mag_nb[:, main], normal_n3)
+    drawn = half_light_radii(mag_nb[:, main], normal_n3)
     radius = np.where(np.isnan(given), drawn, given)
     angle = np.where(np.isnan(angle), 180 * u_nk[:, ANGLE], angle) % 180
     x, y = field.pixels(ra, dec)

@@ -12,12 +12,14 @@ from galgen import noise
 from galgen.categories import DEFAULT, Taxonomy
 from galgen.errors import InvalidValueError
 from galgen.noise import Stream
-from galgen.scene import population
+from galgen.scene.clustering import Clustering, draw_density
+from galgen.scene.counts import I_BAND, Counts, density, magnitudes
 from galgen.scene.field import Field
 from galgen.scene.lensing import Lensing, stretch
+from galgen.scene.population import half_light_radii
 
 MAX_SOURCES = 10_000_000
-_X, _Y, _MAG, ANGLE = range(4)  # uniform numbers of a source
+_X, _Y, _MAG, ANGLE, _CELL = range(5)  # uniform numbers of a source
 _UNIFORM, _NORMAL = Stream.SCENE.at(0), Stream.SCENE.at(1)
 
 
@@ -102,10 +104,13 @@ def random_sources(
     n: int | None = None,
     band: str | None = None,
     seed: int = 0,
+    counts: Counts = I_BAND,
+    clustering: Clustering | None = None,
 ) -> Sources:
     """Galaxies anywhere in the image, with magnitudes from number counts and sizes to match.
 
-    Source i of a seed has the same random numbers whatever their number.
+    Source i of a seed has the same random numbers whatever their number. Bands without counts have
+    the colours of the galaxies that will be drawn.
 
     Parameters
     ----------
@@ -116,11 +121,16 @@ def random_sources(
     limits : (float, float)
         Brightest and faintest magnitude.
     n : int, optional
-        How many; by default what the number counts give for the area.
+        How many; by default what the number counts give for the area, times the density of the
+        field where galaxies are clustered.
     band : str, optional
         Band of the magnitudes, see `reference_band`.
     seed : int
         Of their random numbers.
+    counts : Counts, optional
+        Of the band of the magnitudes; by default those of i, whatever the band.
+    clustering : Clustering, optional
+        Two-point function of their positions, down to 1 / 512 of the longer side of the image.
 
     Returns
     -------
@@ -132,21 +142,27 @@ def random_sources(
     InvalidValueError
         If a value is out of range.
     """
-    expected = population.density(*limits) * field.area
+    expected = density(*limits, counts) * field.area
+    clustered = None if clustering is None else draw_density(field, clustering, seed)
+    if clustered is not None:
+        expected *= clustered.mean
     n = round(expected) if n is None else n
     if not 0 <= n <= MAX_SOURCES:
         raise InvalidValueError("n", n, f"0 to {MAX_SOURCES:,}")
     u_nk, normal_n3 = random_numbers(seed, n)
-    x, y = u_nk[:, _X] * field.width - 0.5, u_nk[:, _Y] * field.height - 0.5
+    if clustered is None:
+        x, y = u_nk[:, _X] * field.width - 0.5, u_nk[:, _Y] * field.height - 0.5
+    else:
+        x, y = clustered.positions(u_nk[:, [_CELL, _X, _Y]])
     mag_nb = np.full((n, len(bands)), np.nan)
-    mag = mag_nb[:, reference_band(bands, band)] = population.magnitudes(u_nk[:, _MAG], *limits)
-    radius, angle = population.half_light_radii(mag, normal_n3), 180 * u_nk[:, ANGLE]
+    mag = mag_nb[:, reference_band(bands, band)] = magnitudes(u_nk[:, _MAG], *limits, counts)
+    radius, angle = half_light_radii(mag, normal_n3), 180 * u_nk[:, ANGLE]
     category = np.zeros(n, np.int64)
     return Sources(np.arange(n), *field.sky(x, y), x, y, mag_nb, radius, angle, category)
 
 
 def random_numbers(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Uniform numbers (n, 4) and normal numbers (n, 3) of the sources of a seed."""
+    """Uniform numbers (n, 5) and normal numbers (n, 3) of the sources of a seed."""
     index = torch.arange(n)
     normal = noise.normal(seed, index, (3,), _NORMAL).double()
-    return noise.uniform(seed, index, _UNIFORM, 4).numpy(), normal.numpy()
+    return noise.uniform(seed, index, _UNIFORM, 5).numpy(), normal.numpy()

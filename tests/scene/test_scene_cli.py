@@ -119,7 +119,7 @@ def test_other_bad_input(scene, tmp_path):
     text = tmp_path / "table.csv"
     text.write_text("ra,dec,mag\n150,2,20\n")
     for arguments, says in (
-        (("--catalog", text, "--n", 3), "neither --mag nor --n"),
+        (("--catalog", text, "--n", 3), "none of --mag, --n, --counts"),
         (("--catalog", text, "--map", "mag"), "ours=theirs"),
         (("--catalog", text, "--map", "mag=nothing"), "nothing"),
     ):
