@@ -19,6 +19,9 @@ from galgen.scene.templates import make_templates
 # Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
 # sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
 MAX_WHOLE = 1024
+# Pixels of the image per pixel of the stamp; a smaller galaxy is a point, and is drawn as this one.
+MIN_ZOOM = 1 / 256
+FADED = 0.03  # of a galaxy's light, above which it is larger than its stamp
 
 
 class Canvas:
@@ -41,6 +44,8 @@ class Canvas:
     ----------
     images_bhw : ndarray (B, H, W) float32
         Flux per pixel.
+    faded : int
+        Galaxies on them that are larger than their stamps, whose outskirts are faded out.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Canvas:
         zero_point: float,
     ) -> None:
         self.images_bhw = np.zeros((len(bands), field.height, field.width), np.float32)
+        self.faded = 0
         self._frame = Box(0, 0, field.width, field.height)
         self._field, self._convolver = field, convolver
         self._bands, self._tree, self._zero_point = bands, tree, zero_point
@@ -82,6 +88,7 @@ class Canvas:
         shear, of_lensing = np.zeros(len(sources)), {}
         turn = theta - templates.angle
         zoom = sources.radius / self._field.pixel_scale / templates.radius
+        zoom = np.maximum(zoom, MIN_ZOOM)
         if (lensing := sources.lensing) is not None:
             shear = lensing.in_image(north)
             axis_ratio, theta = lensed_ellipse(axis_ratio, theta, shear)
@@ -99,6 +106,7 @@ class Canvas:
                 shear=complex(shear[i]),
             )
             drawn[i] = self._draw(light_bhw, place, flux_nb[i])
+        self.faded += int((templates.faded[drawn] > FADED).sum())
         rows = truth.rows(
             self._bands,
             self._tree,

@@ -25,23 +25,26 @@ def real_catalog(tmp_path_factory) -> Path:
     return write_real(path, population(32, seed=1))
 
 
-def _gaussian(path: Path, along: float, across: float) -> Path:
-    """One galaxy: an elliptical Gaussian of some widths along +x and +y, in pixels."""
-    x = np.arange(64) - 30.3  # off the centre of the stamp, and between pixels
-    y = np.arange(64)[:, None] - 32.6
-    image = np.exp(-0.5 * (x**2 / along**2 + y**2 / across**2)).astype(np.float32)
-    real = fixture_stamps()
-    pixels = np.stack([image, 2 * image, 3 * image], -1)[None]
+def one_galaxy(path: Path, image_hw: np.ndarray) -> Path:
+    """A catalogue of one galaxy, three times as bright in the last band as in the first."""
+    image_hw = image_hw.astype(np.float32)
     stamps = StampSet(
-        pixels=pixels,
+        pixels=np.stack([image_hw, 2 * image_hw, 3 * image_hw], -1)[None],
         native="flux",
-        bands=real.bands,
+        bands=fixture_stamps().bands,
         category=np.zeros(1, np.int16),
-        ids=np.array(["ellipse"]),
+        ids=np.array(["formula"]),
         lupton="sdss",
         source="formula",
     )
     return write_real(path, stamps)
+
+
+def _gaussian(path: Path, along: float, across: float) -> Path:
+    """One galaxy: an elliptical Gaussian of some widths along +x and +y, in pixels."""
+    x = np.arange(64) - 30.3  # off the centre of the stamp, and between pixels
+    y = np.arange(64)[:, None] - 32.6
+    return one_galaxy(path, np.exp(-0.5 * (x**2 / along**2 + y**2 / across**2)))
 
 
 @pytest.fixture(scope="session")
