@@ -32,12 +32,14 @@ def made_small(words: list[str]) -> list[str]:
     if "--n" in words:
         place = words.index("--n") + 1
         words[place] = str(min(int(words[place]), MOST))
-    if words[0] == "mass":
+    if words[0] == "scene" and not {"--n", "--catalog"} & {*words}:
+        words += ["--n", str(MOST)]
+    if words[0] == "mass" or (words[0] == "scene" and "--galaxies" not in words):
         words += [word for option, value in FEW.items() for word in (option, value)]
     return words
 
 
-@pytest.mark.parametrize("page", [README, DOCS / "tutorial.md"], ids=name_of)
+@pytest.mark.parametrize("page", [README, DOCS / "tutorial.md", DOCS / "scenes.md"], ids=name_of)
 def test_commands_and_python_run_in_order(page, galgen, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     done, session = 0, {}  # blocks of Python go on where the one before ended

@@ -2,6 +2,7 @@
 
 from galgen.scene.field import Field
 from galgen.scene.galaxies import CatalogGalaxies, GeneratedGalaxies
+from galgen.scene.given import parse_clustering, parse_counts
 from galgen.scene.imaging import Imaging
 from galgen.scene.listed import explain_sources, read_sources
 from galgen.scene.make import make_scene
@@ -15,6 +16,8 @@ __all__ = [
     "Sources",
     "explain_sources",
     "make_scene",
+    "parse_clustering",
+    "parse_counts",
     "random_sources",
     "read_sources",
 ]
