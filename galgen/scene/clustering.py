@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import fft
 
 from galgen import noise
 from galgen.errors import DataError, InvalidValueError
@@ -99,7 +98,8 @@ class TabulatedClustering:
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
         """Return w at angles (deg), above 0."""
-        return np.interp(np.log(theta), np.log(self.theta), self.w, right=0.0)
+        w: np.ndarray = np.interp(np.log(theta), np.log(self.theta), self.w, right=0.0)
+        return w
 
 
 Clustering = PowerLawClustering | TabulatedClustering
@@ -167,21 +167,21 @@ def draw_density(field: Field, clustering: Clustering, seed: int) -> Density:
     if w_yx[0, 0] > MAX_W:
         hint = "Fewer or larger pixels, or a smaller amplitude, make it less."
         raise InvalidValueError("clustering within a cell", w_yx[0, 0], f"up to {MAX_W:g}", hint)
-    power_yx = fft.rfft2(np.log1p(w_yx)).real
+    power_yx = np.fft.rfft2(np.log1p(w_yx)).real
     kept_yx = np.maximum(power_yx, 0)
-    variance = fft.irfft2(kept_yx, shape)[0, 0]
+    variance = np.fft.irfft2(kept_yx, shape)[0, 0]
     negative = 1 - math.log1p(w_yx[0, 0]) / variance if variance > 0 else 0.0
     if not abs(negative) <= _NEGATIVE:
         given, hint = f"{negative:.0%} of its variance", "A smoother or longer function has less."
         raise InvalidValueError("negative power of the clustering", given, "up to 2 %", hint)
     white_yx = noise.normal(seed, torch.arange(shape[0]), shape[1:], _FIELD).double().numpy()
-    gaussian_yx = fft.irfft2(np.sqrt(kept_yx) * fft.rfft2(white_yx), shape)[:rows, :columns]
+    gaussian_yx = np.fft.irfft2(np.sqrt(kept_yx) * np.fft.rfft2(white_yx), shape)[:rows, :columns]
     return Density(np.exp(gaussian_yx - variance / 2), field)
 
 
 def _periodic(cells: int) -> int:
     """Return how many cells are transformed along an axis."""
-    return 1 if cells == 1 else fft.next_fast_len(max(_LEAST, 2 * cells), real=True)
+    return 1 if cells == 1 else max(_LEAST, 1 << (2 * cells - 1).bit_length())
 
 
 def _between_cells(

@@ -136,7 +136,8 @@ class Tabulated:
     def magnitude(self, brighter_n: np.ndarray) -> np.ndarray:
         """Magnitudes (N,) at which `brighter` is so many."""
         mag, count = self._integral
-        return np.interp(brighter_n, count, mag)
+        mag_n: np.ndarray = np.interp(brighter_n, count, mag)
+        return mag_n
 
 
 def density(bright: float, faint: float, counts: Counts = I_BAND) -> float:

@@ -21,8 +21,10 @@ def parse_counts(text: str) -> Counts:
     InvalidValueError, DataError
         If it is neither, or values are out of range.
     """
-    numbers = _numbers("counts", text, "DENSITY,SLOPE,MAG")
-    return PowerLaw(*numbers) if numbers else Tabulated.read(InputTable(text))
+    match _numbers("counts", text, "DENSITY,SLOPE,MAG"):
+        case [density, slope, mag]:
+            return PowerLaw(density, slope, mag)
+    return Tabulated.read(InputTable(text))
 
 
 def parse_clustering(text: str) -> Clustering:
@@ -39,9 +41,9 @@ def parse_clustering(text: str) -> Clustering:
     InvalidValueError, DataError
         If it is neither, or values are out of range.
     """
-    numbers = _numbers("clustering", text, "AMPLITUDE,GAMMA")
-    if numbers:
-        return PowerLawClustering(*numbers)
+    match _numbers("clustering", text, "AMPLITUDE,GAMMA"):
+        case [amplitude, gamma]:
+            return PowerLawClustering(amplitude, gamma)
     return TabulatedClustering.read(InputTable(text))
 
 

@@ -102,7 +102,8 @@ def parse_changes(names: Collection[str]) -> tuple[str, ...]:
 
 def stretch(shear: FloatOrArray) -> FloatOrArray:
     """By what factor a shear of a modulus lengthens a galaxy that keeps its area."""
-    return ((1 + shear) / (1 - shear)) ** 0.5
+    longer: FloatOrArray = ((1 + shear) / (1 - shear)) ** 0.5
+    return longer
 
 
 def lensed_ellipse(
