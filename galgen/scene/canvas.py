@@ -84,12 +84,13 @@ class Canvas:
         flux_nb = self._fluxes(sources.mag_nb, templates.flux_nb)
         north = self._field.north(sources.ra, sources.dec)
         theta = (north + sources.position_angle) % 180
-        axis_ratio, position_angle = templates.axis_ratio, sources.position_angle
-        shear, of_lensing = np.zeros(len(sources)), {}
         turn = theta - templates.angle
         zoom = sources.radius / self._field.pixel_scale / templates.radius
         zoom = np.maximum(zoom, MIN_ZOOM)
-        if (lensing := sources.lensing) is not None:
+        axis_ratio, position_angle = templates.axis_ratio, sources.position_angle
+        shear, of_lensing = np.zeros(len(sources)), {}
+        lensing = sources.lensing
+        if lensing is not None:
             shear = lensing.in_image(north)
             axis_ratio, theta = lensed_ellipse(axis_ratio, theta, shear)
             position_angle = (theta - north) % 180

@@ -8,6 +8,7 @@ Jones 1991), which the galaxies then have, too.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,10 @@ _NEAR = 8  # cells between which w is averaged over both, not taken between thei
 _NODES = 16
 _NEGATIVE = 0.02  # of the variance, which no field has
 _LEAST = 64  # cells that are transformed along an axis
+
+
+# A two-point function: w at angles in deg, above 0.
+Clustering = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,6 @@ class TabulatedClustering:
         return w
 
 
-Clustering = PowerLawClustering | TabulatedClustering
-
-
 @dataclass(frozen=True)
 class Density:
     """How dense galaxies are in a field, relative to their mean over many fields.
@@ -146,8 +148,8 @@ def draw_density(field: Field, clustering: Clustering, seed: int) -> Density:
     ----------
     field : Field
         The image.
-    clustering : Clustering
-        Correlation of the density, as a function of the angle.
+    clustering : callable
+        Correlation of the density at angles (deg), above 0.
     seed : int
         Equal seeds and fields make equal densities, but for rounding in Fourier transforms.
 

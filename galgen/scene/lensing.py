@@ -19,6 +19,7 @@ FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 CHANGES = ("shape", "size", "flux", "position")  # what lensing may change
 # Of reduced shear and of convergence: beyond, galaxies are bent, and no linear map will do.
 WEAK = 0.5
+LONGEST = 4.0  # times its radius, a galaxy of so much shear and convergence along its longest axis
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from galgen.request.labels import MISSING, category_codes
 from galgen.request.names import explain
 from galgen.request.table import InputTable
 from galgen.scene.field import Field
-from galgen.scene.lensing import WEAK, Lensing, parse_changes
+from galgen.scene.lensing import LONGEST, WEAK, Lensing, parse_changes
 from galgen.scene.population import half_light_radii
 from galgen.scene.sources import ANGLE, MAX_SOURCES, Sources, random_numbers, reference_band
 
@@ -99,29 +99,38 @@ def read_sources(
     x, y = field.pixels(ra, dec)
     sources = Sources(np.arange(n), ra % 360, dec, x, y, mag_nb, radius, angle, category, tree)
     if lens:
-        lensing = _read_lensing(table, parse_changes(lens), flip_g2)
-        sources = _lensed(sources, lensing, field, size_known_n=~np.isnan(given))
-        x, y = sources.x, sources.y
-    reach = REACH * sources.longest / field.pixel_scale + margin
-    inside = (np.abs(x - (field.width - 1) / 2) < field.width / 2 + reach) & (
-        np.abs(y - (field.height - 1) / 2) < field.height / 2 + reach
+        changes = parse_changes(lens)
+        if "position" not in changes:  # what is far away may be lensed in any way
+            reach = LONGEST * REACH * radius / field.pixel_scale + margin
+            sources = sources[_near(sources, field, reach)]
+        lensing = _read_lensing(table, changes, flip_g2, sources.id)
+        sources = _lensed(sources, lensing, field, ~np.isnan(given[sources.id]))
+    return sources[_near(sources, field, REACH * sources.longest / field.pixel_scale + margin)]
+
+
+def _near(sources: Sources, field: Field, reach_n: np.ndarray) -> np.ndarray:
+    """Tell which sources (N,) are in the image, or at most so many pixels from it."""
+    return (np.abs(sources.x - (field.width - 1) / 2) < field.width / 2 + reach_n) & (
+        np.abs(sources.y - (field.height - 1) / 2) < field.height / 2 + reach_n
     )
-    return sources[inside]
 
 
-def _read_lensing(table: InputTable, changes: tuple[str, ...], flip_g2: bool) -> Lensing:
-    """Read shear and convergence of all rows of a table; see `read_sources`."""
-    kappa_n = np.zeros(len(table))
-    if table.find("kappa"):
-        kappa_n = _checked(table, "kappa", table.numbers("kappa", unit=""), -WEAK, WEAK)
+def _read_lensing(
+    table: InputTable, changes: tuple[str, ...], flip_g2: bool, row_n: np.ndarray
+) -> Lensing:
+    """Read shear and convergence of some rows of a table; see `read_sources`."""
+
+    def read(name: str, limit: float) -> np.ndarray:
+        values_n = table.numbers(name, unit="", required=True, rows=row_n)
+        return _checked(table, name, values_n, -limit, limit, row_n=row_n)
+
+    kappa_n = read("kappa", WEAK) if table.find("kappa") else np.zeros(len(row_n))
     names = _shear(table)
-    one_n, two_n = (
-        _checked(table, name, table.numbers(name, unit="", required=True), -2, 2) for name in names
-    )
-    g_n = one_n + (-1j if flip_g2 else 1j) * two_n
+    g1_n, g2_n = (read(name, 1) for name in names)
+    g_n = g1_n + (-1j if flip_g2 else 1j) * g2_n
     if names == _GAMMA:
         g_n /= 1 - kappa_n
-    _checked(table, "the reduced shear", np.abs(g_n), 0, WEAK)
+    _checked(table, "the reduced shear", np.abs(g_n), 0, WEAK, row_n=row_n)
     if "position" in changes and ((g_n != g_n[:1]).any() or (kappa_n != kappa_n[:1]).any()):
         raise DataError(
             f"{table.path}: positions are to be lensed, but shear and convergence differ from row "
@@ -130,11 +139,11 @@ def _read_lensing(table: InputTable, changes: tuple[str, ...], flip_g2: bool) ->
     return Lensing(g_n, kappa_n, changes)
 
 
-def _lensed(sources: Sources, lensing: Lensing, field: Field, size_known_n: np.ndarray) -> Sources:
-    """Return sources as they are after lensing, but for their shape, which the stamp has."""
+def _lensed(sources: Sources, lensing: Lensing, field: Field, known_n: np.ndarray) -> Sources:
+    """Return sources after lensing, with angles before it; `known_n` are those of a given size."""
     mu_n = lensing.magnification
     # A size that was drawn goes with the magnitude that it was drawn for.
-    grows_n = np.where(size_known_n, "size" in lensing.changes, "flux" in lensing.changes)
+    grows_n = np.where(known_n, "size" in lensing.changes, "flux" in lensing.changes)
     sources = replace(sources, radius=np.where(grows_n, mu_n**0.5, 1) * sources.radius)
     if "flux" in lensing.changes:
         sources = replace(sources, mag_nb=sources.mag_nb - 2.5 * np.log10(mu_n)[:, None])
@@ -195,13 +204,15 @@ def _checked(
     low: float,
     high: float,
     optional: bool = False,
+    row_n: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return values (N,) if all are in range, or missing and `optional`."""
+    """Return values (N,), of all rows or of some, if they are in range, or missing and optional."""
     good = (values >= low) & (values <= high) | (np.isnan(values) & optional)
     if not good.all():
-        row = int(np.argmin(good))
+        first = int(np.argmin(good))
+        row = first if row_n is None else row_n[first]
         raise DataError(
-            f"{table.path}: row {row} (from 0): {name} is {values[row]}; allowed: {low:g} to "
+            f"{table.path}: row {row} (from 0): {name} is {values[first]}; allowed: {low:g} to "
             f"{high:g}."
         )
     return values

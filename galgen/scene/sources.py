@@ -129,8 +129,9 @@ def random_sources(
         Of their random numbers.
     counts : Counts, optional
         Of the band of the magnitudes; by default those of i, whatever the band.
-    clustering : Clustering, optional
-        Two-point function of their positions, down to 1 / 512 of the longer side of the image.
+    clustering : callable, optional
+        Two-point function of their positions: given angles in deg, it returns as many w. It holds
+        down to 1 / 512 of the longer side of the image.
 
     Returns
     -------

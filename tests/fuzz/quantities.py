@@ -32,7 +32,6 @@ MORE = (
     ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64", "--mag"),
     ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --n 3", "--size"),
     ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64", "--counts"),
-    ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64", "--clustering"),
 )
 # Texts that are numbers, too.
 _TEXTS = {

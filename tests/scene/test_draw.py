@@ -40,8 +40,9 @@ def test_quarter_turns_are_exact(turn):
     assert drawn.numpy() == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("zoom", [0.03, 0.4, 1.0, 3.3])
-@pytest.mark.parametrize("shear", [0, 0.4 - 0.3j])
+@pytest.mark.parametrize(
+    ("zoom", "shear"), [(0.03, 0), (0.4, 0), (1.0, 0), (3.3, 0), (0.4, 0.4 - 0.3j), (3.3, -0.5)]
+)
 def test_a_box_holds_all_light(zoom, shear):
     """A ring at the very end of what may hold light, off centre, in any direction."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")

@@ -14,7 +14,7 @@ from galgen.catalog import CatalogFile
 from galgen.errors import DataError, InvalidValueError
 from galgen.request.table import InputTable
 from galgen.scene import Field, Imaging, explain_sources, read_sources
-from galgen.scene.lensing import WEAK, Lensing, lensed_ellipse, parse_changes
+from galgen.scene.lensing import LONGEST, WEAK, Lensing, lensed_ellipse, parse_changes, stretch
 from galgen.scene.templates import make_templates
 from tests.catalog.synthetic import accept
 from tests.scene.looking import image, moments
@@ -202,6 +202,26 @@ def test_galaxies_that_shear_stretches_into_the_image_are_drawn(read):
 def test_rows_that_cannot_be_lensed_are_named(read, columns, says):
     with pytest.raises(DataError, match=says):
         read(**columns)
+
+
+def test_rows_far_away_may_be_lensed_in_any_way(read):
+    """Of a table of a whole simulation, with its clusters and its gaps."""
+    ra = [10.0, 10.5, 190.0, 9.5]
+    sources = read(ra=ra, g1=[0.1, 0.9, np.nan, 3.0], g2=0.0, kappa=[0.1, 2.0, 0, np.nan])
+    assert sources.id.tolist() == [0]
+    with pytest.raises(DataError, match=r"row 1 .*kappa is 0\.9"):
+        read(ra=[10.5, 10.0], g1=0.0, g2=0.0, kappa=[0.0, 0.9])
+
+
+def test_positions_on_the_other_half_of_the_sky_do_not_follow(read):
+    sources = read(lens=("position",), ra=[190.0, 10.0], g1=0.1, g2=0.0, kappa=0.1)
+    assert sources.id.tolist() == [1]
+    assert sources.lensing.g_n.tolist() == [0.1]
+
+
+def test_how_long_a_galaxy_can_become():
+    lensing = Lensing(np.array([WEAK + 0j]), np.array([WEAK]), ("shape",))
+    assert lensing.magnification**0.5 * stretch(WEAK) == pytest.approx(LONGEST)
 
 
 @pytest.mark.parametrize("differ", [{"g1": [0.1, 0.2]}, {"kappa": [0.1, 0.2]}])
