@@ -62,7 +62,9 @@ def made_small(words: list[str]) -> list[str]:
     if "--n" in words:
         place = words.index("--n") + 1
         words[place] = str(min(int(words[place]), MOST))
-    if words[0] == "mass":
+    if words[0] == "scene" and not {"--n", "--catalog"} & {*words}:
+        words += ["--n", str(MOST)]
+    if words[0] == "mass" or (words[0] == "scene" and "--galaxies" not in words):
         words += [word for option, value in FEW.items() for word in (option, value)]
     return words
 

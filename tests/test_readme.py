@@ -38,7 +38,7 @@ EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=name_of)
 NOT_RESULTS = {"config.json", "galgen.json", "labels.csv", "loss.csv", "resources.json", "run.json"}
 
 
-@pytest.mark.parametrize("page", [README, DOCS / "tutorial.md"], ids=name_of)
+@pytest.mark.parametrize("page", [README, DOCS / "tutorial.md", DOCS / "scenes.md"], ids=name_of)
 def test_commands_and_python_run_in_order(page, galgen, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     done, session = 0, {}  # blocks of Python go on where the one before ended

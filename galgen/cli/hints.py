@@ -15,6 +15,7 @@ OPTIONS = {
     "columns": "--map",
     "drop": "--drop",
     "keep": "--keep",
+    "lens": "--lens",
     "like": "--like",
     "mag_zero": "--mag-zero",
     "n": "--n",

@@ -31,7 +31,7 @@ MIXTURE, LIMITS = "smooth,spiral,edge-on", "19:24"
 # What goes without an option, and says so when it does not.
 _MEANINGLESS = {
     "galaxies": "a file where no option of how to make galaxies",
-    "catalog": "a table where neither --mag nor --n",
+    "catalog": "a table where none of --mag, --n, --counts and --clustering",
 }
 
 
@@ -63,9 +63,36 @@ def scene(
     table: Annotated[
         str | None, Option(help="Which table of a file with several: its name, or number from 1.")
     ] = None,
+    lens: Annotated[
+        str | None,
+        Option(
+            help="What the table's g1, g2 (or shear_1, shear_2) and kappa change: shape, and with "
+            "commas those of size, flux and position that it has from before lensing.",
+            show_default="nothing",
+        ),
+    ] = None,
+    flip_g2: Annotated[
+        bool, Option("--flip-g2", help="Take g2 with the other sign, as of angles through west.")
+    ] = False,
     mag: Annotated[
         str | None,
-        Option(help=f"Limits of the number counts, bright:faint; else {LIMITS}."),
+        Option(help=f"Limits of the magnitudes, bright:faint; else {LIMITS}."),
+    ] = None,
+    counts: Annotated[
+        str | None,
+        Option(
+            help="Number counts in the --mag-band: DENSITY,SLOPE,MAG of N(<m) per arcmin2, or a "
+            "table of mag and density.",
+            show_default="those of i, 46,0.31,25",
+        ),
+    ] = None,
+    clustering: Annotated[
+        str | None,
+        Option(
+            help="Two-point function of positions: AMPLITUDE,GAMMA of w = AMPLITUDE (theta / "
+            "deg)^-GAMMA, or a table of theta and w.",
+            show_default="none",
+        ),
     ] = None,
     n: Annotated[
         int | None,
@@ -106,6 +133,7 @@ def scene(
 
     Galaxies have random positions and magnitudes from number counts, or those of a table.
     """
+    from galgen.cli.hints import in_options
     from galgen.cli.progress import ProgressLine
     from galgen.request.mixture import Request, parse_mixture
     from galgen.request.names import parse_map
@@ -119,30 +147,39 @@ def scene(
         random_sources,
         read_sources,
     )
+    from galgen.scene.counts import I_BAND
+    from galgen.scene.given import parse_clustering, parse_counts
+    from galgen.scene.lensing import parse_changes
     from galgen.system.files import check_output
 
     # What can be refused without galaxies is refused before there are any.
-    given = [path for path in (catalog, galaxies, *(Path(name) for name in psf.split(","))) if path]
-    check_output(out, overwrite, given)
+    texts = [*psf.split(","), counts, clustering]
+    given = [catalog, galaxies, *(Path(text) for text in texts if text)]
+    check_output(out, overwrite, [path for path in given if path])
     field = Field(ra, dec, *_sides(size), pixscale)
     sky_level, limit = _numbers("sky", sky), _numbers("depth", depth)
     imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
     _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
-    _alone("catalog", catalog, mag, n)
-    for name, value in (("map", map), ("table", table)):
+    _alone("catalog", catalog, mag, n, counts, clustering)
+    for name, value in (("map", map), ("table", table), ("lens", lens)):
         if value and not catalog:
             raise InvalidValueError(name, value, "with --catalog only")
+    if flip_g2 and not lens:
+        raise InvalidValueError("flip-g2", flip_g2, "with --lens only")
+    changes = parse_changes(lens.split(",")) if lens is not None else ()
     listed = InputTable(catalog, parse_map(map or []), table) if catalog else None
     limits = _limits(mag or LIMITS)
+    known_counts = I_BAND if counts is None else parse_counts(counts)
+    two_point = None if clustering is None else parse_clustering(clustering)
 
     if galaxies:
         source: Galaxies = CatalogGalaxies(galaxies, seed)
     else:
         source = _generated(category, seed, steps, sampler, weights, batch, device)
-    said = [explain_sources(listed, source.bands, mag_band)] if listed else []
+    said = [explain_sources(listed, source.bands, mag_band, changes)] if listed else []
     said += [Request(parse_mixture(category, source.tree)).explain()] if category else []
     for text in filter(None, said if not quiet else ()):
-        typer.echo(f"galgen: {text}", err=True)
+        typer.echo(f"galgen: {in_options(text)}", err=True)
     if listed:
         sources = read_sources(
             listed,
@@ -152,9 +189,20 @@ def scene(
             margin=imaging.margin(source.bands, pixscale),
             seed=seed,
             tree=source.tree,
+            lens=changes,
+            flip_g2=flip_g2,
         )
     else:
-        sources = random_sources(field, source.bands, limits=limits, n=n, band=mag_band, seed=seed)
+        sources = random_sources(
+            field,
+            source.bands,
+            limits=limits,
+            n=n,
+            band=mag_band,
+            seed=seed,
+            counts=known_counts,
+            clustering=two_point,
+        )
     with ProgressLine(max(1, len(sources)), "galaxies", quiet=quiet) as line:
         drawn = make_scene(
             out,

@@ -26,6 +26,12 @@ NAMES = {
     "ellipticity_1": ("ellipticity_1", "shape_e1", "ellipticity_1_true"),
     "ellipticity_2": ("ellipticity_2", "shape_e2", "ellipticity_2_true"),
     "position_angle": ("position_angle", "pa"),
+    # Of shear and convergence only names of known sign: see `galgen.scene.lensing`.
+    "g1": ("g1",),
+    "g2": ("g2",),
+    "shear_1": ("shear_1",),
+    "shear_2": ("shear_2", "shear_2_treecorr"),
+    "kappa": ("kappa", "convergence"),
     "redshift": ("redshift", "redshift_true", "z_spec", "z_phot", "photoz"),
 }
 _OF_BANDS = re.compile(r"(mag|flux)_\w+|color_\w+_\w+")

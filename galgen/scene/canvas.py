@@ -11,6 +11,7 @@ from galgen.scene import truth
 from galgen.scene.draw import Box, Placement, box, resample
 from galgen.scene.field import Field
 from galgen.scene.galaxies import SourceStamps
+from galgen.scene.lensing import lensed_ellipse
 from galgen.scene.psf import Convolver
 from galgen.scene.sources import Sources
 from galgen.scene.templates import make_templates
@@ -18,6 +19,9 @@ from galgen.scene.templates import make_templates
 # Pixels of a side up to which a galaxy is drawn as a whole, wherever the image ends, to make its
 # sum exactly right. One that is larger has been enlarged so much that the sum is right anyway.
 MAX_WHOLE = 1024
+# Pixels of the image per pixel of the stamp; a smaller galaxy is a point, and is drawn as this one.
+MIN_ZOOM = 1 / 256
+FADED = 0.03  # of a galaxy's light, above which it is larger than its stamp
 
 
 class Canvas:
@@ -40,6 +44,8 @@ class Canvas:
     ----------
     images_bhw : ndarray (B, H, W) float32
         Flux per pixel.
+    faded : int
+        Galaxies on them that are larger than their stamps, whose outskirts are faded out.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class Canvas:
         zero_point: float,
     ) -> None:
         self.images_bhw = np.zeros((len(bands), field.height, field.width), np.float32)
+        self.faded = 0
         self._frame = Box(0, 0, field.width, field.height)
         self._field, self._convolver = field, convolver
         self._bands, self._tree, self._zero_point = bands, tree, zero_point
@@ -75,8 +82,19 @@ class Canvas:
         templates = make_templates(stamps.stamps_nbhw, self._bands)
         sources = sources[templates.stamp_n]
         flux_nb = self._fluxes(sources.mag_nb, templates.flux_nb)
-        theta = (self._field.north(sources.ra, sources.dec) + sources.position_angle) % 180
+        north = self._field.north(sources.ra, sources.dec)
+        theta = (north + sources.position_angle) % 180
+        turn = theta - templates.angle
         zoom = sources.radius / self._field.pixel_scale / templates.radius
+        zoom = np.maximum(zoom, MIN_ZOOM)
+        axis_ratio, position_angle = templates.axis_ratio, sources.position_angle
+        shear, of_lensing = np.zeros(len(sources)), {}
+        lensing = sources.lensing
+        if lensing is not None:
+            shear = lensing.in_image(north)
+            axis_ratio, theta = lensed_ellipse(axis_ratio, theta, shear)
+            position_angle = (theta - north) % 180
+            of_lensing = lensing.columns
         drawn = np.zeros(len(sources), bool)
         for i, light_bhw in enumerate(templates.light_nbhw):
             place = Placement(
@@ -85,12 +103,15 @@ class Canvas:
                 x=float(sources.x[i]),
                 y=float(sources.y[i]),
                 zoom=float(zoom[i]),
-                turn=float(theta[i] - templates.angle[i]),
+                turn=float(turn[i]),
+                shear=complex(shear[i]),
             )
             drawn[i] = self._draw(light_bhw, place, flux_nb[i])
+        self.faded += int((templates.faded[drawn] > FADED).sum())
         rows = truth.rows(
             self._bands,
             self._tree,
+            lensing is not None,
             ID=sources.id,
             RA=sources.ra,
             DEC=sources.dec,
@@ -100,11 +121,12 @@ class Canvas:
             MAG=magnitude(flux_nb, self._zero_point),
             CATEGORY=stamps.category_n[templates.stamp_n],
             HALF_LIGHT_RADIUS=sources.radius,
-            AXIS_RATIO=templates.axis_ratio,
-            POSITION_ANGLE=sources.position_angle,
+            AXIS_RATIO=axis_ratio,
+            POSITION_ANGLE=position_angle,
             THETA=theta,
             GALAXY_ID=stamps.galaxy_id_n[templates.stamp_n],
             SEED=np.full(len(sources), seed),
+            **of_lensing,
         )
         return rows[drawn]
 

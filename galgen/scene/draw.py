@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from galgen.scene.lensing import stretch
+
 
 class Placement(NamedTuple):
     """Where and how a galaxy goes.
@@ -23,6 +25,8 @@ class Placement(NamedTuple):
         Pixels of the image per pixel of the stamp.
     turn : float
         Counter-clockwise rotation, deg.
+    shear : complex
+        Reduced shear g1 + i g2 afterwards, by which areas stay what they are.
     """
 
     from_x: float
@@ -31,6 +35,7 @@ class Placement(NamedTuple):
     y: float
     zoom: float
     turn: float
+    shear: complex = 0
 
 
 class Box(NamedTuple):
@@ -66,7 +71,7 @@ def box(light_bhw: Tensor, place: Placement) -> Box:
     """Find the pixels of the image that a galaxy covers, whose light ends on its stamp's circle."""
     h, w = light_bhw.shape[-2:]
     off_centre = math.hypot(place.from_x - (w - 1) / 2, place.from_y - (h - 1) / 2)
-    half = math.ceil(place.zoom * (min(h, w) / 2 + off_centre + 2)) + 1
+    half = math.ceil(place.zoom * stretch(abs(place.shear)) * (min(h, w) / 2 + off_centre + 2)) + 1
     x, y = round(place.x), round(place.y)
     return Box(x, y, x + 1, y + 1).grown(half)
 
@@ -78,13 +83,25 @@ def resample(light_bhw: Tensor, place: Placement, where: Box) -> Tensor:
     sum over all of the galaxy is that of `light_bhw` but for the error of sampling, below 1e-6
     where it is enlarged 15 times.
     """
-    samples = max(1, math.ceil(1 / place.zoom))
+    samples = max(1, math.ceil(stretch(abs(place.shear)) / place.zoom))
     dx = _ticks(where.left, where.right, samples) - place.x
     dy = (_ticks(where.low, where.top, samples) - place.y)[:, None]
-    angle = math.radians(place.turn)
-    cos, sin = math.cos(angle) / place.zoom, math.sin(angle) / place.zoom
-    x, y = place.from_x + dx * cos + dy * sin, place.from_y + dy * cos - dx * sin
+    (a, b), (c, d) = _from_image(place)
+    x, y = place.from_x + dx * a + dy * b, place.from_y + dy * d + dx * c
     return F.avg_pool2d(interpolate(light_bhw, x, y), samples) / place.zoom**2
+
+
+def _from_image(place: Placement) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Matrix from offsets in the image to those in the stamp: shear, turn and zoom undone."""
+    angle, g = math.radians(place.turn), place.shear
+    cos, sin = math.cos(angle) / place.zoom, math.sin(angle) / place.zoom
+    norm = math.sqrt(1 - abs(g) ** 2)
+    g1, g2 = g.real / norm, g.imag / norm
+    one = 1 / norm
+    return (
+        (cos * (one - g1) - sin * g2, sin * (one + g1) - cos * g2),
+        (-sin * (one - g1) - cos * g2, cos * (one + g1) + sin * g2),
+    )
 
 
 def _ticks(first: int, last: int, samples: int) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from galgen.errors import InvalidValueError
+from galgen.errors import GalgenWarning, InvalidValueError
 from galgen.request.mixture import MAX_SEED
 from galgen.scene import truth
-from galgen.scene.canvas import Canvas
+from galgen.scene.canvas import FADED, Canvas
 from galgen.scene.field import Field
 from galgen.scene.galaxies import Galaxies
 from galgen.scene.imaging import Imaging
@@ -41,7 +42,8 @@ def make_scene(
     out : str or Path
         FITS file to write.
     galaxies : CatalogGalaxies or GeneratedGalaxies
-        Where stamps come from.
+        Where stamps come from. A galaxy that is larger than its stamp is faded out before the stamp
+        ends, and a `GalgenWarning` counts such ones.
     sources : Sources
         What to draw, see `random_sources` and `read_sources`. A source is left out if its stamp
         shows no galaxy, or if it ends before the image begins.
@@ -89,7 +91,8 @@ def make_scene(
     info, batches = galaxies.give(sources)
     convolver = Convolver([exposure.kernel for exposure in exposures])
     canvas = Canvas(field, convolver, galaxies.bands, galaxies.tree, imaging.zero_point)
-    rows, done = [truth.rows(galaxies.bands, galaxies.tree)], 0
+    lensed = () if sources.lensing is None else sources.lensing.changes
+    rows, done = [truth.rows(galaxies.bands, galaxies.tree, bool(lensed))], 0
     for stamps in batches:
         some = sources[done : done + len(stamps.galaxy_id_n)]
         rows.append(canvas.add(some, stamps, info.seed))
@@ -99,7 +102,14 @@ def make_scene(
     for exposure, image_hw in zip(exposures, canvas.images_bhw, strict=True):
         exposure.add_sky(image_hw, seed)
     table = np.concatenate(rows)
-    file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed)
+    if canvas.faded:
+        warnings.warn(
+            f"{canvas.faded:,} of {len(table):,} galaxies are larger than their stamps: more than "
+            f"{FADED:.0%} of their light is missing at the rim, where they fade out.",
+            GalgenWarning,
+            stacklevel=2,
+        )
+    file = truth.scene_file(field, imaging, exposures, canvas.images_bhw, table, info, seed, lensed)
     with written_output(out, overwrite) as aside:
         file.writeto(aside)
     return len(table)

@@ -31,6 +31,9 @@ class Templates(NamedTuple):
         The sum over each band is 1, and all light lies in the circle that fits into the stamp.
     flux_nb : ndarray (N, B)
         What the sums were, in the stamps' unit.
+    faded : ndarray (N,)
+        Fraction of a galaxy's light that ends with its stamp: it is faded out, so that no edge of
+        the stamp shows.
     x, y : ndarray (N,)
         Centroid: the first moments of the mean of the bands of `light_nbhw`. Unlike any other
         centre it moves with the galaxy when that is resized, turned or blurred. Pixels.
@@ -45,6 +48,7 @@ class Templates(NamedTuple):
     stamp_n: np.ndarray
     light_nbhw: Tensor
     flux_nb: np.ndarray
+    faded: np.ndarray
     x: np.ndarray
     y: np.ndarray
     radius: np.ndarray
@@ -74,8 +78,9 @@ def make_templates(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Templates:
     segment = alone.galaxy_nhw
     for _ in range(GROW):
         segment = dilate(segment)
-    weight = detect.smooth(detect.smooth(segment.float())) * _taper(h, w)
-    light = (alone.flux_nbhw * weight[:, None])[:n]
+    rim, taper = detect.smooth(detect.smooth(segment.float())), _taper(h, w)
+    light = (alone.flux_nbhw * (rim * taper)[:, None])[:n]
+    whole = (alone.flux_nbhw * rim[:, None])[:n]
 
     measured = measure(light.movedim(1, -1), bands)
     flux_nb = light.double().sum((2, 3))
@@ -86,11 +91,12 @@ def make_templates(stamps_nbhw: np.ndarray, bands: Sequence[str]) -> Templates:
     shapes = (measured[name][index].double().numpy() for name in names)
 
     flux_nb, light = flux_nb[index], light[index].double()
+    faded = 1 - flux_nb.sum(1) / whole[index].double().sum((1, 2, 3))
     light /= flux_nb[..., None, None]
     mean = light.mean(1)
     x = (mean.sum(1) * torch.arange(w)).sum(1).numpy()
     y = (mean.sum(2) * torch.arange(h)).sum(1).numpy()
-    return Templates(index.numpy(), light, flux_nb.numpy(), x, y, *shapes)
+    return Templates(index.numpy(), light, flux_nb.numpy(), faded.numpy(), x, y, *shapes)
 
 
 def _taper(h: int, w: int) -> Tensor:

@@ -18,12 +18,22 @@ from galgen.scene.imaging import Exposure, Imaging
 TRUTH = "TRUTH"
 
 
+_LENSING = (
+    Column("G1", "D", "", "reduced shear, positive along east-west"),
+    Column("G2", "D", "", "reduced shear, positive along north-west to south-east"),
+    Column("KAPPA", "D", "", "convergence"),
+    Column("MAGNIFICATION", "D", "", "1 / ((1 - KAPPA)^2 (1 - G1^2 - G2^2))"),
+)
+
+
 def image_name(band: str) -> str:
     """Name of the extension with the image of a band."""
     return f"SCI_{band.upper()}"
 
 
-def rows(bands: tuple[str, ...], tree: Taxonomy, **columns: np.ndarray) -> np.ndarray:
+def rows(
+    bands: tuple[str, ...], tree: Taxonomy, lensed: bool = False, **columns: np.ndarray
+) -> np.ndarray:
     """Rows of the table ``TRUTH`` as they are stored; none without columns.
 
     Parameters
@@ -32,6 +42,8 @@ def rows(bands: tuple[str, ...], tree: Taxonomy, **columns: np.ndarray) -> np.nd
         The B band names, bluest first.
     tree : Taxonomy
         Categories of the galaxies.
+    lensed : bool
+        Whether there are columns about lensing.
     **columns : ndarray (N,)
         By name; ``FLUX`` and ``MAG`` are (N, B). Names of categories are added.
 
@@ -40,7 +52,7 @@ def rows(bands: tuple[str, ...], tree: Taxonomy, **columns: np.ndarray) -> np.nd
     ndarray (N,)
         Structured and big-endian.
     """
-    dtype = [(column.name, column.dtype) for column in _columns(bands)]
+    dtype = [(column.name, column.dtype) for column in _columns(bands, lensed)]
     table: np.ndarray = np.empty(len(columns["ID"]) if columns else 0, dtype)
     if not columns:
         return table
@@ -61,6 +73,7 @@ def scene_file(
     table: np.ndarray,
     info: RunInfo,
     seed: int,
+    lensed: tuple[str, ...] = (),
 ) -> fits.HDUList:
     """Make the whole file, with checksums; equal arguments make equal bytes.
 
@@ -78,21 +91,25 @@ def scene_file(
         Of the run that made the galaxies.
     seed : int
         Of the scene.
+    lensed : tuple of str
+        What is lensed, see `galgen.scene.lensing.parse_changes`.
     """
     bands = tuple(exposure.band for exposure in exposures)
     primary = fits.PrimaryHDU(header=_primary_header(bands, len(table), info, seed))
+    if lensed:
+        primary.header["LENSED"] = (",".join(lensed), "by G1, G2 and KAPPA")
     images = [
         fits.ImageHDU(image_hw, _image_header(field, imaging, exposure))
         for exposure, image_hw in zip(exposures, images_bhw, strict=True)
     ]
-    hdus = fits.HDUList([primary, *images, _table_hdu(bands, imaging.unit, table)])
+    hdus = fits.HDUList([primary, *images, _table_hdu(bands, imaging.unit, table, bool(lensed))])
     hdus.update_extend()
     for hdu in hdus:
         hdu.add_checksum(when="of this HDU")  # by default it says the time of day
     return hdus
 
 
-def _columns(bands: tuple[str, ...], unit: str = "") -> list[Column]:
+def _columns(bands: tuple[str, ...], lensed: bool, unit: str = "") -> list[Column]:
     """Columns of the table, with fluxes in a unit."""
     each = [(band, band.upper()) for band in bands]
     return [
@@ -114,6 +131,7 @@ def _columns(bands: tuple[str, ...], unit: str = "") -> list[Column]:
         Column("THETA", "E", "deg", "major axis, counter-clockwise from +x"),
         Column("GALAXY_ID", "K", "", "galaxy of the run that made it"),
         Column("SEED", "K", "", "seed of that run; with GALAXY_ID, one galaxy"),
+        *(_LENSING if lensed else ()),
     ]
 
 
@@ -153,10 +171,12 @@ def _image_header(field: Field, imaging: Imaging, exposure: Exposure) -> fits.He
     return header
 
 
-def _table_hdu(bands: tuple[str, ...], unit: str, table: np.ndarray) -> fits.BinTableHDU:
+def _table_hdu(
+    bands: tuple[str, ...], unit: str, table: np.ndarray, lensed: bool
+) -> fits.BinTableHDU:
     """Extension of the table, with units and descriptions."""
     hdu = fits.BinTableHDU(table, name=TRUTH)
-    for i, column in enumerate(_columns(bands, unit), 1):
+    for i, column in enumerate(_columns(bands, lensed, unit), 1):
         if column.unit:
             # By hand: nanomaggies, which many surveys write, are no unit of the FITS standard.
             hdu.header[f"TUNIT{i}"] = column.unit

@@ -41,7 +41,7 @@ HONEST = (
 _LEFT_OUT = {"workers", "slurm", "scheduler", "compile", "help", "install_completion"}
 _LONG = {"n", "images", "steps", "rows", "max_time", "per_category"}  # honest, and take for ever
 _FILES = {
-    *("out", "catalog", "catalogs", "weights", "like", "galaxies", "psf"),
+    *("out", "catalog", "catalogs", "weights", "like", "galaxies", "psf", "counts", "clustering"),
     *("data", "teach", "reference", "relabel", "init", "categories"),
 }
 _PATHS = (

@@ -34,11 +34,17 @@ MORE = (
     ("scene --out {out}/a.fits --size 64 --n 2 --weights {corpus}/weights", "--batch"),
     ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64", "--mag"),
     ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --n 3", "--size"),
+    ("scene --galaxies {corpus}/observed.fits --out {out}/a.fits --size 64", "--counts"),
 )
 # Texts that are numbers, too.
 _TEXTS = {
     *("psf", "noise", "max_file_size", "size", "mag", "depth", "sky", "split", "max_time"),
-    *("ra", "dec", "psf_fwhm", "snr"),
+    *("ra", "dec", "psf_fwhm", "snr", "counts", "clustering"),
+}
+# Of texts that are several numbers.
+_SEVERAL = {
+    "counts": ("1e30,1,20", "46,1e30,25", "46,0.31,1e30", "46,-1,25", "nan,nan,nan", "1e-9,1,20"),
+    "clustering": ("1e30,1", "100,1.5", "0.01,1e30", "-1,1", "nan,nan", "0,1", "1e-300,1"),
 }
 SECONDS = 10  # on the clock, after which a command is ended
 
@@ -97,6 +103,7 @@ def values(line: str, option: str) -> tuple[str, ...]:
             "1000000000x1",
             "19:1e30",
             "1e30GB",
+            *_SEVERAL.get(name, ()),
         )
         return tuple(dict.fromkeys(given))
     return WHOLE if "int" in str(kinds[name]) else BROKEN

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from astropy import units as u
 
+from galgen.errors import GalgenWarning
 from galgen.scene import Field, Imaging, canvas
+from tests.scene.conftest import one_galaxy
 from tests.scene.looking import image, moments
 
 STEP = 240  # pixels between galaxies of a grid
@@ -136,3 +138,31 @@ def test_a_galaxy_on_the_edge_is_cut_by_it(draw, ellipse_catalog, x, y):
     assert len(hdus["TRUTH"].data) == 1
     assert image(hdus) == pytest.approx(pixels[100:300, 100:300], abs=1e-6 * pixels.max())
     assert 0 < image(hdus).sum() < pixels.sum()
+
+
+def test_a_galaxy_larger_than_its_stamp_shows_no_edge_of_it(draw, tmp_path):
+    """It fades out in a circle, and a warning says so."""
+    stamp = np.exp(-np.hypot(*(np.mgrid[:64, :64] - 31.5)) / 25)
+    catalog = one_galaxy(tmp_path / "large.fits", stamp)
+    field = Field(10, 0, 300, 300)
+    with pytest.warns(GalgenWarning, match="1 of 1 galaxies are larger than their stamps"):
+        hdus = draw(catalog, field, ra=[10.0], dec=[0.0], half_light_radius=10.0)
+    pixels, (row,) = image(hdus), hdus["TRUTH"].data
+    assert pixels.sum() == pytest.approx(row["FLUX_I"], rel=1e-5)
+    y, x = np.mgrid[1:301, 1:301]
+    r = np.hypot(x - row["X"], y - row["Y"])
+    end = r[pixels > 0].max()
+    for distance in (0.7 * end, 0.85 * end, 0.95 * end):
+        ring = pixels[np.abs(r - distance) < 1]
+        assert np.ptp(ring) < 0.05 * pixels.max()  # as bright towards corners as towards sides
+    steps = np.abs(np.diff(pixels, axis=1)).max()
+    assert np.abs(np.diff(pixels, axis=1))[r[:, 1:] > 0.6 * end].max() <= steps
+
+
+def test_a_galaxy_smaller_than_any_pixel_is_a_point(draw, ellipse_catalog, monkeypatch):
+    monkeypatch.setattr(canvas, "MIN_ZOOM", 1 / 64)  # for speed
+    columns = {"ra": [10.0], "dec": [0.0], "half_light_radius": 1e-6}
+    hdus = draw(ellipse_catalog, Field(10, 0, 32, 32), **columns)
+    (row,) = hdus["TRUTH"].data
+    assert image(hdus).sum() == pytest.approx(row["FLUX_I"], rel=1e-5)
+    assert (image(hdus) > 0).sum() <= 4

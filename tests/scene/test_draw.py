@@ -8,6 +8,7 @@ import torch
 
 from galgen.scene.canvas import MAX_WHOLE
 from galgen.scene.draw import Box, Placement, box, interpolate, resample
+from galgen.scene.lensing import stretch
 
 
 def test_interpolation_reproduces_quadratics():
@@ -39,23 +40,27 @@ def test_quarter_turns_are_exact(turn):
     assert drawn.numpy() == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("zoom", [0.03, 0.4, 1.0, 3.3])
-def test_a_box_holds_all_light(zoom):
+@pytest.mark.parametrize(
+    ("zoom", "shear"), [(0.03, 0), (0.4, 0), (1.0, 0), (3.3, 0), (0.4, 0.4 - 0.3j), (3.3, -0.5)]
+)
+def test_a_box_holds_all_light(zoom, shear):
     """A ring at the very end of what may hold light, off centre, in any direction."""
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     r = torch.hypot(x - 31.5, y - 31.5)
     light_bhw = ((r > 29) & (r < 31.9)).double()[None]
-    place = Placement(from_x=28.2, from_y=35.1, x=10.3, y=-4.8, zoom=zoom, turn=25)
+    place = Placement(from_x=28.2, from_y=35.1, x=10.3, y=-4.8, zoom=zoom, turn=25, shear=shear)
     inside = resample(light_bhw, place, box(light_bhw, place))
     around = resample(light_bhw, place, box(light_bhw, place).grown(20))
     assert inside.sum() == pytest.approx(around.sum().item(), rel=1e-12)
 
 
-def test_large_galaxies_need_no_normalisation():
+@pytest.mark.parametrize("shear", [0, 0.5j])
+def test_large_galaxies_need_no_normalisation(shear):
     """The peakiest of all, a single pixel, at the least enlargement of what is drawn in part."""
     light_bhw = torch.zeros(1, 64, 64, dtype=torch.float64)
     light_bhw[0, 30, 31] = 1
-    place = Placement(from_x=31, from_y=30, x=0.3, y=0.1, zoom=MAX_WHOLE / 64, turn=33)
+    zoom = MAX_WHOLE / 64 / stretch(abs(shear))
+    place = Placement(from_x=31, from_y=30, x=0.3, y=0.1, zoom=zoom, turn=33, shear=shear)
     assert resample(light_bhw, place, box(light_bhw, place)).sum() == pytest.approx(1, abs=1e-5)
 
 

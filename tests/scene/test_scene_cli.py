@@ -61,6 +61,27 @@ def test_from_a_table(scene, tmp_path):
         assert hdus["TRUTH"].data["MAG_I"] == pytest.approx(np.array([20, 21]))
 
 
+def test_a_lensed_table(scene, tmp_path):
+    listed = tmp_path / "listed.csv"
+    columns = {"ra": [150.0], "dec": [2.0], "mag": [20.0], "g1": [0.1], "g2": [0.2]}
+    Table(columns).write(listed)
+    code, _, err, _ = scene("--catalog", listed)
+    assert code == 0
+    assert "its shear is left alone without --lens" in err
+    lens = ("--lens", "flux,size", "--flip-g2", "--overwrite")
+    code, _, err, path = scene("--catalog", listed, *lens)
+    assert code == 0
+    assert "g2 <- g2" in err
+    with fits.open(path) as hdus:
+        (row,) = hdus["TRUTH"].data
+        assert (row["G1"], row["G2"]) == pytest.approx((0.1, -0.2))
+        assert row["FLUX_I"] == pytest.approx(10 / 0.95)
+        assert hdus[0].header["LENSED"] == "shape,size,flux"
+    code, _, err, _ = scene("--catalog", listed, "--lens", "colour", "--overwrite")
+    assert code == 2
+    assert "shape, size, flux, position" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -80,6 +101,8 @@ def test_from_a_table(scene, tmp_path):
         (("--catalog", "missing.fits"), "missing.fits"),
         (("--category", "spiral"), "no option of how to make galaxies"),
         (("--map", "mag=m"), "with --catalog only"),
+        (("--lens", "size"), "with --catalog only"),
+        (("--flip-g2",), "with --lens only"),
         (("--out", "no-such-folder/scene.fits"), "no-such-folder"),
     ],
 )
@@ -96,7 +119,7 @@ def test_other_bad_input(scene, tmp_path):
     text = tmp_path / "table.csv"
     text.write_text("ra,dec,mag\n150,2,20\n")
     for arguments, says in (
-        (("--catalog", text, "--n", 3), "neither --mag nor --n"),
+        (("--catalog", text, "--n", 3), "none of --mag, --n, --counts"),
         (("--catalog", text, "--map", "mag"), "ours=theirs"),
         (("--catalog", text, "--map", "mag=nothing"), "nothing"),
     ):

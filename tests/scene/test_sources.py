@@ -14,7 +14,7 @@ from galgen.categories import DEFAULT
 from galgen.errors import DataError, GalgenWarning, InvalidValueError
 from galgen.request.table import InputTable
 from galgen.scene import Field, explain_sources, random_sources, read_sources
-from galgen.scene.population import density
+from galgen.scene.counts import density
 from galgen.scene.sources import reference_band
 
 BANDS = ("g", "r", "i")

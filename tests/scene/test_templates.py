@@ -45,6 +45,21 @@ def test_light_is_normalised_and_ends_within_the_stamp():
     assert (edge < 0.01 * light.max((1, 2, 3))).all()
 
 
+@pytest.mark.parametrize(
+    ("length", "least", "most"),
+    [(2.0, 0, 1e-4), (4.0, 0, 0.01), (10.0, 0.03, 0.1), (40, 0.03, 0.1)],
+)
+def test_what_ends_with_the_stamp_is_faded_out(length, least, most):
+    """And is known. Of a galaxy that fills the stamp, much of the light is taken for sky."""
+    templates = make_templates(exponential(31.5, 31.5, length)[None].astype(np.float32), BANDS)
+    assert least <= templates.faded[0] <= most
+    light = templates.light_nbhw[0].numpy()
+    profile = light[:, 32, 32:]
+    assert (profile[:, -1] < 1e-3 * profile[:, 0]).all()
+    step = -np.diff(profile)
+    assert (step[:, 20:].max(1) < 0.2 * profile[:, 0]).all()  # nowhere an edge
+
+
 def test_a_galaxy_does_not_depend_on_the_others():
     stamps = population(9, seed=4).flux().permute(0, 3, 1, 2).numpy()
     together, alone = make_templates(stamps, BANDS), make_templates(stamps[5:6], BANDS)
