@@ -11,7 +11,7 @@ README, DOCS = ROOT / "README.md", ROOT / "docs"
 PAGES = [
     *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY", "CHANGELOG")),
     *(ROOT / folder / "README.md" for folder in ("bench", "kernels", "tests/fixtures")),
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
 ]
 MEANT = {"...": ["--category", "spiral", "--n", "8", "--out", "mixed.fits"]}
 

@@ -51,6 +51,14 @@ def test_classifier():
     assert len(list(Path("train").glob("*/*.png"))) == 24
 
 
+def test_deblend(capsys):
+    """One pair in few steps: nearer to the truth, in pixels and in flux, than without the prior."""
+    found = example("deblend")(n=1, steps=10)
+    assert "with the prior" in capsys.readouterr().out
+    for with_it, without in zip(found["with the prior"], found["by symmetry"], strict=True):
+        assert with_it.mean() < 0.6 * without.mean()
+
+
 def test_page_of_the_score(capsys):
     for _, text in blocks(DOCS / "score.md", "python"):
         exec(compile(text, "score.md", "exec"), {})

@@ -1,0 +1,1 @@
+"""Galaxies in the terms of other simulators: a module for each package, which only it imports."""
