@@ -12,7 +12,7 @@ import pytest
 
 from galgen import CatalogFile
 from tests.catalog.synthetic import sha256
-from tests.pages import ROOT
+from tests.pages import DOCS, ROOT, blocks
 
 EXAMPLES = ROOT / "examples"
 
@@ -49,6 +49,20 @@ def test_classifier():
     right = example("classifier")(n=24, steps=2, epochs=2)
     assert 0 <= right <= 1
     assert len(list(Path("train").glob("*/*.png"))) == 24
+
+
+def test_deblend(capsys):
+    """One pair in few steps: nearer to the truth, in pixels and in flux, than without the prior."""
+    found = example("deblend")(n=1, steps=10)
+    assert "with the prior" in capsys.readouterr().out
+    for with_it, without in zip(found["with the prior"], found["by symmetry"], strict=True):
+        assert with_it.mean() < 0.6 * without.mean()
+
+
+def test_page_of_the_score(capsys):
+    for _, text in blocks(DOCS / "score.md", "python"):
+        exec(compile(text, "score.md", "exec"), {})
+    assert "model.sigma_range=(" in capsys.readouterr().out
 
 
 def test_cluster(galgen, tmp_path):

@@ -38,6 +38,10 @@ class Coefficients(NamedTuple):
 class Preconditioning(Protocol):
     """What `EDM` and `VP` have in common."""
 
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """Least and greatest noise level that the network has learned."""
+
     def coefficients(self, sigma_n: Tensor) -> Coefficients:
         """Return coefficients (n,) in the dtype and on the device of the levels (n,).
 
@@ -87,6 +91,11 @@ class EDM:
         self._config = config
         self._sigma_skip = config.sigma_skip or config.sigma_data
 
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """Least and greatest noise level; see `Preconditioning`."""
+        return self._config.sigma_min, self._config.sigma_max
+
     def coefficients(self, sigma_n: Tensor) -> Coefficients:
         """Return the coefficients; see `Preconditioning`."""
         sigma_data = self._config.sigma_data
@@ -113,7 +122,7 @@ class EDM:
 
     def sampling_sigmas(self, steps: int, *, ancestral: bool) -> Tensor:
         """Return the levels of `karras_sigmas`; see `Preconditioning`."""
-        return karras_sigmas(steps, self._config.sigma_min, self._config.sigma_max)
+        return karras_sigmas(steps, *self.sigma_range)
 
 
 class VP:
@@ -136,6 +145,11 @@ class VP:
         self.training_sigmas = vp_sigmas(t, t, config.beta_first, config.beta_last)[:-1].flip(0)
         log_sigmas = self.training_sigmas.log()
         self._log_sigmas = {dtype: log_sigmas.to(dtype) for dtype in (torch.float32, torch.float64)}
+
+    @property
+    def sigma_range(self) -> tuple[float, float]:
+        """Least and greatest noise level; see `Preconditioning`."""
+        return self.training_sigmas[0].item(), self.training_sigmas[-1].item()
 
     def coefficients(self, sigma_n: Tensor) -> Coefficients:
         """Return the coefficients; see `Preconditioning`.
@@ -167,8 +181,7 @@ class VP:
         config = self._config
         if ancestral:
             return vp_sigmas(steps, config.timesteps, config.beta_first, config.beta_last)
-        lowest, highest = self.training_sigmas[0].item(), self.training_sigmas[-1].item()
-        return karras_sigmas(steps, lowest, highest)
+        return karras_sigmas(steps, *self.sigma_range)
 
 
 _BY_NAME: dict[str, Callable[[DiffusionConfig], Preconditioning]] = {"edm": EDM, "vp": VP}

@@ -11,17 +11,17 @@ from galgen.categories.taxonomy import ROOT
 from galgen.generate.observe import Observation, Observing
 from galgen.generate.run import Run
 from galgen.generate.sampling import Sampling
+from galgen.generate.score import Prior
 from galgen.request.like import Like
 from galgen.request.mixture import Request, as_ranges, parse_mixture
 from galgen.request.survey import Survey
 from galgen.request.table import InputTable
 from galgen.system.device import pick_device
 from galgen.weights import SHIPPED_WEIGHTS, checkpoint
-from galgen.weights.checkpoint import Checkpoint
 
 
-class GalaxyModel:
-    """A trained model ready to make galaxies; see `load_model`.
+class GalaxyModel(Prior):
+    """A trained model ready to make galaxies, and to be a prior; see `load_model`.
 
     Attributes
     ----------
@@ -30,9 +30,6 @@ class GalaxyModel:
     device : torch.device
         Where it runs.
     """
-
-    def __init__(self, loaded: Checkpoint, device: torch.device) -> None:
-        self.checkpoint, self.device = loaded, device
 
     def generate(
         self,

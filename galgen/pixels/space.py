@@ -153,6 +153,16 @@ class PixelSpace:
         """
         return self.native_to_flux(self.decode(x_nhwc))
 
+    def from_flux(self, flux_nhwc: torch.Tensor) -> torch.Tensor:
+        """Flux per pixel, in `unit`, to model space; the inverse of `to_flux`.
+
+        Raises
+        ------
+        InvalidValueError
+            As `to_flux`.
+        """
+        return self.encode(self.flux_to_native(flux_nhwc))
+
     def native_to_flux(self, native_nhwc: torch.Tensor) -> torch.Tensor:
         """Native pixels to flux per pixel, in `unit`.
 
