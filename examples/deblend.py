@@ -21,7 +21,7 @@ from galgen.generate import GalaxyModel
 
 CATEGORIES = ("spiral", "smooth")  # of the first galaxy of a pair, and of the second
 SHIFT = 14  # pixels, right and up, from the first galaxy to the second
-NOISE = 0.05  # per pixel, in the flux unit of the weights
+NOISE = 0.2  # per pixel, in the flux unit of the weights
 HIGHEST, LOWEST = 10.0, 0.02  # noise levels of the network
 INNER, RATE = 40, 0.15  # steps of the optimiser at each, and their size
 
