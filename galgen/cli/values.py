@@ -47,7 +47,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_numbers(name: str, text: str | None) -> tuple[float, ...]:
-    """Read one number, or one per band with commas; nothing gives none.
+    """Read one number, or several with commas, such as one per band; nothing gives none.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def parse_numbers(name: str, text: str | None) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text is not None else ()
     except ValueError:
-        allowed = "a number, or one per band with commas"
+        allowed = "a number, or several with commas, such as 0.6,0.9"
         raise InvalidValueError(f"--{name}", text, allowed) from None
 
 
@@ -73,20 +73,6 @@ def parse_fractions(text: str) -> tuple[float, ...]:
         return tuple(map(float, text.split(":")))
     except ValueError:
         raise InvalidValueError("split", text, "fractions such as 0.8:0.1:0.1") from None
-
-
-def parse_numbers(name: str, text: str) -> tuple[float, ...]:
-    """Read numbers from '0.6,0.9' or 'inf'.
-
-    Raises
-    ------
-    InvalidValueError
-        If one is no number; `name` says of what.
-    """
-    try:
-        return tuple(map(float, text.split(",")))
-    except ValueError:
-        raise InvalidValueError(name, text, "numbers such as 0.6 or 0.6,0.9") from None
 
 
 def utc_date(text: str | None) -> str | None:

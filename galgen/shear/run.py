@@ -19,9 +19,9 @@ import numpy as np
 
 from galgen.data import StampSet
 from galgen.errors import InvalidValueError, WorkerLostError
-from galgen.measure.clean import CleanStamp
 from galgen.galsim.galaxies import Galaxies
 from galgen.galsim.profile import profile
+from galgen.measure.clean import CleanStamp
 from galgen.shear.design import Design
 from galgen.shear.report import Receipt, results_of
 from galgen.shear.ring import Ring

@@ -11,8 +11,8 @@ import numpy as np
 from galgen.data import StampSet, held_out
 from galgen.errors import DataError, InvalidValueError
 from galgen.evaluation.reference import describe_reference, open_reference
-from galgen.measure.clean import CleanStamp, clean
 from galgen.galsim.galaxies import Galaxies
+from galgen.measure.clean import CleanStamp, clean
 from galgen.request.mixture import parse_mixture
 from galgen.runinfo import RunInfo
 from galgen.training.config import TrainConfig

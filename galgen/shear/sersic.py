@@ -8,8 +8,8 @@ import galsim
 import numpy as np
 import torch
 
-from galgen.measure.clean import CleanStamp
 from galgen.galsim.profile import measure_light_radii
+from galgen.measure.clean import CleanStamp
 
 # GalSim makes tables for each index: few of them, in its range.
 _INDICES = np.arange(5, 61) / 10
