@@ -57,7 +57,7 @@ def parse_numbers(name: str, text: str | None) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text is not None else ()
     except ValueError:
-        allowed = "a number, or several with commas, such as 0.6,0.9"
+        allowed = "a number, or several with commas, such as one per band"
         raise InvalidValueError(f"--{name}", text, allowed) from None
 
 

@@ -10,6 +10,8 @@ from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
 from galgen.pixels.units import magnitude
 
+_COARSEST = 60.0  # arcsec per pixel; stamps stay small against the sphere
+
 
 def pixel_scale_of(catalog: CatalogFile, given: float | None = None) -> float:
     """Return the arcsec per pixel of the stamps: what is given, or else the catalogue's own.
@@ -17,14 +19,16 @@ def pixel_scale_of(catalog: CatalogFile, given: float | None = None) -> float:
     Raises
     ------
     InvalidValueError
-        If there is none, or it is not above 0.
+        If there is none, or it is not above 0 and up to 60.
     """
     scale = catalog.info.pixel_scale if given is None else given
     if scale is None:
         hint = f"The stamps of {catalog.path} have none of their own."
         raise InvalidValueError("pixel_scale", None, "arcsec per pixel", hint)
-    if not (math.isfinite(scale) and scale > 0):
-        raise InvalidValueError("pixel_scale", scale, "above 0, in arcsec per pixel")
+    if not 0 < scale <= _COARSEST:
+        raise InvalidValueError(
+            "pixel_scale", scale, f"above 0, up to {_COARSEST:g} arcsec per pixel"
+        )
     return scale
 
 
