@@ -15,13 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from galgen.catalog import CatalogFile
 from galgen.errors import InvalidValueError
-from galgen.export.lensing import lens_of
+from galgen.export.lensing import lens_of, place_middles
 from galgen.export.positions import Positions, Range
 from galgen.export.realgalaxy import export_realgalaxy
 from galgen.export.scales import pixel_scale_of, zero_point_of
@@ -128,22 +126,19 @@ def _places(catalog: CatalogFile, row_n: np.ndarray, positions: Positions, scale
     """Return where the middles of the images of some rows are, and how these are transformed."""
     of_part = [positions.of(i, part, part.start, part.stop) for i, part in enumerate(catalog.parts)]
     ra_n, dec_n = (np.concatenate(axis)[row_n] for axis in zip(*of_part, strict=True))
-    middle = (np.array([catalog.info.width, catalog.info.height]) - 1) / 2
     names = "X_CENTROID", "Y_CENTROID"
     centroid_n2 = np.stack([catalog.column(name, row_n) for name in names], axis=1)
     lens = lens_of(catalog, row_n)
-    west_n, north_n = lens.moved(*(scale * (centroid_n2 - middle)).T)
-    place = SkyCoord(ra_n, dec_n, unit="deg")
-    place = place.spherical_offsets_by(west_n * units.arcsec, -north_n * units.arcsec)
-    g_n = np.hypot(lens.g1_n, lens.g2_n)
+    place = place_middles(catalog, lens, ra_n, dec_n, centroid_n2, scale)
+    g_n = np.abs(lens.g_n)
     return Table(
         {
             "ra": place.ra.deg,
             "dec": place.dec.deg,
-            "dilate": lens.magnification_n**0.5,
+            "dilate": lens.magnification**0.5,
             "rotate": np.zeros(len(row_n)),
             "shear_ba": (1 - g_n) / (1 + g_n),
             # romanisim turns by 90 degrees more: its angles are from north, those of g from west.
-            "shear_pa": np.degrees(np.arctan2(lens.g2_n, lens.g1_n)) / 2 - 90,
+            "shear_pa": np.degrees(np.angle(lens.g_n)) / 2 - 90,
         }
     )

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from astropy import units
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from galgen.catalog import CatalogFile
 from galgen.categories import ROOT, nearest
 from galgen.errors import InvalidValueError
-from galgen.export.lensing import lens_of
+from galgen.export.lensing import lens_of, place_middles
 from galgen.export.positions import Positions, Range
 from galgen.export.provenance import provenance_header
 from galgen.export.scales import magnitudes, pixel_scale_of, zero_point_of
@@ -185,7 +183,6 @@ def _objects(
     tree = catalog.info.tree
     code = nearest(category or ROOT, tree)
     one_run = len(catalog.parts) == 1  # of several, GALAXY_ID may be there more than once
-    middle = (np.array([catalog.info.width, catalog.info.height]) - 1) / 2
     for number, part in enumerate(catalog.parts):
         for start in range(part.start, part.stop, _CHUNK):
             stop = min(start + _CHUNK, part.stop)
@@ -197,11 +194,10 @@ def _objects(
             seen = [(i, stamp) for i, stamp in zip(wanted, cleaned, strict=True) if stamp]
             row_n = np.array([start + i for i, _ in seen], np.intp)
             lens = lens_of(catalog, row_n)
-            # Its middle is drawn at an object's position, and the galaxy's centroid beside it.
             centroid_n2 = np.array([(stamp.x, stamp.y) for _, stamp in seen]).reshape(-1, 2)
-            west_n, north_n = lens.moved(*(scale * (centroid_n2 - middle)).T)
-            place = SkyCoord(ra_n[row_n - start], dec_n[row_n - start], unit="deg")
-            place = place.spherical_offsets_by(west_n * units.arcsec, -north_n * units.arcsec)
+            gamma_n = lens.g_n * (1 - lens.kappa_n)  # imSim takes shear, not reduced shear
+            there = ra_n[row_n - start], dec_n[row_n - start]
+            place = place_middles(catalog, lens, *there, centroid_n2, scale)
             id_n = catalog.column("GALAXY_ID", row_n) if one_run else row_n
             yield [
                 _Object(
@@ -210,9 +206,8 @@ def _objects(
                     place[j].ra.deg,
                     place[j].dec.deg,
                     mag_nb[i],
-                    # imSim takes shear, not reduced shear, with g2 of the other sign.
-                    lens.g1_n[j] * (1 - lens.kappa_n[j]),
-                    -lens.g2_n[j] * (1 - lens.kappa_n[j]),
+                    gamma_n[j].real,
+                    -gamma_n[j].imag,  # of the other sign, too
                     lens.kappa_n[j],
                 )
                 for j, (i, stamp) in enumerate(seen)

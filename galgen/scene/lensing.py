@@ -1,9 +1,4 @@
-"""Weak lensing of galaxies: one linear map for each, by which surface brightness is conserved.
-
-Shear is that of GalSim and TreeCorr: north up and east to the left, as the sky is seen. A galaxy of
-positive g1 is stretched along east-west, one of positive g2 along the line from north-west to
-south-east, which in an image with north up is that from upper right to lower left.
-"""
+"""What lensing changes of the galaxies of a field."""
 
 from __future__ import annotations
 
@@ -14,6 +9,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from galgen.errors import InvalidValueError
+from galgen.lensing import WeakLensing
 
 FloatOrArray = TypeVar("FloatOrArray", float, np.ndarray)
 CHANGES = ("shape", "size", "flux", "position")  # what lensing may change
@@ -23,32 +19,22 @@ LONGEST = 4.0  # times its radius, a galaxy of so much shear and convergence alo
 
 
 @dataclass(frozen=True)
-class Lensing:
+class Lensing(WeakLensing):
     """What lensing does to galaxies.
 
     Attributes
     ----------
-    g_n : ndarray (N,) complex128
-        Reduced shear, g1 + i g2 = gamma / (1 - kappa).
-    kappa_n : ndarray (N,)
-        Convergence.
+    g_n, kappa_n
+        See `galgen.lensing.WeakLensing`.
     changes : tuple of str
         What follows of what a list says, see `parse_changes`.
     """
 
-    g_n: np.ndarray
-    kappa_n: np.ndarray
     changes: tuple[str, ...]
 
     def __getitem__(self, index: slice | np.ndarray) -> Self:
         """Return the lensing of some of the galaxies."""
         return replace(self, g_n=self.g_n[index], kappa_n=self.kappa_n[index])
-
-    @property
-    def magnification(self) -> np.ndarray:
-        """By what factor areas and fluxes grow, mu = 1 / ((1 - kappa)^2 (1 - |g|^2)), (N,)."""
-        mu_n: np.ndarray = 1 / ((1 - self.kappa_n) ** 2 * (1 - np.abs(self.g_n) ** 2))
-        return mu_n
 
     @property
     def columns(self) -> dict[str, np.ndarray]:
@@ -75,15 +61,6 @@ class Lensing:
             return self.g_n
         g_n: np.ndarray = self.g_n * np.exp(2j * np.radians(north_n - 90))
         return g_n
-
-    def moved(self, x_n: np.ndarray, y_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return where positions (N,) relative to the middle of an image, with north up, come.
-
-        They are mapped by ((1 + g1, g2), (g2, 1 - g1)) / ((1 - kappa) (1 - |g|^2)).
-        """
-        z_n = x_n + 1j * y_n
-        z_n = (z_n + self.g_n * z_n.conj()) / ((1 - self.kappa_n) * (1 - np.abs(self.g_n) ** 2))
-        return z_n.real, z_n.imag
 
 
 def parse_changes(names: Collection[str]) -> tuple[str, ...]:
