@@ -94,11 +94,8 @@ class GalgenCatalog(Catalog):
             If the file is missing, not a catalogue or damaged.
         """
         with CatalogFile(catalog_files) as catalog:
-            scale, zero_point = (
-                pixel_scale_of(catalog, pixel_scale),
-                zero_point_of(catalog, mag_zero),
-            )
-            mag_nb = magnitudes(catalog, zero_point)
+            scale = pixel_scale_of(catalog, pixel_scale)
+            mag_nb = magnitudes(catalog, zero_point_of(catalog, mag_zero))
             columns = {"btk_index": np.arange(len(catalog))}
             columns |= {axis: _degrees(catalog, axis) for axis in ("ra", "dec")}
             columns |= {f"{b}_ab": mag_n for b, mag_n in zip(catalog.bands, mag_nb.T, strict=True)}

@@ -14,6 +14,22 @@ from galgen.cli.options import Catalog, Overwrite, Quiet
 from galgen.cli.suffixes import FITS_NAMES, named
 from galgen.errors import InvalidValueError
 
+# Options of several exports.
+Category = Annotated[
+    str | None,
+    Option(help="Only galaxies of this category.", autocompletion=complete.categories),
+]
+FirstOfThem = Annotated[
+    int | None, Option("--n", "-n", help="Only the first n of them.", show_default="all")
+]
+RightAscension = Annotated[
+    str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
+]
+Declination = Annotated[str | None, Option(help="lower:upper in degrees.")]
+PixelScale = Annotated[
+    float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
+]
+
 Result = TypeVar("Result")
 
 app = typer.Typer(help="Write the galaxies in another format.", no_args_is_help=True)
@@ -134,16 +150,9 @@ def realgalaxy(
     band: Annotated[
         str | None, Option(help="Band of the images.", show_default="the middle one")
     ] = None,
-    category: Annotated[
-        str | None,
-        Option(help="Only galaxies of this category.", autocompletion=complete.categories),
-    ] = None,
-    n: Annotated[
-        int | None, Option("--n", "-n", help="Only the first n of them.", show_default="all")
-    ] = None,
-    pixel_scale: Annotated[
-        float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
-    ] = None,
+    category: Category = None,
+    n: FirstOfThem = None,
+    pixel_scale: PixelScale = None,
     psf_fwhm: Annotated[
         float | None, Option(help="PSF of the training images (arcsec), for GalSim to deconvolve.")
     ] = None,
@@ -178,20 +187,11 @@ def imsim(
     out: Annotated[
         Path, Argument(help="Folder to write.", metavar="OUT", callback=named("a folder"))
     ],
-    category: Annotated[
-        str | None,
-        Option(help="Only galaxies of this category.", autocompletion=complete.categories),
-    ] = None,
-    n: Annotated[
-        int | None, Option("--n", "-n", help="Only the first n of them.", show_default="all")
-    ] = None,
-    ra: Annotated[
-        str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
-    ] = None,
-    dec: Annotated[str | None, Option(help="lower:upper in degrees.")] = None,
-    pixel_scale: Annotated[
-        float | None, Option(help="Arcsec per pixel, where the catalogue has none of its own.")
-    ] = None,
+    category: Category = None,
+    n: FirstOfThem = None,
+    ra: RightAscension = None,
+    dec: Declination = None,
+    pixel_scale: PixelScale = None,
     mag_zero: Annotated[
         float | None,
         Option(help="AB magnitude of one flux unit, where the catalogue has none of its own."),
@@ -233,10 +233,8 @@ def hats(
     out: Annotated[
         Path, Argument(help="Folder to write.", metavar="OUT", callback=named("a folder"))
     ],
-    ra: Annotated[
-        str | None, Option(help="lower:upper in degrees, to draw positions; may cross 360.")
-    ] = None,
-    dec: Annotated[str | None, Option(help="lower:upper in degrees.")] = None,
+    ra: RightAscension = None,
+    dec: Declination = None,
     rows: Annotated[int, Option(help="Most rows of a partition.")] = 1_000_000,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
