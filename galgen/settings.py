@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -33,6 +34,17 @@ def require(ok: bool, name: str, value: object, allowed: str) -> None:
     """
     if not ok:
         raise InvalidValueError(name, value, allowed)
+
+
+def json_types(value: object) -> object:
+    """Return JSON types only: mappings, lists, and None for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {str(k): json_types(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_types(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 MAX_JSON_BYTES = 1 << 22  # a run that carries 999 columns of a table has a tenth of it

@@ -10,6 +10,7 @@ import numpy as np
 
 from galgen.evaluation.distance import Comparison
 from galgen.evaluation.neighbours import Neighbours
+from galgen.settings import json_types
 
 FORMAT = 1
 _HEADS = {
@@ -102,7 +103,7 @@ class Evaluation:
             "by_category": {r.name: r.median for r in self.categories if r.columns},
         }
         everything = {"format": FORMAT, "summary": summary, **asdict(self)}
-        return {name: _json(value) for name, value in everything.items()}
+        return {name: json_types(value) for name, value in everything.items()}
 
     def table(self) -> str:
         """Ratios by category and column, and what else a person should know, as aligned text."""
@@ -176,14 +177,3 @@ def _median(values: Iterable[float]) -> float:
     """Median, NaN of nothing."""
     values = list(values)
     return float(np.median(values)) if values else math.nan
-
-
-def _json(value: object) -> object:
-    """Return JSON types only: mappings, lists, and None for NaN and infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

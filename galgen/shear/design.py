@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from galgen.errors import InvalidValueError
+from galgen.settings import require
 
 _SHEARS = 1e-3, 0.1  # below, shapes are not exact enough; beyond, they are not linear in the shear
 _MOST_SIDE = 512  # pixels
@@ -56,20 +57,20 @@ class Design:
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
                 raise InvalidValueError(name, values, "one or more values, each once")
-        _check("pixel_scale", self.pixel_scale, 0 < self.pixel_scale < math.inf, "above 0, arcsec")
+        require(0 < self.pixel_scale < math.inf, "pixel_scale", self.pixel_scale, "above 0, arcsec")
         for fwhm in self.psf_fwhm:
             least = 2 * self.pixel_scale
             allowed = f"{least:g} arcsec, 2 pixels, or more"
-            _check("psf_fwhm", fwhm, least <= fwhm < math.inf, allowed)
+            require(least <= fwhm < math.inf, "psf_fwhm", fwhm, allowed)
         for snr in self.snr:
-            _check("snr", snr, snr >= 5, "5 or more, inf for no noise")
+            require(snr >= 5, "snr", snr, "5 or more, inf for no noise")
         size = self.half_light_radius
         least = self.pixel_scale / 2
-        _check("half_light_radius", size, least <= size < math.inf, f"{least:g} arcsec or more")
+        require(least <= size < math.inf, "half_light_radius", size, f"{least:g} arcsec or more")
         low, high = _SHEARS
-        _check("shear", self.shear, low <= self.shear <= high, f"{low:g} to {high:g}")
-        _check("psf_shear", self.psf_shear, abs(self.psf_shear) <= 0.2, "-0.2 to 0.2")
-        _check("angles", self.angles, self.angles in range(2, 65, 2), "2, 4, 6 ... 64")
+        require(low <= self.shear <= high, "shear", self.shear, f"{low:g} to {high:g}")
+        require(abs(self.psf_shear) <= 0.2, "psf_shear", self.psf_shear, "-0.2 to 0.2")
+        require(self.angles in range(2, 65, 2), "angles", self.angles, "2, 4, 6 ... 64")
         if self.side > _MOST_SIDE:
             allowed = f"images of up to {_MOST_SIDE} pixels; they would have {self.side}"
             raise InvalidValueError("half_light_radius", size, allowed)
@@ -80,9 +81,3 @@ class Design:
         radii, widths = _WIDTH
         reach = radii * self.half_light_radius + widths * max(self.psf_fwhm)
         return 2 * math.ceil(min(reach / self.pixel_scale, _MOST_SIDE))
-
-
-def _check(name: str, value: float, good: bool, allowed: str) -> None:
-    """Raise `InvalidValueError` unless a value is good."""
-    if not good:
-        raise InvalidValueError(name, value, allowed)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from galgen.settings import json_types
 from galgen.shear.bias import Bias, measure_bias
 from galgen.shear.design import Design
 from galgen.shear.ring import METHODS
@@ -126,7 +127,7 @@ class Receipt:
             {name: value for name, value in result.items() if name != "bias"} | result["bias"]
             for result in everything["results"]
         ]
-        return {name: _json(value) for name, value in everything.items()}
+        return {name: json_types(value) for name, value in everything.items()}
 
     def table(self) -> str:
         """Biases in units of a thousandth, setting by setting, as aligned text."""
@@ -167,14 +168,3 @@ def _line(sample: str, profile: str, n: str, failed: str, *cells: str) -> str:
 def _number(value: float, error: float) -> str:
     """Return a bias and its error, in thousandths."""
     return f"{1000 * value:.2f} ± {1000 * error:.2f}" if math.isfinite(value) else "-"
-
-
-def _json(value: object) -> object:
-    """Return JSON types only: mappings, lists, and None for NaN and infinity."""
-    if isinstance(value, Mapping):
-        return {str(k): _json(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
