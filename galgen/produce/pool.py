@@ -14,6 +14,7 @@ from multiprocessing.synchronize import Event
 
 from galgen.errors import InvalidValueError
 from galgen.produce.worker import THIS_PROCESS
+from galgen.settings import require
 from galgen.system.processes import command_line_kept, end_with_parent, usable_cores
 
 _MOST_WORKERS = 1024  # of one machine
@@ -44,8 +45,7 @@ def local_pool(
     InvalidValueError
         If several workers are to share one GPU by name, or there are none.
     """
-    if not 1 <= workers <= _MOST_WORKERS:
-        raise InvalidValueError("workers", workers, f"1 to {_MOST_WORKERS}")
+    check_workers(workers)
     if device is not None and ":" in device:
         raise InvalidValueError("device", device, "one kind, as each worker takes its own", "")
     places = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in _gpus()] if device != "cpu" else []
@@ -60,6 +60,11 @@ def local_pool(
         ProcessPoolExecutor(workers, context, _begin, (queue, stop)) as pool,
     ):
         yield pool, stop.set
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of processes that no machine runs, as an `InvalidValueError`."""
+    require(1 <= workers <= _MOST_WORKERS, "workers", workers, f"1 to {_MOST_WORKERS}")
 
 
 def default_workers(device: str | None) -> int:

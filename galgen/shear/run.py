@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-import multiprocessing
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
@@ -22,14 +18,13 @@ from galgen.errors import InvalidValueError, WorkerLostError
 from galgen.galsim.galaxies import Galaxies
 from galgen.galsim.profile import profile
 from galgen.measure.clean import CleanStamp
+from galgen.produce.pool import check_workers, local_pool
 from galgen.shear.design import Design
 from galgen.shear.report import Receipt, results_of
 from galgen.shear.ring import Ring
 from galgen.shear.samples import Sample, generated, real
 from galgen.shear.sersic import sersic_like
-from galgen.system.processes import command_line_kept, end_with_parent
 
-_MOST_WORKERS = 1024
 _BETA = 3.5  # of the Moffat PSFs
 _AHEAD = 8  # galaxies that are waiting for each process
 
@@ -102,8 +97,7 @@ def shear_test(
     design = design or Design()
     if seed < 0:
         raise InvalidValueError("seed", seed, "0 or more")
-    if not 1 <= workers <= _MOST_WORKERS:
-        raise InvalidValueError("workers", workers, f"1 to {_MOST_WORKERS}")
+    check_workers(workers)
     bands = galaxies.bands
     band = bands[len(bands) // 2] if band is None else band
     if band not in bands:
@@ -172,16 +166,9 @@ def _measured(
     if workers == 1:
         yield from map(measure, numbered)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would share the threads of the parent
-    with command_line_kept(), ProcessPoolExecutor(workers, context, _begin) as pool:
+    with local_pool(workers, "cpu") as (pool, _):
         try:
             while some := list(islice(numbered, _AHEAD * workers)):
                 yield from pool.map(measure, some)
         except BrokenProcessPool as error:
             raise WorkerLostError(f"a process that measured shapes has died: {error}") from error
-
-
-def _begin() -> None:
-    """Set up a process: it ends with its parent, which is the one that Ctrl-C is for."""
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -19,7 +19,7 @@ from galgen.model.embedding import Condition
 from galgen.pixels.space import PixelSpace
 from galgen.system.files import written_aside
 from galgen.training.blur import Blur, power
-from galgen.training.posterior import Prior, draw_posterior
+from galgen.training.posterior import DenoiserPrior, draw_posterior
 from galgen.training.wiener import GaussianGalaxies
 from galgen.weights import checkpoint
 
@@ -160,7 +160,7 @@ def _drawer(
     space, guesses = loaded.space, open_stamps(previous[1], tree=observed.tree)
     sigmas = loaded.denoiser.preconditioning.sampling_sigmas(_STEPS, ancestral=False)
     x_nhwc = space.encode(guesses.flux(some))
-    prior = Prior(loaded.denoiser, space, power(x_nhwc - x_nhwc.mean(0)).to(device), sigmas)
+    prior = DenoiserPrior(loaded.denoiser, space, power(x_nhwc - x_nhwc.mean(0)).to(device), sigmas)
 
     def draw(rows: slice) -> tuple[Tensor, Tensor]:
         guess_nhwb, seen_nhwb = (s.flux(rows).to(device) for s in (guesses, observed))

@@ -24,7 +24,7 @@ Denoise = Callable[[Tensor, Tensor, Condition], Tensor]
 
 
 @dataclass(frozen=True)
-class Prior:
+class DenoiserPrior:
     """What galaxies are like.
 
     Attributes
@@ -46,7 +46,7 @@ class Prior:
 
 
 def draw_posterior(
-    prior: Prior,
+    prior: DenoiserPrior,
     condition: Condition,
     observed_nhwb: Tensor,
     guess_nhwb: Tensor,
@@ -58,7 +58,7 @@ def draw_posterior(
 
     Parameters
     ----------
-    prior : Prior
+    prior : DenoiserPrior
         What galaxies are like.
     condition : Condition
         What is known of each galaxy.

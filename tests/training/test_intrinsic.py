@@ -27,7 +27,7 @@ from galgen.training import job, train_intrinsic
 from galgen.training.blur import Blur, filtered, power
 from galgen.training.config import TrainConfig
 from galgen.training.intrinsic import ROUNDS
-from galgen.training.posterior import Prior, _View, draw_posterior
+from galgen.training.posterior import DenoiserPrior, _View, draw_posterior
 from galgen.training.presets import GALAXY_NOISE, tiny
 from galgen.training.wiener import GaussianGalaxies
 from tests.discs import discs, observe, write_flux
@@ -89,7 +89,7 @@ def test_draws_are_exact_where_galaxies_are_gaussian() -> None:
     def denoiser(x_nhwc: Tensor, sigma_n: Tensor, condition: Condition) -> Tensor:
         return filtered(x_nhwc, power_hwc / (power_hwc + sigma_n[0] ** 2))
 
-    prior = Prior(denoiser, space, power_hwc, karras_sigmas(16, 0.005, 40.0))
+    prior = DenoiserPrior(denoiser, space, power_hwc, karras_sigmas(16, 0.005, 40.0))
     nothing = Condition(torch.zeros(128, dtype=torch.long), torch.zeros(128, 0))
     drawn = draw_posterior(prior, nothing, seen, seen, blur, torch.tensor([noise]), generator(2))
     faded_hwc = blur.transfer_hwb
