@@ -20,11 +20,12 @@ import torch
 import typer
 from torch import Tensor
 
-from bench import draws, embed, matched_sets
+from bench import draws, matched_sets
 from bench.record import save
 from bench.why_told_apart import told_apart
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps, split
+from galgen.evaluation.embedding import load_embedding
 from galgen.generate import GalaxyModel
 from galgen.model.embedding import Condition
 from galgen.noise import Stream, normal
@@ -136,14 +137,14 @@ def main(
     }
     save(out, results)
     if restarts:
-        network = embed.load_network()
+        embedding = load_embedding()
         for level, steps in RESTARTS:
             images = restarted(model, restart_nhwc, group, level, steps)
-            found = told_apart(network, images, stamps.pixels[first])
+            found = told_apart(embedding, images, stamps.pixels[first])
             results["restart"][str(level)] = {"steps": steps} | found
             save(out, results)
         results["restart"]["none"] = told_apart(
-            network, stamps.pixels[second], stamps.pixels[first]
+            embedding, stamps.pixels[second], stamps.pixels[first]
         )
         save(out, results)
 

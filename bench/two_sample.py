@@ -3,10 +3,11 @@
 ``python -m bench.two_sample galaxies64-train.zip --out bench/results/two-sample.json``
 
 In each category as many generated as real galaxies, all as 8-bit images of the same stretch, go
-through a network that has seen everyday photographs only (`bench.embed`); a logistic regression on
-its features then tells them apart, or does not (`bench.classify`). Two sets of real galaxies give
-the floor. Beside it stand the distances of measured columns (`galgen.evaluation.distance`): mean
-ratio over the columns, of the generated and of the first real set, both to the other real galaxies.
+through a network that has seen everyday photographs only (`galgen.evaluation.embedding`); a
+logistic regression on its features then tells them apart, or does not (`bench.classify`). Two sets
+of real galaxies give the floor. Beside it stand the distances of measured columns
+(`galgen.evaluation.distance`): mean ratio over the columns, of the generated and of the first real
+set, both to the other real galaxies.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from torch import nn
 
-from bench import embed, matched_sets
+from bench import matched_sets
 from bench.classify import FOLDS, PENALTY, REPEATS, separation
 from bench.matched_sets import GROUPS, Galaxies
 from bench.record import save
@@ -28,9 +28,15 @@ from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.evaluation.columns import compared_values
 from galgen.evaluation.distance import compare
+from galgen.evaluation.embedding import (
+    EARLY_BLOCKS,
+    SPACES,
+    Embedding,
+    load_embedding,
+    oriented,
+)
 from galgen.generate.sampling import Sampling
 
-SPACES = ("final", "early")
 SPLITS = 100
 
 
@@ -57,17 +63,17 @@ def mean_ratio(found: dict[str, dict[str, float]]) -> float:
 
 
 def cached_features(
-    network: nn.Module, images_nhwc: np.ndarray, seed: int, cache: Path | None
+    embedding: Embedding, images_nhwc: np.ndarray, seed: int, cache: Path | None
 ) -> dict[str, np.ndarray]:
     """Features of turned images, from the folder `cache` where they are known."""
-    versions = sorted(embed.versions().items())
+    versions = sorted(embedding.versions.items())
     digest = hashlib.sha256(np.ascontiguousarray(images_nhwc))
-    digest.update(repr((versions, embed.EARLY_BLOCKS, seed)).encode())
+    digest.update(repr((versions, EARLY_BLOCKS, seed)).encode())
     path = None if cache is None else cache / f"{digest.hexdigest()[:20]}.npz"
     if path is not None and path.is_file():
         with np.load(path) as known:
             return {name: known[name] for name in SPACES}
-    found = embed.features(network, embed.oriented(images_nhwc, seed))
+    found = embedding.features(oriented(images_nhwc, seed))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **found)
@@ -76,7 +82,7 @@ def cached_features(
 
 def category(
     model: Any,
-    network: nn.Module,
+    embedding: Embedding,
     stamps: StampSet,
     group: str,
     n: int,
@@ -92,9 +98,9 @@ def category(
         matched_sets.real(stamps, rows) for rows in (sets.first, sets.second, sets.rest)
     )
     quantised = matched_sets.measure_images(made.images_nhwc, stamps.lupton, stamps.bands)
-    made_f = embed.features(network, embed.oriented(made.images_nhwc, seed))
-    first_f = cached_features(network, first.images_nhwc, seed, cache)
-    second_f = cached_features(network, second.images_nhwc, seed, cache)
+    made_f = embedding.features(oriented(made.images_nhwc, seed))
+    first_f = cached_features(embedding, first.images_nhwc, seed, cache)
+    second_f = cached_features(embedding, second.images_nhwc, seed, cache)
     pairs = {"generated": (made_f, first_f), "real": (second_f, first_f)}
     columns = ratios(made, rest, stamps.bands, seed)
     real_columns = ratios(first, rest, stamps.bands, seed)
@@ -152,7 +158,7 @@ def main(
 ) -> None:
     """Write the test as JSON and print its table."""
     stamps = concatenate([open_stamps(path) for path in data])
-    model, network = load_model(weights, device), embed.load_network()
+    model, embedding = load_model(weights, device), load_embedding()
     chosen = {"sampler": sampler, "steps": steps, "guidance": guidance}
     chosen |= {} if dtype is None else {"dtype": dtype}
     sampling = Sampling.on(model.device, **chosen)
@@ -165,13 +171,13 @@ def main(
         "sampling": {"dtype": sampling.dtype, **chosen, "seed": seed},
         "micro_batch": sampling.micro_batch,
         "classifier": {"penalty": PENALTY, "folds": FOLDS, "repeats": REPEATS},
-        "versions": embed.versions()
+        "versions": embedding.versions
         | {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "torch")},
         "data": [path.name for path in data],
         "categories": found,
     }
     for group in only or GROUPS:
-        found[group] = category(model, network, stamps, group, n, seed, sampling, cache)
+        found[group] = category(model, embedding, stamps, group, n, seed, sampling, cache)
         save(out, results)
         typer.echo(f"{group}: {found[group]['auc']}", err=True)
     typer.echo(table(found))

@@ -14,9 +14,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from torch import nn
 
-from bench import draws, embed, matched_sets
+from bench import draws, matched_sets
 from bench.classify import auc, separation
 from bench.manipulate import CHANGES, as_8bit, in_sky_of, with_power_of
 from bench.matched_sets import Galaxies
@@ -25,6 +24,7 @@ from bench.record import save
 from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
+from galgen.evaluation.embedding import Embedding, load_embedding, oriented
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 from galgen.pictures.grid import save_grid
@@ -34,9 +34,9 @@ SHOWN = 10  # galaxies of each row of the sheet
 MATCH = 0.1  # largest relative difference of the sky noise of a matched pair
 
 
-def told_apart(network: nn.Module, a_nhwc: np.ndarray, b_nhwc: np.ndarray) -> dict[str, Any]:
+def told_apart(embedding: Embedding, a_nhwc: np.ndarray, b_nhwc: np.ndarray) -> dict[str, Any]:
     """AUC of two sets of images in both feature spaces."""
-    a, b = (embed.features(network, embed.oriented(as_8bit(x), 0)) for x in (a_nhwc, b_nhwc))
+    a, b = (embedding.features(oriented(as_8bit(x), 0)) for x in (a_nhwc, b_nhwc))
     return {space: separation(a[space], b[space], 0, REPEATS).to_json() for space in a}
 
 
@@ -77,19 +77,19 @@ def matched(a_n: np.ndarray, b_n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def swaps(
-    network: nn.Module, real: np.ndarray, other: np.ndarray, made: np.ndarray
+    embedding: Embedding, real: np.ndarray, other: np.ndarray, made: np.ndarray
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Cores or skies that are generated, against real cores in other real skies; and a repair."""
     control = in_sky_of(real, np.roll(other, 1, 0))
-    yield "real core, generated sky", told_apart(network, in_sky_of(real, made), control)
-    yield "generated core, real sky", told_apart(network, in_sky_of(made, other), control)
-    yield "power spectra matched", told_apart(network, with_power_of(made, real), real)
-    yield "real core, real sky (floor)", told_apart(network, in_sky_of(other, real), control)
+    yield "real core, generated sky", told_apart(embedding, in_sky_of(real, made), control)
+    yield "generated core, real sky", told_apart(embedding, in_sky_of(made, other), control)
+    yield "power spectra matched", told_apart(embedding, with_power_of(made, real), real)
+    yield "real core, real sky (floor)", told_apart(embedding, in_sky_of(other, real), control)
 
 
 def category(
     model: GalaxyModel,
-    network: nn.Module,
+    embedding: Embedding,
     stamps: StampSet,
     group: str,
     sizes: tuple[int, int],
@@ -125,9 +125,9 @@ def category(
     found["changes"] = {}
     for name, change in CHANGES.items():
         if not only or name in only:
-            found["changes"][name] = told_apart(network, change(c), change(a))
+            found["changes"][name] = told_apart(embedding, change(c), change(a))
             yield found
-    for name, result in swaps(network, a, b, c):
+    for name, result in swaps(embedding, a, b, c):
         found["changes"][name] = result
         yield found
     noise = [
@@ -138,7 +138,7 @@ def category(
     found["sky_noise_matched"] = {"pairs": len(rows[0])}
     if len(rows[0]) >= 20:
         images = made.images_nhwc[rows[1]], first.images_nhwc[rows[0]]
-        found["sky_noise_matched"] |= told_apart(network, *images)
+        found["sky_noise_matched"] |= told_apart(embedding, *images)
     yield found
 
 
@@ -184,7 +184,7 @@ def main(
     if sheet is not None:
         save_sheet(sheet, model, stamps, cache, ["ddpm", "dpmpp-2m"], n)
         return
-    network = embed.load_network()
+    embedding = load_embedding()
     found: dict[str, Any] = {}
     results = {
         "weights_sha256": model.checkpoint.sha256,
@@ -192,12 +192,12 @@ def main(
         "steps": Sampling.steps,
         "seed": 0,
         "repeats": REPEATS,
-        "versions": embed.versions(),
+        "versions": embedding.versions,
         "categories": found,
     }
     for group in groups.split(","):
         sizes = n, min(n, fewer)
-        steps = category(model, network, stamps, group, sizes, sampler, cache, only or [])
+        steps = category(model, embedding, stamps, group, sizes, sampler, cache, only or [])
         for found[group] in steps:
             save(out, results)
     for group, row in found.items():
