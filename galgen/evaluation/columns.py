@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from galgen.measure import measured_columns
+from galgen.measure.structure import structure_columns
 
 LOG_FLUX = "LOG_FLUX"
 _SHAPES = ("HALF_LIGHT_RADIUS", "AXIS_RATIO", "CONCENTRATION", "ASYMMETRY", "SURFACE_BRIGHTNESS")
 
 
 def compared_columns(bands: Sequence[str]) -> dict[str, str]:
-    """Units by column: colours, sizes and shapes as measured, and the logarithm of the flux.
+    """Units by column: colours, sizes and shapes of catalogues, log flux, and the structure.
 
     Left out are those that say where and how a galaxy lies, not how it looks, and the noise.
     """
     units = {c.name: c.unit for c in measured_columns(bands)}
     names = [name for name in units if name.startswith("COLOR_") or name in _SHAPES]
-    return {name: units[name] for name in names} | {LOG_FLUX: "dex"}
+    of_catalogs = {name: units[name] for name in names} | {LOG_FLUX: "dex"}
+    return of_catalogs | {c.name: c.unit for c in structure_columns()}
 
 
 def compared_values(
@@ -27,8 +29,8 @@ def compared_values(
 ) -> dict[str, np.ndarray]:
     """Values (N,) of `compared_columns` from measured columns, NaN where not measured.
 
-    ``LOG_FLUX`` is log10 of the sum over all bands.
+    ``LOG_FLUX`` is log10 of the sum over all bands. Columns that `measured` lacks are left out.
     """
-    values = {name: measured[name] for name in compared_columns(bands) if name != LOG_FLUX}
     total = np.sum([measured[f"FLUX_{band.upper()}"] for band in bands], axis=0)
-    return values | {LOG_FLUX: np.log10(np.where(total > 0, total, np.nan))}
+    every = {**measured, LOG_FLUX: np.log10(np.where(total > 0, total, np.nan))}
+    return {name: every[name] for name in compared_columns(bands) if name in every}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from galgen.evaluation.distance import Comparison
+from galgen.evaluation.exhibits import Exhibits
+from galgen.evaluation.feature_distance import FeatureComparison
+from galgen.evaluation.fidelity import CategoryFidelity, PropertyFidelity
+from galgen.evaluation.joint import PlaneComparison
 from galgen.evaluation.neighbours import Neighbours
+from galgen.evaluation.two_sample import TwoSample
 from galgen.settings import json_types
 
-FORMAT = 1
+FORMAT = 2
 _HEADS = {
     "HALF_LIGHT_RADIUS": "r50",
     "AXIS_RATIO": "b/a",
@@ -31,25 +36,51 @@ class CategoryReport:
     ----------
     name : str
         Category asked for.
+    code : int
+        Its code.
     generated, real : int
         Galaxies of the catalogue, and reference galaxies of the category or anything below it.
+    generated_seen, real_seen : int
+        Of these, the ones whose stamps were looked at.
     generated_undetected, real_undetected : float
         Fraction in which no galaxy could be measured.
     columns : mapping of str to Comparison
         By column; empty where there are too few galaxies.
+    planes : mapping of str to PlaneComparison
+        By the names of two columns, with a comma.
+    two_sample : mapping of str to TwoSample
+        How well a classifier tells the two apart, by space of features.
+    features : mapping of str to FeatureComparison
+        Distances by space of features.
     """
 
     name: str
+    code: int
     generated: int
     real: int
+    generated_seen: int
+    real_seen: int
     generated_undetected: float
     real_undetected: float
     columns: Mapping[str, Comparison] = field(default_factory=dict)
+    planes: Mapping[str, PlaneComparison] = field(default_factory=dict)
+    two_sample: Mapping[str, TwoSample] = field(default_factory=dict)
+    features: Mapping[str, FeatureComparison] = field(default_factory=dict)
 
     @property
     def median(self) -> float:
         """Median ratio over the columns, NaN where there are none."""
         return _median(c.ratio for c in self.columns.values())
+
+    @property
+    def mean(self) -> float:
+        """Mean ratio over the columns, NaN where there are none."""
+        return _mean(c.ratio for c in self.columns.values())
+
+    @property
+    def worst(self) -> str | None:
+        """The column with the largest ratio, if there is one."""
+        return max(self.columns, key=lambda name: self.columns[name].ratio, default=None)
 
 
 @dataclass(frozen=True)
@@ -60,33 +91,59 @@ class Evaluation:
     ----------
     catalog : mapping
         Provenance of the catalogue: file, galaxies, weights, sampler.
-    reference : mapping
-        Source, galaxies and SHA-256 of the reference.
-    seed, splits : int
-        Of the random halvings.
+    reference, train : mapping
+        Source, galaxies and SHA-256 of the reference and of the training galaxies; `train` is None
+        where these were not given.
+    seed, splits, stamps : int
+        Of all that is random, how many random halvings, and the most galaxies of a category, of
+        either origin, whose stamps were looked at.
     units : mapping of str to str
         Unit of each column compared.
     categories : tuple of CategoryReport
         In code order.
+    properties : mapping of str to PropertyFidelity
+        What was asked of galaxies against what was measured, by column.
+    classified : CategoryFidelity or None
+        Categories asked for against those that a classifier sees, beside real galaxies.
     neighbours : Neighbours or None
-        None where not asked for.
+        None where not looked for.
+    missing : tuple of str
+        What could not be said, and why.
     versions : mapping of str to str
         Versions of the packages that measured.
+    exhibits : Exhibits or None
+        What the page shows and JSON has no word of.
     """
 
     catalog: Mapping[str, object]
     reference: Mapping[str, object]
+    train: Mapping[str, object] | None
     seed: int
     splits: int
+    stamps: int
     units: Mapping[str, str]
     categories: tuple[CategoryReport, ...]
+    properties: Mapping[str, PropertyFidelity]
+    classified: CategoryFidelity | None
     neighbours: Neighbours | None
+    missing: tuple[str, ...]
     versions: Mapping[str, str]
+    exhibits: Exhibits | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """The spaces of features, in order."""
+        return tuple(dict.fromkeys(name for r in self.categories for name in r.two_sample))
 
     @property
     def median(self) -> float:
         """Median ratio over all categories and columns, NaN where there are none."""
-        return _median(c.ratio for r in self.categories for c in r.columns.values())
+        return _median(self._ratios())
+
+    @property
+    def mean(self) -> float:
+        """Mean ratio over all categories and columns, NaN where there are none."""
+        return _mean(self._ratios())
 
     def column_medians(self) -> dict[str, float]:
         """Median ratio of each column over the categories."""
@@ -97,83 +154,124 @@ class Evaluation:
 
     def to_json(self) -> dict[str, object]:
         """Everything as JSON types, with the summary first; NaN and infinity are None."""
+        compared = [r for r in self.categories if r.columns]
+        told_apart = {
+            r.name: {space: found.generated.auc for space, found in r.two_sample.items()}
+            for r in self.categories
+            if r.two_sample
+        }
         summary = {
             "median_ratio": self.median,
+            "mean_ratio": self.mean,
+            "largest_ratio": max(self._ratios(), default=math.nan),
             "by_column": self.column_medians(),
-            "by_category": {r.name: r.median for r in self.categories if r.columns},
+            "by_category": {r.name: r.median for r in compared},
+            "auc": told_apart,
         }
-        everything = {"format": FORMAT, "summary": summary, **asdict(self)}
+        found = asdict(replace(self, exhibits=None))
+        del found["exhibits"]
+        everything = {"format": FORMAT, "summary": summary, **found}
         return {name: json_types(value) for name, value in everything.items()}
 
     def table(self) -> str:
-        """Ratios by category and column, and what else a person should know, as aligned text."""
-        heads = ["category", "generated", "real", *map(_head, self.units), "median"]
-        rows = [heads]
-        for report in self.categories:
-            cells = [_cell(report.columns.get(name)) for name in self.units]
-            counts = [str(report.generated), str(report.real)]
-            rows.append([report.name, *counts, *cells, _number(report.median)])
-        medians = [_number(m) for m in self.column_medians().values()]
-        rows.append(["median", "", "", *medians, _number(self.median)])
+        """Return what a person should know first, as aligned text."""
+        heads = ["category", "generated", "real", "mean", "median", "largest", *self.spaces]
+        rows = [heads, *self.rows()]
         widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
         lines = [
             "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zipped))
             for zipped in (list(zip(row, widths, strict=True)) for row in rows)
         ]
-        lines = [line.rstrip() for line in lines]
-        return "\n".join([*lines, "", *self._notes()]) + "\n"
+        return "\n".join([*(line.rstrip() for line in lines), "", *self.notes()]) + "\n"
 
-    def _notes(self) -> list[str]:
+    def rows(self) -> Iterator[list[str]]:
+        """Cells of the table: a row for each category, and the last for all of them."""
+        for r in self.categories:
+            worst = "-"
+            if r.worst is not None:
+                ratio = r.columns[r.worst]
+                worst = f"{short(r.worst)} {number(ratio.ratio)}" + "*" * ratio.differs
+            told = [apart(r.two_sample.get(space)) for space in self.spaces]
+            counts = [str(r.generated), str(r.real), number(r.mean), number(r.median)]
+            yield [r.name, *counts, worst, *told]
+        aucs = [
+            number(
+                _mean(r.two_sample[s].generated.auc for r in self.categories if s in r.two_sample)
+            )
+            for s in self.spaces
+        ]
+        yield ["all", "", "", number(self.mean), number(self.median), "", *aucs]
+
+    def notes(self) -> list[str]:
         """Lines below the table."""
         notes = [
-            "Wasserstein-1 distance of generated from real galaxies over that of two halves of the "
-            "real ones:",
-            "1 is indistinguishable at this sample size; * is more than 19 of 20 real halves.",
+            "Mean, median, largest: Wasserstein-1 distance of generated from real galaxies over "
+            "that of real from real ones,",
+            f"of {len(self.units)} columns; 1 cannot be told apart at this sample size, * is more "
+            "than 19 of 20 real halves.",
         ]
-        few = [r.name for r in self.categories if not r.columns]
-        if few:
-            notes.append(f"Too few galaxies to compare: {', '.join(few)}.")
+        if self.spaces:
+            notes.append(
+                f"{', '.join(self.spaces)}: area under the curve of a classifier between generated "
+                "and real galaxies (in brackets: real and real), 0.5 is chance."
+            )
         undetected = [
-            f"{r.name} {r.generated_undetected:.1%} (real {_percent(r.real_undetected)})"
+            f"{r.name} {r.generated_undetected:.1%} (real {percent(r.real_undetected)})"
             for r in self.categories
             if r.generated_undetected > 0
         ]
         notes.append(f"No galaxy detected: {', '.join(undetected) or 'none'}.")
+        if self.classified is not None:
+            found = self.classified
+            notes.append(
+                f"Classified as what was asked for: {percent(found.generated)}, real galaxies as "
+                f"their label {percent(found.real)}; difference {100 * found.difference:+.1f} "
+                f"+- {100 * found.difference_error:.1f} points, mean over categories."
+            )
         if self.neighbours is not None:
             near = self.neighbours
+            known = "reference" if self.train is None else "training"
             notes.append(
                 f"Nearest neighbours of {near.generated} stamps: {near.fraction_closer:.1%} are "
-                f"closer to a real galaxy than 99% of real ones are (chance: 1%); median distance "
-                f"{near.median_ratio:.2f} of theirs."
+                f"closer to a {known} galaxy than 99% of real ones are (chance: 1%); median "
+                f"distance {near.median_ratio:.2f} of theirs."
             )
-        return notes
+        return notes + [f"Left out: {line}" for line in self.missing]
+
+    def _ratios(self) -> Iterator[float]:
+        """Ratios of all categories and columns."""
+        return (c.ratio for r in self.categories for c in r.columns.values())
 
 
-def _head(name: str) -> str:
+def short(name: str) -> str:
     """Return a column name short enough for a table; ``COLOR_G_R`` becomes g-r."""
     if name.startswith("COLOR_"):
         return name.removeprefix("COLOR_").replace("_", "-").lower()
     return _HEADS.get(name, name.replace("_", " ").lower())
 
 
-def _cell(comparison: Comparison | None) -> str:
-    """Return a cell of the table."""
-    if comparison is None:
-        return "-"
-    return _number(comparison.ratio) + ("*" if comparison.differs else " ")
-
-
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Return a ratio as text."""
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     """Return a fraction as text."""
     return f"{value:.1%}" if math.isfinite(value) else "unknown"
+
+
+def apart(found: TwoSample | None) -> str:
+    """Return an area under the curve, and that of real against real, as text."""
+    return "-" if found is None else f"{found.generated.auc:.2f} ({found.real.auc:.2f})"
 
 
 def _median(values: Iterable[float]) -> float:
     """Median, NaN of nothing."""
     values = list(values)
     return float(np.median(values)) if values else math.nan
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Mean, NaN of nothing."""
+    values = list(values)
+    return float(np.mean(values)) if values else math.nan

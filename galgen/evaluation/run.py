@@ -3,53 +3,68 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from galgen.catalog import CatalogFile
-from galgen.data import StampSet
-from galgen.errors import InvalidValueError
-from galgen.evaluation.columns import compared_columns, compared_values
-from galgen.evaluation.distance import compare
-from galgen.evaluation.neighbours import Neighbours, compare_neighbours, thumbnails
-from galgen.evaluation.reference import (
-    Reference,
-    describe_reference,
-    measure_reference,
-    open_reference,
+from galgen.data import StampSet, split
+from galgen.evaluation.asked import asked_of
+from galgen.evaluation.by_category import ByCategory
+from galgen.evaluation.classified import compare_classes
+from galgen.evaluation.columns import compared_columns
+from galgen.evaluation.copies import compare_copies
+from galgen.evaluation.exhibits import Exhibits
+from galgen.evaluation.fidelity import PropertyFidelity, property_fidelity
+from galgen.evaluation.galaxies import (
+    Galaxies,
+    as_pictures,
+    describe_real,
+    evenly,
+    generated_galaxies,
+    open_real,
+    pictures_of,
+    real_galaxies,
 )
 from galgen.evaluation.report import CategoryReport, Evaluation
-from galgen.measure import measured_columns
-from galgen.pictures.display import display_stretch, to_display
+from galgen.evaluation.spaces import NO_SPACES, open_spaces
+from galgen.pictures.display import display_stretch
 from galgen.pixels.lupton import LuptonStretch
+from galgen.settings import require
 
-MIN_SAMPLE = 10  # generated galaxies, and real ones in each half, below which nothing can be said
 SPLITS = 100
 NEIGHBOURS = 300
-_REAL_NEIGHBOURS = 1000  # real galaxies whose nearest neighbours set the scale, about
-_SAMPLE = 256  # stamps in memory
+STAMPS = 300
+_SAMPLE = 256  # stamps that set the levels of pictures
+_ASKED = 3000  # stream of random numbers, beside those of categories
+MIN_ASKED = 10  # galaxies with both values below which no fidelity of a property is said
 _PROVENANCE = ("request", "seed", "model", "model_version", "weights_sha256", "sampler", "steps")
+_Real = StampSet | str | Path | Sequence[str | Path]
 
 
 def evaluate(
     catalog_path: str | Path,
-    reference: StampSet | str | Path | Sequence[str | Path],
+    reference: _Real,
     seed: int = 0,
     splits: int = SPLITS,
     neighbours: int = NEIGHBOURS,
+    *,
+    train: _Real | None = None,
+    stamps: int = STAMPS,
+    held_out: float | None = None,
+    asked: Mapping[str, np.ndarray] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Compare colours, sizes and shapes of generated galaxies with those of real ones.
+    """Compare generated galaxies with real ones, as a referee would.
 
-    For each category of the catalogue and each column, the Wasserstein-1 distance of the generated
-    from the real galaxies, divided by that of two halves of the real ones, all of one sample size
-    (`galgen.evaluation.distance.compare`): 1 means that the two cannot be told apart by as many
-    galaxies. Real galaxies of a category are those labelled with it or anything below it. They are
-    measured by the code that measured the catalogue. Copies of real galaxies would do very well,
-    so nearest neighbours are looked at too.
+    For each category of the catalogue, of each column, of pairs of columns and of features of the
+    pictures: the distance of the generated from the real galaxies beside that of real from real
+    ones, all of one sample size, so that 1 means that the two cannot be told apart by as many
+    galaxies; and how well a classifier tells them apart (0.5 is chance). Real galaxies of a
+    category are those labelled with it or anything below it. They are measured by the code that
+    measured the catalogue, and seen as 8-bit pictures of the same stretch. Copies of real galaxies
+    would do very well, so nearest neighbours are looked at too.
 
     Parameters
     ----------
@@ -57,29 +72,44 @@ def evaluate(
         Catalogue.
     reference : StampSet, path or several paths
         Real galaxies, or files that `galgen.data.open_stamps` reads, joined; stamps larger than the
-        catalogue's are binned and cropped like training data.
+        catalogue's are binned and cropped like training data. Best are galaxies that the model has
+        not learned from.
     seed : int
-        Of the random halves.
+        Of all that is random.
     splits : int
         Random halves to average over, 2 or more.
     neighbours : int
         Generated stamps to look for nearest neighbours of; 0 for none, as in a catalogue without
         stamps.
+    train : StampSet, path or several paths, optional
+        Real galaxies that the model learned from: a classifier of morphology is trained on them,
+        and copies are looked for among them. Those that are in the reference, too, teach nothing.
+    stamps : int
+        Galaxies of a category, of either origin, whose stamps are looked at.
+    held_out : float, optional
+        Take only this fraction of the reference, in (0, 1), which ``galgen train`` holds out, and
+        of `train` only the others; by default all.
+    asked : mapping of str to ndarray (N,), optional
+        What was asked of each galaxy of the catalogue, NaN for nothing, by the column that measures
+        it. By default what the columns say that were carried over from a table.
+    progress : callable, optional
+        Is told what is being done.
 
     Returns
     -------
     Evaluation
-        With `table()` for people and `to_json()` for machines.
+        With `table()` for people and `to_json()` for machines; `galgen.evaluation.write_report`
+        makes a page of it.
 
     Raises
     ------
     DataError
-        If the reference cannot be read or compared: other bands, stamp size, unit or pixel scale,
+        If real galaxies cannot be read or compared: other bands, stamp size, unit or pixel scale,
         or no flux to be had.
     CatalogError
         If the catalogue is not one.
     InvalidValueError
-        If `seed`, `splits` or `neighbours` is out of range.
+        If `seed`, `splits`, `neighbours`, `stamps` or `held_out` is out of range.
 
     Examples
     --------
@@ -91,100 +121,116 @@ def evaluate(
         ("seed", seed, 0),
         ("splits", splits, 2),
         ("neighbours", neighbours, 0),
+        ("stamps", stamps, 1),
     ):
-        if value < least:
-            raise InvalidValueError(name, value, f"{least} or more")
+        require(value >= least, name, value, f"{least} or more")
+    say = progress or (lambda _: None)
     with CatalogFile(catalog_path) as catalog:
-        stamps = open_reference(reference, catalog.info)
-        if catalog.info.stamps == "none":
-            neighbours = 0
-        stretch = display_stretch(catalog.info, _sample(catalog, neighbours))
-        real = measure_reference(stamps, stretch)
+        real_stamps = open_real(reference, catalog.info)
+        known = None if train is None else open_real(train, catalog.info)
+        if held_out is not None:
+            real_stamps = split(real_stamps, held_out)[1]
+            known = None if known is None else split(known, held_out)[0]
+        say("measuring")
+        stretch = _stretch(catalog)
+        generated = generated_galaxies(catalog, stretch, stamps)
+        real = real_galaxies(_of_categories(real_stamps, generated), stretch, stamps)
+        asked = asked_of(catalog) if asked is None else asked
+        spaces, copies, missing = NO_SPACES, None, []
+        if stretch is None:
+            missing.append("all that takes stamps: the catalogue has none.")
+        else:
+            possible = real_stamps if known is None else known
+            images_nhwc = pictures_of(possible, stretch)
+            if known is not None:
+                say("training a classifier")
+            teachers = None if known is None else _unseen(as_pictures(known, images_nhwc), real)
+            spaces = open_spaces(teachers, seed)
+            if neighbours:
+                say("looking for copies")
+                rng = np.random.default_rng(seed)
+                copies = compare_copies(generated, real, possible, images_nhwc, neighbours, rng)
+            del images_nhwc
+        say("comparing")
+        features = [spaces.features(galaxies.images_mhwc) for galaxies in (generated, real)]
+        comparison = ByCategory(generated, real, *features, splits, seed)
+        reports = [comparison.report(code) for code in np.unique(generated.category_n).tolist()]
+        classified = None
+        if spaces.classifier is not None:
+            classified = compare_classes(generated, real, spaces.classifier)
+        properties = _properties(generated, asked, seed)
+        packages = {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
         return Evaluation(
             catalog=_provenance(catalog),
-            reference=describe_reference(stamps),
+            reference=describe_real(real_stamps),
+            train=None if known is None else describe_real(known),
             seed=seed,
             splits=splits,
+            stamps=stamps,
             units=compared_columns(catalog.bands),
-            categories=tuple(_by_category(catalog, real, seed, splits)),
-            neighbours=_neighbours(catalog, real, stretch, seed, neighbours),
-            versions={name: importlib.metadata.version(name) for name in ("numpy", "torch")},
+            categories=tuple(reports),
+            properties=properties,
+            classified=classified,
+            neighbours=None if copies is None else copies[0],
+            missing=(*missing, *spaces.missing, *_too_few(reports), *_unasked(properties)),
+            versions=packages | spaces.versions,
+            exhibits=Exhibits(
+                generated, real, comparison.judged, () if copies is None else copies[1]
+            ),
         )
 
 
-def _by_category(
-    catalog: CatalogFile, real: Reference, seed: int, splits: int
-) -> Iterator[CategoryReport]:
-    """Compare the galaxies of each category."""
-    names = [column.name for column in measured_columns(catalog.bands)]
-    measured = {name: catalog.column(name) for name in names}
-    ours = compared_values(measured, catalog.bands)
-    theirs = compared_values(real.measured, catalog.bands)
-    category_n = catalog.column("CATEGORY")
-    for code in np.unique(category_n).tolist():
-        rows, members = np.flatnonzero(category_n == code), real.members(code)
-        columns = {}
-        for i, name in enumerate(ours):
-            generated, wanted = _finite(ours[name][rows]), _finite(theirs[name][members])
-            if min(len(generated), len(wanted) // 2) >= MIN_SAMPLE:
-                rng = np.random.default_rng((seed, code, i))
-                columns[name] = compare(generated, wanted, splits, rng)
-        yield CategoryReport(
-            name=catalog.info.tree.get(code).name,
-            generated=len(rows),
-            real=len(members),
-            generated_undetected=_undetected(measured, rows),
-            real_undetected=_undetected(real.measured, members),
-            columns=columns,
-        )
-
-
-def _finite(values_n: np.ndarray) -> np.ndarray:
-    """Return the values that were measured."""
-    finite: np.ndarray = values_n[np.isfinite(values_n)]
-    return finite
-
-
-def _undetected(measured: Mapping[str, np.ndarray], rows: np.ndarray) -> float:
-    """Fraction of rows in which no galaxy was found, NaN of none."""
-    return float(np.isnan(measured["HALF_LIGHT_RADIUS"][rows]).mean()) if len(rows) else math.nan
-
-
-def _neighbours(
-    catalog: CatalogFile, real: Reference, stretch: LuptonStretch, seed: int, most: int
-) -> Neighbours | None:
-    """Look for neighbours of galaxies evenly spaced in the catalogue, where there are real ones."""
-    rows = _evenly(len(catalog), most)
-    members = [real.members(code) for code in catalog.column("CATEGORY")[rows].tolist()]
-    rows = rows[np.array([len(m) > 0 for m in members], bool)]
-    if len(rows) == 0:
+def _stretch(catalog: CatalogFile) -> LuptonStretch | None:
+    """Make the stretch from flux to display values; None where there are no stamps."""
+    if catalog.info.stamps == "none":
         return None
-    # Real galaxies of the same mixture of categories, enough for a first percentile.
-    rng = np.random.default_rng(seed)
-    draws = -(-_REAL_NEIGHBOURS // len(rows))
-    alike = np.concatenate([rng.choice(m, draws) for m in members if len(m)])
-    parts = [rows[i : i + _SAMPLE] for i in range(0, len(rows), _SAMPLE)]
-    small = [thumbnails(torch.from_numpy(to_display(catalog.stamps(p), stretch))) for p in parts]
-    return compare_neighbours(
-        torch.cat(small),
-        catalog.column("GALAXY_ID")[rows],
-        real.thumbnails_mbss,
-        real.stamps.ids,
-        real.stamps.group,
-        alike,
-    )
+    return display_stretch(catalog.info, catalog.stamps(evenly(len(catalog), _SAMPLE)))
 
 
-def _sample(catalog: CatalogFile, neighbours: int) -> np.ndarray:
-    """Return stamps (n, B, H, W) to set display levels by."""
-    if neighbours == 0:  # nothing will be looked at
-        return np.ones((1, len(catalog.bands), 1, 1), np.float32)
-    return catalog.stamps(_evenly(len(catalog), _SAMPLE))
+def _of_categories(stamps: StampSet, generated: Galaxies) -> StampSet:
+    """Leave out the galaxies with which nothing is compared."""
+    below = [
+        stamps.tree.are_below(stamps.category, int(c)) for c in np.unique(generated.category_n)
+    ]
+    return stamps.select(np.any(below, axis=0))
 
 
-def _evenly(n: int, most: int) -> np.ndarray:
-    """Return at most `most` rows of n, evenly spaced."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+def _unseen(train: StampSet, real: Galaxies) -> StampSet:
+    """Leave out the galaxies that are in the reference, too."""
+    return train.select(~np.isin(train.group, real.group_n))
+
+
+def _properties(
+    generated: Galaxies, asked: Mapping[str, np.ndarray], seed: int
+) -> dict[str, PropertyFidelity]:
+    """Compare what was asked with what was measured, where both are known."""
+    found = {}
+    for i, (name, asked_n) in enumerate(asked.items()):
+        require(name in generated.values, "column asked of", name, ", ".join(generated.values))
+        wrong = f"{len(generated)}, one for each galaxy"
+        require(len(asked_n) == len(generated), f"values asked of {name}", len(asked_n), wrong)
+        both_n = np.isfinite(asked_n) & np.isfinite(generated.values[name])
+        if both_n.sum() >= MIN_ASKED:
+            rng = np.random.default_rng((seed, _ASKED, i))
+            found[name] = property_fidelity(asked_n[both_n], generated.values[name][both_n], rng)
+    return found
+
+
+def _too_few(reports: Sequence[CategoryReport]) -> Iterator[str]:
+    """Say which categories have too few galaxies for what."""
+    columns = [r.name for r in reports if not r.columns]
+    if columns:
+        yield f"distances of {', '.join(columns)}: too few galaxies."
+    if any(r.two_sample for r in reports):
+        pictures = [r.name for r in reports if r.columns and not r.two_sample]
+        if pictures:
+            yield f"features of {', '.join(pictures)}: too few galaxies with stamps."
+
+
+def _unasked(properties: Mapping[str, PropertyFidelity]) -> Iterator[str]:
+    """Say that nothing is known of what was asked, if that is so."""
+    if not properties:
+        yield "properties asked against measured: the catalogue does not know what was asked."
 
 
 def _provenance(catalog: CatalogFile) -> dict[str, object]:
