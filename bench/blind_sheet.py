@@ -2,10 +2,9 @@
 
 ``python -m bench.blind_sheet galaxies64-train.zip --sheet sheet.png --key key.json``
 
-The real ones are chosen by lot from those that `galgen train` holds out. For each of them a galaxy is
-generated that is asked to have its category, size, axis ratio and colours. Write down 'real' or
-'generated' for every number, then compare: ``--answers answers.txt`` (a line for each number, or the
-words in order) counts how many are right.
+The real ones are chosen by lot from those that `galgen train` holds out. For each of them a galaxy
+is generated that is asked to have its category, size, axis ratio and colours. Write down 'real' or
+'generated' for every number, a line each, then count: ``--key key.json --answers answers.txt``.
 """
 
 from __future__ import annotations

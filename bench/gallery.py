@@ -48,6 +48,18 @@ def generate(category: str, n: int, seed: int, weights: Path | None) -> list[Ima
         return images_by_category(images)[category]
 
 
+def rows_of(
+    columns: int, seed: int, weights: Path | None
+) -> dict[str, tuple[list[Image.Image], list[Image.Image]]]:
+    """Real and generated galaxies of each category that the tests have real ones of."""
+    real = images_by_category(REAL)
+    code = {name: categories.get(name).code for name in real}
+    return {
+        name: (real[name], generate(name, columns, seed + code[name], weights))
+        for name in sorted(real, key=code.get)
+    }
+
+
 def draw(
     rows: dict[str, tuple[list[Image.Image], list[Image.Image]]], columns: int, scale: int
 ) -> Image.Image:
@@ -76,13 +88,7 @@ def main(
     weights: Annotated[Path | None, typer.Option(help="Default: the shipped weights.")] = None,
 ) -> None:
     """Draw generated galaxies of each category beside real ones."""
-    real = images_by_category(REAL)
-    code = {name: categories.get(name).code for name in real}
-    rows = {
-        name: (real[name], generate(name, columns, seed + code[name], weights))
-        for name in sorted(real, key=code.get)
-    }
-    draw(rows, columns, scale).save(out, quality=88, method=6)
+    draw(rows_of(columns, seed, weights), columns, scale).save(out, quality=88, method=6)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from galgen.evaluation.galaxies import (
     real_galaxies,
 )
 from galgen.evaluation.report import CategoryReport, Evaluation
-from galgen.evaluation.spaces import NO_SPACES, open_spaces
+from galgen.evaluation.spaces import NO_SPACES, Spaces, open_spaces
 from galgen.pictures.display import display_stretch
 from galgen.pixels.lupton import LuptonStretch
 from galgen.settings import require
@@ -54,6 +54,7 @@ def evaluate(
     stamps: int = STAMPS,
     held_out: float | None = None,
     asked: Mapping[str, np.ndarray] | None = None,
+    spaces: Spaces | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Compare generated galaxies with real ones, as a referee would.
@@ -92,6 +93,9 @@ def evaluate(
     asked : mapping of str to ndarray (N,), optional
         What was asked of each galaxy of the catalogue, NaN for nothing, by the column that measures
         it. By default what the columns say that were carried over from a table.
+    spaces : Spaces, optional
+        Features by which pictures are compared; by default what
+        `galgen.evaluation.spaces.open_spaces` makes of `train`.
     progress : callable, optional
         Is told what is being done.
 
@@ -136,16 +140,17 @@ def evaluate(
         generated = generated_galaxies(catalog, stretch, stamps)
         real = real_galaxies(_of_categories(real_stamps, generated), stretch, stamps)
         asked = asked_of(catalog) if asked is None else asked
-        spaces, copies, missing = NO_SPACES, None, []
+        copies, missing = None, []
         if stretch is None:
+            spaces = NO_SPACES
             missing.append("all that takes stamps: the catalogue has none.")
         else:
             possible = real_stamps if known is None else known
             images_nhwc = pictures_of(possible, stretch)
-            if known is not None:
-                say("training a classifier")
-            teachers = None if known is None else _unseen(as_pictures(known, images_nhwc), real)
-            spaces = open_spaces(teachers, seed)
+            if spaces is None:
+                say("preparing features" if known is None else "training a classifier")
+                teachers = None if known is None else _unseen(as_pictures(known, images_nhwc), real)
+                spaces = open_spaces(teachers, seed)
             if neighbours:
                 say("looking for copies")
                 rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ import numpy as np
 
 from galgen.data import StampSet
 from galgen.errors import DataError, MissingPackageError
-from galgen.evaluation.classifier import MorphologyClassifier, train_classifier
+from galgen.evaluation.classifier import ClassifierConfig, MorphologyClassifier, train_classifier
 from galgen.evaluation.embedding import load_embedding, oriented
 
 MORPHOLOGY = "morphology"
@@ -48,7 +48,9 @@ class Spaces:
 NO_SPACES = Spaces((), None, (), {})
 
 
-def open_spaces(train: StampSet | None, seed: int) -> Spaces:
+def open_spaces(
+    train: StampSet | None, seed: int, config: ClassifierConfig | None = None
+) -> Spaces:
     """Make the spaces that can be had: of photographs, and of galaxies where there are some.
 
     Parameters
@@ -57,6 +59,8 @@ def open_spaces(train: StampSet | None, seed: int) -> Spaces:
         Real galaxies to learn a classifier from, none of which is in the reference.
     seed : int
         Of the classifier, and of how pictures are turned.
+    config : ClassifierConfig, optional
+        Of the classifier.
     """
     makers: list[_Features] = []
     missing, versions, classifier = [], {}, None
@@ -71,7 +75,7 @@ def open_spaces(train: StampSet | None, seed: int) -> Spaces:
         missing.append("features and classes of morphology: there are no training galaxies.")
     else:
         try:
-            classifier = train_classifier(train, seed)
+            classifier = train_classifier(train, seed, config)
         except DataError as error:
             missing.append(f"features and classes of morphology: {error}")
         else:

@@ -6,17 +6,30 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from galgen.measure.structure import structure_columns
 from PIL import Image
 
 from galgen import categories
 from galgen.catalog import CatalogFile
-from galgen.data import StampSet, concatenate
+from galgen.data import StampSet, concatenate, split
 from galgen.errors import CatalogError, DataError, InvalidValueError
-from galgen.evaluation import Evaluation, evaluate
+from galgen.evaluation import Evaluation
+from galgen.evaluation import evaluate as evaluate_fully
+from galgen.evaluation.spaces import NO_SPACES
 from galgen.measure import measured_columns
 from tests.real import FIXTURE, fixture_stamps, population, run_info, write_real
 
 SPLITS = 40
+MEASURED = [
+    *("COLOR_G_R", "COLOR_R_I", "HALF_LIGHT_RADIUS", "AXIS_RATIO", "CONCENTRATION"),
+    *("ASYMMETRY", "SURFACE_BRIGHTNESS", "LOG_FLUX"),
+]
+STRUCTURE = [column.name for column in structure_columns()]
+
+
+def evaluate(*arguments: object, **options: object) -> Evaluation:
+    """Without features of pictures, which take long; see `test_spaces`."""
+    return evaluate_fully(*arguments, spaces=NO_SPACES, **options)
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +64,14 @@ def changed(catalog: Path, generated: StampSet, path: Path, **columns: object) -
 
 
 def test_galaxies_of_one_population_cannot_be_told_apart(evaluation):
-    assert list(evaluation.units) == [
-        "COLOR_G_R",
-        "COLOR_R_I",
-        "HALF_LIGHT_RADIUS",
-        "AXIS_RATIO",
-        "CONCENTRATION",
-        "ASYMMETRY",
-        "SURFACE_BRIGHTNESS",
-        "LOG_FLUX",
-    ]
+    assert list(evaluation.units) == MEASURED + STRUCTURE
     assert list(ratios(evaluation)) == list(evaluation.units)
     assert 0.7 < evaluation.median < 1.3
     report = evaluation.categories[0]
     assert (report.name, report.generated, report.real) == ("galaxy", 120, 160)
-    assert {c.sample for c in report.columns.values()} == {80}
+    assert {report.columns[name].sample for name in MEASURED} == {80}
+    assert not any(plane.ratio > 1.5 for plane in report.planes.values())
+    assert "COLOR_G_R,HALF_LIGHT_RADIUS" in report.planes
     assert evaluation.neighbours.fraction_closer < 0.1
     assert evaluation.neighbours.median_ratio == pytest.approx(1.0, abs=0.2)
 
@@ -76,6 +82,7 @@ def test_real_galaxies_against_themselves(catalog, generated):
     assert max(ratios(found).values()) <= 1.0
     assert not any(c.differs for c in found.categories[0].columns.values())
     assert all(c.distance == 0 for c in found.categories[0].columns.values())
+    assert all(plane.distance == 0 for plane in found.categories[0].planes.values())
     near = found.neighbours
     assert (near.generated, near.fraction_closer) == (120, 1.0)
     assert all(name == f"1-{number}" and distance < 1e-6 for number, name, distance in near.closest)
@@ -133,7 +140,7 @@ def test_members_of_an_inner_category_are_all_below_it(generated, real, tmp_path
         "merging": (40, 0, False),
     }
     assert found.neighbours.generated == 80  # merging ones have no real ones to be judged by
-    assert "Too few galaxies to compare: barred-spiral, merging." in found.table()
+    assert "Left out: distances of barred-spiral, merging: too few galaxies." in found.table()
     assert found.to_json()["categories"][2]["real_undetected"] is None
 
 
@@ -153,6 +160,8 @@ def test_json_says_what_was_compared(evaluation, catalog, real):
     other = evaluate(catalog, real.select(slice(1, None)), splits=2, neighbours=0)
     assert other.to_json()["reference"]["sha256"] != content["reference"]["sha256"]
     assert set(content["versions"]) == {"numpy", "torch"}
+    assert "exhibits" not in content
+    assert content["train"] is None
     assert content["summary"]["median_ratio"] == evaluation.median
     assert content["summary"]["by_category"] == {"galaxy": evaluation.categories[0].median}
     assert content["summary"]["by_column"] == ratios(evaluation)
@@ -160,18 +169,102 @@ def test_json_says_what_was_compared(evaluation, catalog, real):
     assert columns["AXIS_RATIO"]["ratio"] == ratios(evaluation)["AXIS_RATIO"]
 
 
-def test_table_is_aligned_and_marks_what_differs(catalog, generated, real, tmp_path):
+def test_table_is_aligned_and_names_what_differs_most(catalog, generated, real, tmp_path):
     path = changed(catalog, generated, tmp_path / "a.fits", AXIS_RATIO=lambda q: q / 2)
     found = evaluate(path, real, splits=SPLITS)
     head, row, last = found.table().splitlines()[:3]
-    wanted = "category generated real g-r r-i r50 b/a conc. asym. SB log flux median"
-    assert " ".join(head.split()) == wanted
+    assert head.split() == ["category", "generated", "real", "mean", "median", "largest"]
     assert row.split()[:3] == ["galaxy", "120", "160"]
     ratio = found.categories[0].columns["AXIS_RATIO"].ratio
-    assert f"{ratio:.2f}*" in row
-    assert row.count("*") == 1
-    assert len(head) == len(row) == len(last)
-    assert last.startswith("median")
+    assert row.endswith(f"b/a {ratio:.2f}*")
+    assert found.categories[0].worst == "AXIS_RATIO"
+    assert len(head) == len(row)
+    assert last.split() == ["all", f"{found.mean:.2f}", f"{found.median:.2f}"]
+
+
+def test_a_catalogue_without_stamps(generated, real, evaluation, tmp_path):
+    """Its columns are compared, and what takes stamps is left out and said to be."""
+    info = replace(run_info(generated), stamps="none")
+    path = write_real(tmp_path / "a.fits", generated, info=info)
+    found = evaluate_fully(path, real, splits=SPLITS)
+    assert ratios(found) == {name: ratios(evaluation)[name] for name in MEASURED}
+    assert found.neighbours is None
+    assert found.categories[0].generated_seen == 0
+    assert "Left out: all that takes stamps: the catalogue has none." in found.table()
+
+
+def test_a_part_of_the_stamps_can_be_looked_at(catalog, real):
+    found = evaluate(catalog, real, splits=2, stamps=30)
+    report = found.categories[0]
+    assert (report.generated_seen, report.real_seen) == (30, 30)
+    assert report.columns["AXIS_RATIO"].sample == 80
+    assert report.columns["GINI"].sample <= 30
+    assert found.neighbours.generated == 30
+
+
+def test_structure_is_measured_of_either_by_the_same_code(catalog, generated):
+    found = evaluate(catalog, generated, splits=2, neighbours=0)
+    made, real = found.exhibits.generated, found.exhibits.real
+    for name in STRUCTURE:
+        np.testing.assert_array_equal(made.values[name], real.values[name])
+    np.testing.assert_array_equal(made.images_mhwc, real.images_mhwc)
+
+
+def test_pictures_are_the_images_that_real_galaxies_came_as(images):
+    stamps = fixture_stamps()
+    found = evaluate(images, stamps, splits=2, neighbours=0).exhibits
+    difference = found.real.images_mhwc.astype(int) - stamps.pixels
+    assert np.abs(difference).max() <= 1
+    difference = found.generated.images_mhwc.astype(int) - stamps.pixels
+    assert np.abs(difference).max() <= 1
+
+
+def test_properties_that_were_asked_for(catalog, generated, real):
+    with CatalogFile(catalog) as file:
+        asked = {"AXIS_RATIO": file.column("AXIS_RATIO").astype(float)}
+    asked["HALF_LIGHT_RADIUS"] = np.full(120, np.nan)
+    found = evaluate(catalog, real, splits=2, neighbours=0, asked=asked)
+    assert list(found.properties) == ["AXIS_RATIO"]  # of the other nothing was asked
+    assert found.properties["AXIS_RATIO"].slope == pytest.approx(1.0)
+    assert found.properties["AXIS_RATIO"].scatter == pytest.approx(0.0, abs=1e-6)
+    assert evaluate(catalog, real, splits=2, neighbours=0).properties == {}
+    for wrong in ({"NO_SUCH": np.ones(120)}, {"AXIS_RATIO": np.ones(3)}):
+        with pytest.raises(InvalidValueError, match="asked of"):
+            evaluate(catalog, real, splits=2, neighbours=0, asked=wrong)
+
+
+def test_a_table_that_was_carried_over_says_what_was_asked(generated, real, tmp_path):
+    size = np.linspace(3, 9, 120)
+    info = replace(
+        run_info(generated),
+        request="like t.csv half_light_radius_pix=R50 axis_ratio=LEFT_OUT",
+        like="t.csv",
+        like_sha256="0" * 64,
+        like_rows=120,
+    )
+    path = write_real(tmp_path / "a.fits", generated, info=info, carried={"R50": size})
+    found = evaluate(path, real, splits=2, neighbours=0)
+    assert list(found.properties) == ["HALF_LIGHT_RADIUS"]
+    assert found.properties["HALF_LIGHT_RADIUS"].n == 120
+
+
+def test_copies_are_looked_for_among_training_galaxies(catalog, generated, real):
+    """Not among those of the reference, which the model has not seen."""
+    copied = evaluate(catalog, real, splits=2, train=generated)
+    assert copied.neighbours.fraction_closer == 1.0
+    assert copied.train["galaxies"] == 120
+    assert [pair.known_id for pair in copied.exhibits.pairs]
+    for pair in copied.exhibits.pairs:
+        np.testing.assert_array_equal(pair.generated_hwc, pair.known_hwc)
+    new = evaluate(catalog, generated, splits=2, train=real)
+    assert new.neighbours.fraction_closer < 0.1
+
+
+def test_held_out_galaxies_only(catalog, real):
+    _, held_out = split(real, 0.3)
+    found = evaluate(catalog, real, splits=2, neighbours=5, held_out=0.3, train=real)
+    assert found.reference["galaxies"] == len(held_out)
+    assert found.train["galaxies"] == 160 - len(held_out)
 
 
 def test_neighbours_can_be_left_out(catalog, real):
@@ -249,7 +342,9 @@ def test_reference_that_means_something_else(generated, real, tmp_path, change, 
         evaluate(path, replace(real.select(slice(20)), **change))
 
 
-@pytest.mark.parametrize(("option", "value"), [("seed", -1), ("splits", 1), ("neighbours", -1)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("seed", -1), ("splits", 1), ("neighbours", -1), ("stamps", 0)]
+)
 def test_options_out_of_range(catalog, real, option, value):
     with pytest.raises(InvalidValueError, match=option):
         evaluate(catalog, real, **{option: value})
@@ -272,13 +367,3 @@ def test_a_reference_joined_from_parts_is_the_whole(catalog, real):
         evaluate(catalog, joined, splits=2).to_json()["summary"]
         == (evaluate(catalog, real, splits=2).to_json()["summary"])
     )
-
-
-def test_a_catalogue_without_stamps_has_columns_to_compare(
-    generated, real, evaluation, tmp_path: Path
-):
-    info = replace(run_info(generated), stamps="none")
-    path = write_real(tmp_path / "catalog.fits", generated, info=info)
-    found = evaluate(path, real, splits=SPLITS)
-    assert found.neighbours is None
-    assert ratios(found) == ratios(evaluation)
