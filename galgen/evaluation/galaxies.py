@@ -92,6 +92,7 @@ def generated_galaxies(catalog: CatalogFile, stretch: LuptonStretch | None, most
     images = [np.empty((0, catalog.info.height, catalog.info.width, 3), np.uint8)]
     for start in range(0, len(seen), _CHUNK):
         rows = seen[start : start + _CHUNK]
+        assert stretch is not None  # then there are no rows
         stamps_nbhw = catalog.stamps(rows)
         images.append(_images(stamps_nbhw, stretch))
         flux_nhwc = torch.from_numpy(stamps_nbhw).movedim(1, -1)
@@ -120,8 +121,9 @@ def real_galaxies(stamps: StampSet, stretch: LuptonStretch | None, most: int) ->
         measured = measure(flux_nhwc, stamps.bands)
         measured |= structure(flux_nhwc, stamps.bands)
         parts.append({name: column.numpy() for name, column in measured.items()})
-        here = seen[(seen >= start) & (seen < start + _CHUNK)] - start
-        images.append(_images(flux_nhwc[here].movedim(-1, 1).numpy(), stretch))
+        if stretch is not None:
+            here = seen[(seen >= start) & (seen < start + _CHUNK)] - start
+            images.append(_images(flux_nhwc[here].movedim(-1, 1).numpy(), stretch))
     measured = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     values = compared_values(measured, stamps.bands)
     values |= {c.name: measured[c.name] for c in structure_columns()}

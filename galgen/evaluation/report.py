@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
@@ -18,6 +19,7 @@ from galgen.evaluation.two_sample import TwoSample
 from galgen.settings import json_types
 
 FORMAT = 2
+_WIDTH = 100  # of the text below the table
 _HEADS = {
     "HALF_LIGHT_RADIUS": "r50",
     "AXIS_RATIO": "b/a",
@@ -25,6 +27,17 @@ _HEADS = {
     "ASYMMETRY": "asym.",
     "SURFACE_BRIGHTNESS": "SB",
     "LOG_FLUX": "log flux",
+    "GINI": "Gini",
+    "M20": "M20",
+    "PETROSIAN_RADIUS": "r Petro.",
+    "MOMENT_RADIUS": "r rms",
+    "FOURIER_A1": "A1",
+    "FOURIER_A3": "A3",
+    "FOURIER_A4": "A4",
+    "ARM_STRENGTH": "arms",
+    "ARM_COHERENCE": "coherence",
+    "BAR_STRENGTH": "bar",
+    "PITCH_ANGLE": "pitch",
 }
 
 
@@ -182,7 +195,8 @@ class Evaluation:
             "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zipped))
             for zipped in (list(zip(row, widths, strict=True)) for row in rows)
         ]
-        return "\n".join([*(line.rstrip() for line in lines), "", *self.notes()]) + "\n"
+        notes = [textwrap.fill(note, _WIDTH) for note in self.notes()]
+        return "\n".join([*(line.rstrip() for line in lines), "", *notes]) + "\n"
 
     def rows(self) -> Iterator[list[str]]:
         """Cells of the table: a row for each category, and the last for all of them."""
@@ -206,9 +220,8 @@ class Evaluation:
         """Lines below the table."""
         notes = [
             "Mean, median, largest: Wasserstein-1 distance of generated from real galaxies over "
-            "that of real from real ones,",
-            f"of {len(self.units)} columns; 1 cannot be told apart at this sample size, * is more "
-            "than 19 of 20 real halves.",
+            f"that of real from real ones, of {len(self.units)} columns; 1 cannot be told apart at "
+            "this sample size, * is more than 19 of 20 real halves.",
         ]
         if self.spaces:
             notes.append(
@@ -226,7 +239,7 @@ class Evaluation:
             notes.append(
                 f"Classified as what was asked for: {percent(found.generated)}, real galaxies as "
                 f"their label {percent(found.real)}; difference {100 * found.difference:+.1f} "
-                f"+- {100 * found.difference_error:.1f} points, mean over categories."
+                f"± {100 * found.difference_error:.1f} points, mean over categories."
             )
         if self.neighbours is not None:
             near = self.neighbours

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -159,8 +160,6 @@ def test_what_is_there_is_not_replaced_unasked(found, tmp_path):
 
 
 def test_a_page_of_a_catalogue_without_stamps(tmp_path):
-    from dataclasses import replace
-
     stamps = population(30, 3)
     info = replace(run_info(stamps), stamps="none")
     path = write_real(tmp_path / "a.fits", stamps, info=info)

@@ -10,8 +10,8 @@ from galgen.evaluation.page import html
 from galgen.evaluation.page.pictures import strip
 from galgen.evaluation.report import Evaluation, percent
 
-COLUMNS = 14
-EXTREMES = 14  # most and least convincing galaxies
+COLUMNS = 16
+EXTREMES = 8  # most and least convincing galaxies
 
 
 def galaxies(found: Evaluation) -> str:
@@ -89,6 +89,6 @@ def _judged(shown: Exhibits, name: str) -> list[str]:
         order = scored[np.argsort(score[scored], kind="stable")]
         for taken, best in (("real", order[:EXTREMES]), ("generated", order[::-1][:EXTREMES])):
             said = f"{kind}, taken for {taken}" if kind != taken else f"{kind}, surely {taken}"
-            picture = strip([images[which[best]]], f"{name}: {said}.", 0.75)
+            picture = strip([images[which[best]]], f"{name}: {said}.")
             figures.append(html.figure(picture, said))
     return figures

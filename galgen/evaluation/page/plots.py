@@ -38,7 +38,10 @@ def planes(found: Evaluation) -> str:
             parts.append(html.part(report.name, html.row(drawn)))
     if not parts:
         return ""
-    said = f"At most {svg.POINTS} galaxies of each kind. Rank correlations below."
+    said = (
+        f"At most {svg.POINTS} galaxies of each kind. Below: the sliced Wasserstein-1 distance over "
+        "that of real galaxies from each other, and rank correlations."
+    )
     return html.paragraph(said) + "".join(parts)
 
 
@@ -70,7 +73,7 @@ def _plane(found: Evaluation, report: CategoryReport, pair: tuple[str, str]) -> 
     plane = report.planes[",".join(pair)]
     units = found.units[pair[0]], found.units[pair[1]]
     text = (
-        f"distance {number(plane.ratio)} ± {number(plane.ratio_error)}{' *' * plane.differs}; "
+        f"{number(plane.ratio)} ± {number(plane.ratio_error)}{' *' * plane.differs}; "
         f"correlation {plane.generated_correlation:.2f}, real {plane.real_correlation:.2f}"
     )
     drawing = svg.plane((short(pair[0]), short(pair[1])), units, made, real)

@@ -183,7 +183,8 @@ def _range(*samples: np.ndarray) -> tuple[float, float]:
     ends = [np.percentile(sample, _TAILS) for sample in samples]
     low, high = float(min(e[0] for e in ends)), float(max(e[1] for e in ends))
     if high - low <= 1e-9 * max(abs(low), abs(high), 1.0):  # all alike
-        low, high = low - 0.5, high + 0.5
+        room = 0.5 * max(abs(low), 1.0)
+        low, high = low - room, high + room
     return low, high
 
 

@@ -58,19 +58,19 @@ def told_apart(found: Evaluation) -> str:
 def distances(found: Evaluation) -> str:
     """List distances of columns and of features, with their errors."""
     parts = []
-    heads = ["category", *(short(name) for name in found.units)]
+    compared = [r for r in found.categories if r.columns]
     for title, of in (("Wasserstein-1", _wasserstein), ("Kolmogorov-Smirnov", _ks)):
         rows = [
-            [r.name, *(of(r.columns[n]) if n in r.columns else "-" for n in found.units)]
-            for r in found.categories
-            if r.columns
+            [short(n), *(of(r.columns[n]) if n in r.columns else "-" for r in compared)]
+            for n in found.units
+            if any(n in r.columns for r in compared)
         ]
         if rows:
             caption = (
                 f"{title} distance of generated from real galaxies over that of real from real; "
                 "* is more than 19 of 20 real halves"
             )
-            parts.append(html.table(heads, rows, caption))
+            parts.append(html.table(["column", *(r.name for r in compared)], rows, caption))
     for space in found.spaces:
         rows = [
             [r.name, str(f.sample), *(_score(getattr(f, name)) for name in _SCORES)]
@@ -148,16 +148,20 @@ def _auc(found: Separation) -> str:
 
 def _score(score: Score) -> str:
     """Return a score of features beside that of real against real."""
-    return f"{_with(score.generated, score.generated_error)} ({_three(score.real)})"
+    places = _places(score.generated, score.generated_error)
+    return f"{_with(score.generated, score.generated_error)} ({score.real:.{places}f})"
 
 
 def _with(value: float, error: float) -> str:
-    """Return a number with its error, where that is known."""
-    return f"{_three(value)} ± {_three(error)}" if math.isfinite(error) else _three(value)
-
-
-def _three(value: float) -> str:
-    """Return a number with as many digits as it is worth."""
+    """Return a number with its error, where that is known, both as exact as they are worth."""
     if not math.isfinite(value):
         return "-"
-    return number(value) if abs(value) >= 0.1 else f"{value:.2g}"
+    places = _places(value, error)
+    return f"{value:.{places}f}" + (f" ± {error:.{places}f}" if math.isfinite(error) else "")
+
+
+def _places(value: float, error: float) -> int:
+    """Return the digits behind the point: two of the error count, or three of the value."""
+    known = math.isfinite(error) and error > 0
+    size, digits = (error, 1) if known else (abs(value), 2)
+    return min(max(digits - math.floor(math.log10(size)), 0), 6) if size > 0 else 2
