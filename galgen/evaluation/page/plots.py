@@ -39,8 +39,8 @@ def planes(found: Evaluation) -> str:
     if not parts:
         return ""
     said = (
-        f"At most {svg.POINTS} galaxies of each kind. Below: the sliced Wasserstein-1 distance over "
-        "that of real galaxies from each other, and rank correlations."
+        f"At most {svg.POINTS} galaxies of each kind. Below: the sliced Wasserstein-1 distance "
+        "over that of real galaxies from each other, and rank correlations."
     )
     return html.paragraph(said) + "".join(parts)
 

@@ -7,7 +7,7 @@ import math
 from galgen.evaluation.distance import Comparison
 from galgen.evaluation.feature_distance import Score
 from galgen.evaluation.page import html, svg
-from galgen.evaluation.report import Evaluation, number, short
+from galgen.evaluation.report import Evaluation, short
 from galgen.evaluation.two_sample import Separation
 
 _SPACES = {
