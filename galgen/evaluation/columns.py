@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from galgen.measure import measured_columns
-from galgen.measure.structure import structure_columns
+from galgen.measure import measured_columns, structure_columns
 
 LOG_FLUX = "LOG_FLUX"
 _SHAPES = ("HALF_LIGHT_RADIUS", "AXIS_RATIO", "CONCENTRATION", "ASYMMETRY", "SURFACE_BRIGHTNESS")

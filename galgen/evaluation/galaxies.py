@@ -16,8 +16,7 @@ from galgen.categories import Taxonomy
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.errors import DataError
 from galgen.evaluation.columns import compared_values
-from galgen.measure import measure, measured_columns
-from galgen.measure.structure import structure, structure_columns
+from galgen.measure import measure, measured_columns, structure, structure_columns
 from galgen.pictures.display import to_display
 from galgen.pictures.grid import rgb
 from galgen.pixels.lupton import LuptonStretch

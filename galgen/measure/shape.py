@@ -168,10 +168,10 @@ def interpolate(x_nk: Tensor, y_nk: Tensor, x_nm: Tensor) -> Tensor:
     return y0 + (y1 - y0) * ((x_nm - x0) / (x1 - x0).clamp_min(1e-30))
 
 
-def aperture_radius(growth: Growth) -> Tensor:
-    """``APERTURE`` Petrosian radii (N,), limited to the largest ellipse in the stamp.
+def petrosian_radius(growth: Growth) -> Tensor:
+    """Circularised Petrosian radius (N,); infinite where it is not within the stamp.
 
-    r_P is the first radius where the mean surface brightness between 0.8 r and 1.25 r falls below
+    The first radius where the mean surface brightness between 0.8 r and 1.25 r falls below
     ``PETROSIAN`` times the mean within r (Strauss et al. 2002, eq. 4).
     """
     area = growth.area[:, 1:]
@@ -185,9 +185,12 @@ def aperture_radius(growth: Growth) -> Tensor:
     r0, r1 = area.gather(1, before).sqrt(), area.gather(1, first).sqrt()
     ratio0, ratio1 = ratio.gather(1, before), ratio.gather(1, first)
     step = ((ratio0 - PETROSIAN) / (ratio0 - ratio1).clamp_min(1e-6)).clamp(0, 1)
-    largest = area[:, -1].sqrt()
-    petrosian = torch.where(below.any(1), (r0 + (r1 - r0) * step).squeeze(1), largest)
-    return torch.minimum(APERTURE * petrosian, largest)
+    return (r0 + (r1 - r0) * step).squeeze(1).where(below.any(1), torch.inf)
+
+
+def aperture_radius(growth: Growth) -> Tensor:
+    """``APERTURE`` Petrosian radii (N,), limited to the largest ellipse in the stamp."""
+    return torch.minimum(APERTURE * petrosian_radius(growth), growth.area[:, -1].sqrt())
 
 
 def fraction_radii(growth: Growth, total_n: Tensor, fractions: tuple[float, ...]) -> list[Tensor]:

@@ -6,21 +6,17 @@ catalogue, which describes the galaxy alone, has no columns for them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from galgen.measure import detect, shape
+from galgen.measure import detect
 from galgen.measure.cutout import Cutouts, in_chunks
+from galgen.measure.rings import relative_amplitude, sample_rings
 
 SURROUNDINGS = ("sky_noise", "neighbour_light", "arm_strength")
 MAX_NEIGHBOUR = 2.0
-INNER, OUTER, RINGS = 0.4, 2.0, 8  # radii of the rings for the arms, in rms sizes of the galaxy
-CIRCLES, ANGLES = 3, 64  # samples of each ring along its radius, and around it
-MIN_PIXELS = 4  # a sample between pixels has the noise of so many
-MIN_RING_SNR = 5.0
 
 
 @torch.no_grad()
@@ -65,59 +61,25 @@ def surroundings_of(cutouts: Cutouts) -> dict[str, Tensor]:
     """Return the columns of `surroundings` for galaxies that have been cut out."""
     alone, image = cutouts.alone, cutouts.image_nhw
     own = (image * alone.galaxy_nhw).sum((1, 2))
-    # Of the border without the neighbours; where that is all but noiseless, the floor of the other.
-    sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
-    peak = (detect.smooth(image) * alone.galaxy_nhw).amax((1, 2))
-    sigma = torch.maximum(sigma, detect.FLOOR * peak).clamp_min(detect.TINY)
+    sigma = border_noise(cutouts)
     excess = alone.image_nhw - image
     bright = detect.smooth(excess) > detect.NSIGMA * sigma[:, None, None]
     others = (excess * bright).sum((1, 2)).clamp_min(0)
     columns = {
         "sky_noise": sigma.log10(),
         "neighbour_light": (others / own).sqrt().clamp_max(MAX_NEIGHBOUR),
-        "arm_strength": _two_armed(image, cutouts.ellipse, sigma),
+        "arm_strength": relative_amplitude(sample_rings(image, cutouts.ellipse, sigma), 2),
     }
     usable = cutouts.usable_n & (own > 0)
     return {name: column.where(usable, torch.nan) for name, column in columns.items()}
 
 
-def _two_armed(image_nhw: Tensor, ellipse: shape.Ellipse, sigma_n: Tensor) -> Tensor:
-    """Mean relative m = 2 amplitude (N,) in elliptical rings; 0 where there is no ring to measure.
+def border_noise(cutouts: Cutouts) -> Tensor:
+    """Sky noise (N,) per pixel of the mean of the bands, of the border without the neighbours.
 
-    The image is sampled on ellipses, evenly around each: sums over the pixels of a ring would
-    take their uneven places, and the fall of the profile across the ring, for structure.
+    Where that is all but noiseless, 1/1000 of the galaxy's peak.
     """
-    h, w = image_nhw.shape[-2:]
-    x_nra, y_nra = _ring_samples(ellipse)
-    inside = (x_nra >= 0) & (x_nra <= w - 1) & (y_nra >= 0) & (y_nra <= h - 1)
-    values = shape.resample(image_nhw[:, None], x_nra, y_nra)[:, 0].unflatten(1, (RINGS, CIRCLES))
-    angles = _angles(image_nhw.device)
-    mean = values.mean((2, 3))
-    cosine = (values * torch.cos(2 * angles)).mean((2, 3))
-    sine = (values * torch.sin(2 * angles)).mean((2, 3))
-
-    edges = torch.linspace(INNER, OUTER, RINGS + 1, device=image_nhw.device)
-    area = torch.pi * ellipse.size[:, None] ** 2 * (edges[1:] ** 2 - edges[:-1] ** 2)
-    noise = sigma_n[:, None] / area.clamp_min(MIN_PIXELS).sqrt()  # of the mean of a ring
-    power = (cosine**2 + sine**2 - noise**2).clamp_min(0)
-    amplitude = (2 * power.sqrt() / mean.clamp_min(detect.TINY)).clamp_max(1)
-    seen = inside.unflatten(1, (RINGS, CIRCLES)).flatten(2).all(2) & (mean > MIN_RING_SNR * noise)
-    strength: Tensor = amplitude.where(seen, 0).sum(1) / seen.sum(1).clamp_min(1)
-    return strength
-
-
-def _angles(device: torch.device) -> Tensor:
-    """Angles (ANGLES,) of the samples round a ring, in radian."""
-    return torch.arange(ANGLES, device=device) * (2 * math.pi / ANGLES)
-
-
-def _ring_samples(ellipse: shape.Ellipse) -> tuple[Tensor, Tensor]:
-    """Pixel positions x, y (N, RINGS * CIRCLES, ANGLES) on ellipses, from the inside out."""
-    xc, yc, size, q, angle = (t[:, None, None] for t in ellipse)
-    angles = _angles(size.device)
-    step = (OUTER - INNER) / (RINGS * CIRCLES)
-    radii = INNER + step * (torch.arange(RINGS * CIRCLES, device=size.device) + 0.5)
-    r = size * radii[:, None]
-    major, minor = r / q.sqrt() * angles.cos(), r * q.sqrt() * angles.sin()
-    cos, sin = angle.cos(), angle.sin()
-    return xc + major * cos - minor * sin, yc + major * sin + minor * cos
+    image = cutouts.image_nhw
+    sigma = detect.deviation_sigma(detect.frame_pixels(image).abs())
+    peak = (detect.smooth(image) * cutouts.alone.galaxy_nhw).amax((1, 2))
+    return torch.maximum(sigma, detect.FLOOR * peak).clamp_min(detect.TINY)

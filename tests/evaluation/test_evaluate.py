@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from galgen.measure.structure import structure_columns
 from PIL import Image
 
 from galgen import categories
@@ -16,7 +15,7 @@ from galgen.errors import CatalogError, DataError, InvalidValueError
 from galgen.evaluation import Evaluation
 from galgen.evaluation import evaluate as evaluate_fully
 from galgen.evaluation.spaces import NO_SPACES
-from galgen.measure import measured_columns
+from galgen.measure import measured_columns, structure_columns
 from tests.real import FIXTURE, fixture_stamps, population, run_info, write_real
 
 SPLITS = 40
