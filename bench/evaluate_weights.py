@@ -50,10 +50,10 @@ def mixture_of(stamps: StampSet) -> str:
 
 
 def as_many_of_each(stamps: StampSet) -> str:
-    """Categories of which there are enough real galaxies to compare, as a request."""
+    """Categories of which there are enough real galaxies to compare, as a request; else all."""
     codes, counts = np.unique(stamps.category, return_counts=True)
     enough = [int(code) for code, count in zip(codes, counts, strict=True) if count >= MIN_SAMPLE]
-    return ",".join(f"{stamps.tree.get(code).name}:1" for code in enough)
+    return ",".join(f"{stamps.tree.get(int(code)).name}:1" for code in enough or codes)
 
 
 def asked_of(run: Run, population: Population) -> dict[str, np.ndarray]:
@@ -89,7 +89,7 @@ def save_galleries(docs: Path, weights: Path | None) -> None:
     save_grid(docs / "galaxies.png", made, COLUMNS, 2)
 
 
-def ratios(found: Evaluation) -> str:
+def table_of(found: Evaluation) -> str:
     """Ratios of Wasserstein distances and areas under the curve, as a table of a page."""
     shown = [name for name in SHOWN if name in found.units]
     lines = []
@@ -130,6 +130,7 @@ def main(
         "generated_on": str(model.device),
         "sampling": {**chosen, "dtype": sampling.dtype, "seed": seed},
     }
+    tables = []
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         catalog = write_catalog(Path(folder) / "generated.fits", run, run.info)
@@ -142,17 +143,17 @@ def main(
             results[name] = found.to_json()
             results[name]["seconds"] = round(time.perf_counter() - started, 1)
             save(out, results)
-            print(f"{name}:\n{found.table()}\n{ratios(found)}\n")
+            print(f"{name}:\n{found.table()}\n{table_of(found)}\n")
             if report is not None:
                 report.mkdir(exist_ok=True)
                 write_report(found, report / name, overwrite=True)
-            if docs is not None:
-                put(docs / "weights.md", f"evaluate_weights {name}", ratios(found))
+            tables.append(f"Against the {name.replace('_', ' ')} galaxies:\n\n{table_of(found)}")
         if grid is not None:
             save_comparison(grid, catalog, held_out)
         if docs is not None:
             save_comparison(docs / "comparison.png", catalog, held_out)
     if docs is not None:
+        put(docs / "weights.md", "evaluate_weights", "\n\n".join(tables))
         save_galleries(docs, weights)
 
 
