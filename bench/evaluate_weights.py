@@ -27,6 +27,7 @@ from galgen import CatalogFile, load_model, write_catalog
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.evaluation import Evaluation, evaluate, write_report
 from galgen.evaluation.by_category import MIN_SAMPLE
+from galgen.evaluation.columns import compared_columns
 from galgen.evaluation.report import apart, number, short
 from galgen.generate.run import Run
 from galgen.generate.sampling import Sampling
@@ -60,7 +61,8 @@ def asked_of(run: Run, population: Population) -> dict[str, np.ndarray]:
     """Properties that a run asks of its galaxies, by the column that measures them."""
     z_np = run.request.ask(population, torch.arange(run.info.n)).z_np.numpy()
     values_np = population.centre + population.scale * z_np
-    return {name.upper(): values_np[:, i] for i, name in enumerate(population.names)}
+    every = {name.upper(): values_np[:, i] for i, name in enumerate(population.names)}
+    return {name: every[name] for name in compared_columns(run.info.bands) if name in every}
 
 
 def save_comparison(path: Path, catalog_path: Path, real: StampSet, columns: int = 12) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from galgen.catalog import CatalogFile
 
-# What a request calls a property that is measured in the same terms, and the column of it.
+# What a request calls a property that is measured in the same terms, beside colours.
 _MEASURED_AS = {"half_light_radius_pix": "HALF_LIGHT_RADIUS", "axis_ratio": "AXIS_RATIO"}
 
 
@@ -30,7 +30,8 @@ def asked_of(catalog: CatalogFile) -> dict[str, np.ndarray]:
     carried = {column.name for column in catalog.info.carried}
     used = dict(re.findall(r"(\w+)=(\S+)", catalog.info.request))
     found = {}
-    for name, column in _MEASURED_AS.items():
+    colours = {name: name.upper() for name in used if name.startswith("color_")}
+    for name, column in (_MEASURED_AS | colours).items():
         if used.get(name) in carried:
             values = np.ma.filled(np.ma.asarray(catalog.column(used[name]), np.float64), np.nan)
             found[column] = np.asarray(values, np.float64)

@@ -117,21 +117,18 @@ def real_galaxies(stamps: StampSet, stretch: LuptonStretch | None, most: int) ->
     parts, images = [], [np.empty((0, *stamps.pixels.shape[1:3], 3), np.uint8)]
     for start in range(0, len(stamps), _CHUNK):
         flux_nhwc = stamps.flux(slice(start, start + _CHUNK))
-        measured = measure(flux_nhwc, stamps.bands)
-        measured |= structure(flux_nhwc, stamps.bands)
-        parts.append({name: column.numpy() for name, column in measured.items()})
+        found = measure(flux_nhwc, stamps.bands) | structure(flux_nhwc, stamps.bands)
+        parts.append({name: column.numpy() for name, column in found.items()})
         if stretch is not None:
             here = seen[(seen >= start) & (seen < start + _CHUNK)] - start
             images.append(_images(flux_nhwc[here].movedim(-1, 1).numpy(), stretch))
     measured = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    values = compared_values(measured, stamps.bands)
-    values |= {c.name: measured[c.name] for c in structure_columns()}
     return Galaxies(
         stamps.tree,
         stamps.ids,
         stamps.group,
         stamps.category,
-        values,
+        compared_values(measured, stamps.bands),
         seen,
         np.concatenate(images),
     )

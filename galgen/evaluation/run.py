@@ -157,8 +157,8 @@ def evaluate(
                 copies = compare_copies(generated, real, possible, images_nhwc, neighbours, rng)
             del images_nhwc
         say("comparing")
-        features = [spaces.features(galaxies.images_mhwc) for galaxies in (generated, real)]
-        comparison = ByCategory(generated, real, *features, splits, seed)
+        ours, theirs = (spaces.features(g.images_mhwc) for g in (generated, real))
+        comparison = ByCategory(generated, real, ours, theirs, splits, seed)
         reports = [comparison.report(code) for code in np.unique(generated.category_n).tolist()]
         classified = None
         if spaces.classifier is not None:

@@ -236,14 +236,15 @@ def test_a_table_that_was_carried_over_says_what_was_asked(generated, real, tmp_
     size = np.linspace(3, 9, 120)
     info = replace(
         run_info(generated),
-        request="like t.csv half_light_radius_pix=R50 axis_ratio=LEFT_OUT",
+        request="like t.csv half_light_radius_pix=R50 axis_ratio=LEFT_OUT color_g_r=GR",
         like="t.csv",
         like_sha256="0" * 64,
         like_rows=120,
     )
-    path = write_real(tmp_path / "a.fits", generated, info=info, carried={"R50": size})
+    carried = {"R50": size, "GR": np.full(120, 0.5)}
+    path = write_real(tmp_path / "a.fits", generated, info=info, carried=carried)
     found = evaluate(path, real, splits=2, neighbours=0)
-    assert list(found.properties) == ["HALF_LIGHT_RADIUS"]
+    assert list(found.properties) == ["HALF_LIGHT_RADIUS", "COLOR_G_R"]
     assert found.properties["HALF_LIGHT_RADIUS"].n == 120
 
 
