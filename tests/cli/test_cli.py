@@ -149,10 +149,16 @@ def test_preview_verify_export_and_evaluate(galgen, catalog, tmp_path, galaxies)
     assert len(back) == 40
 
     # The fixture has 24 galaxies of 64 pixels; what is tested here is that the report is written.
-    reference = ("--reference", tmp_path / "images.zip", "--out", tmp_path / "e.json")
-    code, out, _ = galgen("evaluate", catalog, *reference)
+    report = tmp_path / "report"
+    asked = ("evaluate", catalog, "--reference", tmp_path / "images.zip", "--out", report)
+    code, out, _ = galgen(*asked)
     assert code == 0, out
-    assert "AXIS_RATIO" in json.dumps(json.loads((tmp_path / "e.json").read_text()))
+    assert out.startswith("category")
+    assert "AXIS_RATIO" in json.loads((report / "report.json").read_text())["units"]
+    assert "<title>" in (report / "index.html").read_text()
+    code, _, err = galgen(*asked)
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "--overwrite" in err
 
 
 def test_verify_exits_4_on_a_flipped_bit(galgen, catalog, tmp_path):
