@@ -1,19 +1,19 @@
-"""Equally many generated and real galaxies of a category, as the same kind of 8-bit images."""
+"""Real galaxies of a category in two sets, and images and features of 8 bits to match them."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from galgen import categories
 from galgen.data import StampSet, split
-from galgen.generate import GalaxyModel
-from galgen.generate.sampling import Sampling
+from galgen.evaluation.embedding import EARLY_BLOCKS, SPACES, Embedding, oriented
 from galgen.measure import measure
-from galgen.pictures.display import display_stretch, to_display
 from galgen.pixels.lupton import lupton_preset
 from galgen.training.config import TrainConfig
 
@@ -104,19 +104,6 @@ def real(stamps: StampSet, rows: np.ndarray) -> Galaxies:
     return Galaxies(images, measure_images(images, stamps.lupton, stamps.bands))
 
 
-def generated(
-    model: GalaxyModel, request: str, n: int, seed: int, sampling: Sampling | None
-) -> Galaxies:
-    """Return generated galaxies as 8-bit images, measured in the flux of a catalogue."""
-    run = model.generate(request, n, seed=seed, sampling=sampling)
-    batches = list(run)
-    stamps_nbhw = np.concatenate([np.asarray(b.stamps_nbhw, np.float32) for b in batches])
-    display = to_display(stamps_nbhw, display_stretch(run.info, stamps_nbhw))
-    names = batches[0].measured
-    measured = {name: np.concatenate([b.measured[name] for b in batches]) for name in names}
-    return Galaxies(to_8bit(display), measured)
-
-
 def to_8bit(display: np.ndarray) -> np.ndarray:
     """Grey levels of display values in [0, 1]."""
     return np.round(255 * np.clip(display, 0, 1)).astype(np.uint8)
@@ -130,3 +117,21 @@ def measure_images(
     display = torch.from_numpy(np.ascontiguousarray(images_nhwc)).float() / 255
     flux_nhwc = lupton_preset(lupton, bands).to_flux(display)
     return {name: column.numpy() for name, column in measure(flux_nhwc, bands).items()}
+
+
+def cached_features(
+    embedding: Embedding, images_nhwc: np.ndarray, seed: int, cache: Path | None
+) -> dict[str, np.ndarray]:
+    """Features of turned images, from the folder `cache` where they are known."""
+    versions = sorted(embedding.versions.items())
+    digest = hashlib.sha256(np.ascontiguousarray(images_nhwc))
+    digest.update(repr((versions, EARLY_BLOCKS, seed)).encode())
+    path = None if cache is None else cache / f"{digest.hexdigest()[:20]}.npz"
+    if path is not None and path.is_file():
+        with np.load(path) as known:
+            return {name: known[name] for name in SPACES}
+    found = embedding.features(oriented(images_nhwc, seed))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, **found)
+    return found

@@ -2,8 +2,8 @@
 
 ``python -m bench.why_told_apart galaxies64-train.zip --cache FOLDER --out out.json``
 
-The test of `bench.two_sample` after each change of `bench.manipulate`, made to both sets; cores and
-skies swapped; and `bench.pixel_statistics` of both, each with the AUC that it has alone.
+The two-sample test of `galgen evaluate` after each change of `bench.manipulate`, made to both sets;
+cores and skies swapped; and `bench.pixel_statistics` of both, each with the AUC that it has alone.
 """
 
 from __future__ import annotations
@@ -21,17 +21,41 @@ from bench.manipulate import CHANGES, as_8bit, in_sky_of, with_power_of
 from bench.matched_sets import Galaxies
 from bench.pixel_statistics import statistics
 from bench.record import save
-from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
+from galgen.evaluation.columns import compared_values
+from galgen.evaluation.distance import compare
 from galgen.evaluation.embedding import Embedding, load_embedding, oriented
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 from galgen.pictures.grid import save_grid
 
 REPEATS = 4
+SPLITS = 100  # random halves behind a ratio
 SHOWN = 10  # galaxies of each row of the sheet
 MATCH = 0.1  # largest relative difference of the sky noise of a matched pair
+
+
+def ratios(
+    ours: Galaxies, theirs: Galaxies, bands: tuple[str, ...], seed: int
+) -> dict[str, dict[str, float]]:
+    """Distance of each compared column, in units of that of two halves of the real galaxies."""
+    a, b = (compared_values(g.measured, bands) for g in (ours, theirs))
+    found = {}
+    for i, name in enumerate(a):
+        values = [v[name][np.isfinite(v[name])] for v in (a, b)]
+        compared = compare(*values, SPLITS, np.random.default_rng((seed, i)))
+        found[name] = {"ratio": round(compared.ratio, 3), "limit": round(compared.limit, 3)}
+        found[name] |= {
+            "generated_median": float(f"{compared.generated_median:.4g}"),
+            "real_median": float(f"{compared.real_median:.4g}"),
+        }
+    return found
+
+
+def mean_ratio(found: dict[str, dict[str, float]]) -> float:
+    """Mean ratio over the columns."""
+    return round(float(np.mean([column["ratio"] for column in found.values()])), 3)
 
 
 def told_apart(embedding: Embedding, a_nhwc: np.ndarray, b_nhwc: np.ndarray) -> dict[str, Any]:
