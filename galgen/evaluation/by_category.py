@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -26,8 +26,9 @@ class ByCategory:
     ----------
     generated, real : Galaxies
         All of them.
-    generated_features, real_features : mapping of str to ndarray (M, C)
-        Features of their pictures, by space.
+    features : callable
+        From pictures (n, H, W, 3) to features (n, C) by the name of their space; pictures are given
+        to it where there are enough to be compared.
     splits, seed : int
         Random halvings, and their seed.
 
@@ -41,14 +42,12 @@ class ByCategory:
         self,
         generated: Galaxies,
         real: Galaxies,
-        generated_features: Mapping[str, np.ndarray],
-        real_features: Mapping[str, np.ndarray],
+        features: Callable[[np.ndarray], dict[str, np.ndarray]],
         splits: int,
         seed: int,
     ) -> None:
         self._generated, self._real = generated, real
-        self._features = {s: (f, real_features[s]) for s, f in generated_features.items()}
-        self._splits, self._seed = splits, seed
+        self._features, self._splits, self._seed = features, splits, seed
         self.judged: dict[str, Judged] = {}
 
     def report(self, code: int) -> CategoryReport:
@@ -113,9 +112,11 @@ class ByCategory:
         group = self._real.group_n[self._real.seen_m[real]]
         if sample_size(len(made), len(real), group) < MIN_SAMPLE:
             return told_apart, distances
-        for i, (space, (ours, theirs)) in enumerate(self._features.items()):
+        ours = self._features(self._generated.images_mhwc[made])
+        theirs = self._features(self._real.images_mhwc[real])
+        for i, space in enumerate(ours):
             rng = np.random.default_rng((self._seed, code, _SPACES + i))
-            told_apart[space], scores = two_sample(ours[made], theirs[real], rng, group)
-            distances[space] = compare_features(ours[made], theirs[real], rng, group)
+            told_apart[space], scores = two_sample(ours[space], theirs[space], rng, group)
+            distances[space] = compare_features(ours[space], theirs[space], rng, group)
             self.judged.setdefault(name, Judged(space, made, real, scores))
         return told_apart, distances

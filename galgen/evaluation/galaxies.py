@@ -115,7 +115,7 @@ def real_galaxies(stamps: StampSet, stretch: LuptonStretch | None, most: int) ->
     """
     seen = np.empty(0, int) if stretch is None else evenly_of_each(stamps.category, most)
     parts, images = [], [np.empty((0, *stamps.pixels.shape[1:3], 3), np.uint8)]
-    for start in range(0, len(stamps), _CHUNK):
+    for start in range(0, max(len(stamps), 1), _CHUNK):  # of no galaxies the columns, too
         flux_nhwc = stamps.flux(slice(start, start + _CHUNK))
         found = measure(flux_nhwc, stamps.bands) | structure(flux_nhwc, stamps.bands)
         parts.append({name: column.numpy() for name, column in found.items()})
@@ -158,7 +158,8 @@ def evenly(n: int, most: int) -> np.ndarray:
 def evenly_of_each(category_n: np.ndarray, most: int) -> np.ndarray:
     """Return at most `most` rows of each category, evenly spaced, rising."""
     every = [np.flatnonzero(category_n == code) for code in np.unique(category_n)]
-    return np.sort(np.concatenate([rows[evenly(len(rows), most)] for rows in every]))
+    chosen = [rows[evenly(len(rows), most)] for rows in every]
+    return np.sort(np.concatenate([np.empty(0, int), *chosen]))
 
 
 def _images(stamps_nbhw: np.ndarray, stretch: LuptonStretch) -> np.ndarray:

@@ -157,8 +157,7 @@ def evaluate(
                 copies = compare_copies(generated, real, possible, images_nhwc, neighbours, rng)
             del images_nhwc
         say("comparing")
-        ours, theirs = (spaces.features(g.images_mhwc) for g in (generated, real))
-        comparison = ByCategory(generated, real, ours, theirs, splits, seed)
+        comparison = ByCategory(generated, real, spaces.features, splits, seed)
         reports = [comparison.report(code) for code in np.unique(generated.category_n).tolist()]
         classified = None
         if spaces.classifier is not None:

@@ -10,7 +10,7 @@ import numpy as np
 from galgen.data import StampSet
 from galgen.errors import DataError, MissingPackageError
 from galgen.evaluation.classifier import ClassifierConfig, MorphologyClassifier, train_classifier
-from galgen.evaluation.embedding import load_embedding, oriented
+from galgen.evaluation.embedding import Embedding, load_embedding, oriented
 
 MORPHOLOGY = "morphology"
 _Features = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -69,7 +69,7 @@ def open_spaces(
     except MissingPackageError as error:
         missing.append(f"features of photographs (final, early): {error}.")
     else:
-        makers.append(lambda images: embedding.features(oriented(images, seed)))
+        makers.append(_of_photographs(embedding, seed))
         versions = embedding.versions
     if train is None:
         missing.append("features and classes of morphology: there are no training galaxies.")
@@ -81,6 +81,16 @@ def open_spaces(
         else:
             makers.append(_of_morphology(classifier))
     return Spaces(tuple(makers), classifier, tuple(missing), versions)
+
+
+def _of_photographs(embedding: Embedding, seed: int) -> _Features:
+    """Make the features of a network of photographs spaces, in which no direction is preferred."""
+
+    def features(images_nhwc: np.ndarray) -> dict[str, np.ndarray]:
+        square = images_nhwc.shape[1] == images_nhwc.shape[2]
+        return embedding.features(oriented(images_nhwc, seed) if square else images_nhwc)
+
+    return features
 
 
 def _of_morphology(classifier: MorphologyClassifier) -> _Features:

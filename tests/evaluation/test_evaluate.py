@@ -143,6 +143,15 @@ def test_members_of_an_inner_category_are_all_below_it(generated, real, tmp_path
     assert found.to_json()["categories"][2]["real_undetected"] is None
 
 
+def test_a_reference_without_any_galaxy_of_the_categories(generated, real, tmp_path):
+    spirals = replace(generated, category=np.full(120, 6, np.int16))
+    others = replace(real, category=np.full(160, 1, np.int16))
+    found = evaluate(write_real(tmp_path / "a.fits", spirals), others, splits=2)
+    assert (found.categories[0].real, found.neighbours) == (0, None)
+    assert np.isnan(found.mean)
+    assert f"Left out: distances of {found.categories[0].name}: too few galaxies." in found.table()
+
+
 def test_result_depends_on_the_seed_only(catalog, real, evaluation):
     again = evaluate(catalog, real, splits=SPLITS)
     assert again.to_json() == evaluation.to_json()
