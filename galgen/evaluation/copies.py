@@ -39,7 +39,7 @@ def compare_copies(
     Returns
     -------
     Neighbours, tuple of Pair, or None
-        None where no category of the generated galaxies has real ones.
+        None where no category of the generated galaxies has real ones, or there is but one.
     """
     chosen, alike = [], []
     pictures = evenly(len(generated.seen_m), most)
@@ -50,7 +50,8 @@ def compare_copies(
         if len(there):
             chosen.append(ours)
             alike.append((rng.permutation(there), len(ours) / len(pictures)))
-    if not chosen:
+    groups = np.concatenate([known.group, *(real.group_n[real.seen_m[rows]] for rows, _ in alike)])
+    if not chosen or len(np.unique(groups)) < 2:  # nothing, or a galaxy and itself
         return None
     # As many real ones as the category that has the fewest allows, in the mixture.
     total = sum(share for _, share in alike)

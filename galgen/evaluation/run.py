@@ -155,6 +155,8 @@ def evaluate(
                 say("looking for copies")
                 rng = np.random.default_rng(seed)
                 copies = compare_copies(generated, real, possible, images_nhwc, neighbours, rng)
+                if copies is None:
+                    missing.append("copies: there are no real galaxies of these categories.")
             del images_nhwc
         say("comparing")
         comparison = ByCategory(generated, real, spaces.features, splits, seed)
