@@ -74,7 +74,7 @@ def _plane(found: Evaluation, report: CategoryReport, pair: tuple[str, str]) -> 
     units = found.units[pair[0]], found.units[pair[1]]
     text = (
         f"{number(plane.ratio)} ± {number(plane.ratio_error)}{' *' * plane.differs}; "
-        f"correlation {plane.generated_correlation:.2f}, real {plane.real_correlation:.2f}"
+        f"correlation {plane.generated_correlation:.2f} (real {plane.real_correlation:.2f})"
     )
     drawing = svg.plane((short(pair[0]), short(pair[1])), units, made, real)
     return html.figure(drawing, text)
