@@ -4,9 +4,10 @@
 
 In each category as many generated as real galaxies, all as 8-bit images of the same stretch, go
 through a network that has seen everyday photographs only (`bench.embed`); a logistic regression on
-its features then tells them apart, or does not (`bench.classify`). Two sets of real galaxies give
-the floor. Beside it stand the distances of measured columns (`galgen.evaluation.distance`): mean
-ratio over the columns, of the generated and of the first real set, both to the other real galaxies.
+its features then tells them apart, or does not (`galgen.evaluation.two_sample`). Two sets of real
+galaxies give the floor. Beside it stand the distances of measured columns
+(`galgen.evaluation.distance`): mean ratio over the columns, of the generated and of the first real
+set, both to the other real galaxies.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ import typer
 from torch import nn
 
 from bench import embed, matched_sets
-from bench.classify import FOLDS, PENALTY, REPEATS, separation
 from bench.matched_sets import GROUPS, Galaxies
 from bench.record import save
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
 from galgen.evaluation.columns import compared_values
 from galgen.evaluation.distance import compare
+from galgen.evaluation.two_sample import FOLDS, PENALTY, REPEATS, separation
 from galgen.generate.sampling import Sampling
 
 SPACES = ("final", "early")

@@ -17,7 +17,6 @@ import typer
 from torch import nn
 
 from bench import draws, embed, matched_sets
-from bench.classify import auc, separation
 from bench.manipulate import CHANGES, as_8bit, in_sky_of, with_power_of
 from bench.matched_sets import Galaxies
 from bench.pixel_statistics import statistics
@@ -25,6 +24,7 @@ from bench.record import save
 from bench.two_sample import mean_ratio, ratios
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps
+from galgen.evaluation.two_sample import auc, separation
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 from galgen.pictures.grid import save_grid

@@ -33,7 +33,7 @@ class Reference:
         M real galaxies.
     measured : dict of str to ndarray (M,)
         Columns of `galgen.measure.measure`.
-    thumbnails_mbss : Tensor (M, B, 16, 16)
+    thumbnails_mbss : Tensor (M, B, 32, 32)
         For nearest neighbours.
     """
 

@@ -171,7 +171,8 @@ def _neighbours(
         real.thumbnails_mbss,
         real.stamps.ids,
         real.stamps.group,
-        alike,
+        real.thumbnails_mbss[alike],
+        real.stamps.group[alike],
     )
 
 
