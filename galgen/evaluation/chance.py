@@ -65,8 +65,9 @@ class Repeats:
         does differ is larger.
         """
         halved_rq = _ratio(self.generated_rq, self.real_rq)
+        mean_q = halved_rq.sum(0) / max(len(halved_rq), 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            error_q: np.ndarray = self.ratio_q * _scatter(halved_rq) / halved_rq.mean(0)
+            error_q: np.ndarray = self.ratio_q * _scatter(halved_rq) / mean_q
         return error_q
 
     @property

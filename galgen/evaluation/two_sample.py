@@ -190,8 +190,9 @@ def _validated(
     odds_p : ndarray (p,)
         Mean log odds of label 1 on galaxies that a fold is not fitted to, 0 of other rows.
     """
-    folds = min(FOLDS, len(zeros), len(ones))
-    require(folds >= 2, "galaxies to tell apart", (len(ones), len(zeros)), "2 or more of each")
+    groups = [len(np.unique(group_p[part])) for part in (zeros, ones)]
+    folds = min(FOLDS, *groups)
+    require(folds >= 2, "galaxies to tell apart", groups, "2 or more of each")
     rows = np.concatenate([zeros, ones])
     y_n = np.repeat([0.0, 1.0], [len(zeros), len(ones)])
     auc_r, odds_p = np.zeros(repeats), np.zeros(len(x_pc))

@@ -62,7 +62,7 @@ def test_error_is_that_of_new_samples():
     """Of the difference of two means, which is known: sqrt(1/n + 1/m)."""
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(size=100) + 9, rng.normal(size=400)])
-    found = repeat(means(values), Pool.of(100, 400), 20, rng, 400)
+    found = repeat(means(values), Pool.of(100, 400), 20, rng, 400, 4)
     assert found.generated_error_q[0] == pytest.approx(np.sqrt(1 / 100 + 1 / 400), rel=0.15)
 
 

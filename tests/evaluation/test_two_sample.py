@@ -47,7 +47,7 @@ def test_sets_of_one_distribution_are_told_apart_by_chance_only():
 
 
 def test_shift_is_found_and_scored():
-    made, real = normal(70, 20, 0) + 0.5, normal(200, 20, 1)
+    made, real = normal(70, 20, 0) + 0.8, normal(200, 20, 1)
     real[3, 2] = made[5, 1] = np.nan  # left out
     real[:, 7] = made[:, 7] = 3.0  # says nothing
     found, scores = two_sample(made, real, np.random.default_rng(0))
@@ -73,6 +73,9 @@ def test_images_of_one_galaxy_are_never_on_both_sides():
     assert apart.real.auc == pytest.approx(0.5, abs=0.2)
     torn, _ = two_sample(made, real, np.random.default_rng(0))
     assert torn.sample == 60
+    # Large groups leave fewer folds.
+    large, _ = two_sample(made, real, np.random.default_rng(0), group_m=np.arange(120) // 20)
+    assert large.sample == 50
 
 
 @pytest.mark.parametrize(("n", "m"), [(10, 20), (2, 4)])
