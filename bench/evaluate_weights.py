@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import typer
 
 from bench import gallery
@@ -27,13 +26,10 @@ from galgen import CatalogFile, load_model, write_catalog
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.evaluation import Evaluation, evaluate, write_report
 from galgen.evaluation.by_category import MIN_SAMPLE
-from galgen.evaluation.columns import compared_columns
 from galgen.evaluation.report import apart, number, short
-from galgen.generate.run import Run
 from galgen.generate.sampling import Sampling
 from galgen.pictures.display import display_stretch, to_display
 from galgen.pictures.grid import save_grid
-from galgen.request.population import Population
 from galgen.training.config import TrainConfig
 
 SHOWN = (
@@ -55,14 +51,6 @@ def as_many_of_each(stamps: StampSet) -> str:
     codes, counts = np.unique(stamps.category, return_counts=True)
     enough = [int(code) for code, count in zip(codes, counts, strict=True) if count >= MIN_SAMPLE]
     return ",".join(f"{stamps.tree.get(int(code)).name}:1" for code in enough or codes)
-
-
-def asked_of(run: Run, population: Population) -> dict[str, np.ndarray]:
-    """Properties that a run asks of its galaxies, by the column that measures them."""
-    z_np = run.request.ask(population, torch.arange(run.info.n)).z_np.numpy()
-    values_np = population.centre + population.scale * z_np
-    every = {name.upper(): values_np[:, i] for i, name in enumerate(population.names)}
-    return {name: every[name] for name in compared_columns(run.info.bands) if name in every}
 
 
 def save_comparison(path: Path, catalog_path: Path, real: StampSet, columns: int = 12) -> None:
@@ -126,7 +114,6 @@ def main(
     chosen: dict[str, Any] = {"sampler": sampler, "steps": steps, "guidance": guidance}
     sampling = Sampling.on(model.device, **chosen, **({} if dtype is None else {"dtype": dtype}))
     run = model.generate(as_many_of_each(held_out), n, seed=seed, sampling=sampling)
-    asked = asked_of(run, model.checkpoint.population)
     results: dict[str, Any] = {
         "weights_sha256": model.checkpoint.sha256,
         "generated_on": str(model.device),
@@ -141,7 +128,7 @@ def main(
         references |= {} if held_out_only else {"training": (training, None)}
         for name, (real, train) in references.items():
             started = time.perf_counter()
-            found = evaluate(catalog, real, seed=seed, train=train, asked=asked)
+            found = evaluate(catalog, real, seed=seed, train=train, weights=weights)
             results[name] = found.to_json()
             results[name]["seconds"] = round(time.perf_counter() - started, 1)
             save(out, results)

@@ -16,7 +16,6 @@ import numpy as np
 import typer
 
 from bench import draws, matched_sets
-from bench.classify import auc, separation
 from bench.manipulate import CHANGES, as_8bit, in_sky_of, with_power_of
 from bench.matched_sets import Galaxies
 from bench.pixel_statistics import statistics
@@ -26,6 +25,7 @@ from galgen.data import StampSet, concatenate, open_stamps
 from galgen.evaluation.columns import compared_values
 from galgen.evaluation.distance import compare
 from galgen.evaluation.embedding import Embedding, load_embedding, oriented
+from galgen.evaluation.two_sample import auc, separation
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 from galgen.pictures.grid import save_grid

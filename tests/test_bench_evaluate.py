@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from bench import blind_sheet
-from bench.evaluate_weights import as_many_of_each, asked_of, mixture_of, table_of
+from bench.evaluate_weights import as_many_of_each, mixture_of, table_of
 from galgen import load_model
 from galgen.data import split
 from galgen.evaluation import evaluate
@@ -29,14 +29,6 @@ def test_mixtures_of_real_galaxies():
     }  # few of any
     many = replace(stamps, category=np.where(np.arange(24) < 20, 6, 1).astype(np.int16))
     assert as_many_of_each(many) == f"{stamps.tree.get(6).name}:1"
-
-
-def test_what_a_run_asks_is_known_by_column(tiny_weights):
-    model = load_model(tiny_weights)
-    run = model.generate("spiral", 5, seed=1, properties={"axis_ratio": (0.5, 0.5)})
-    asked = asked_of(run, model.checkpoint.population)
-    np.testing.assert_allclose(asked["AXIS_RATIO"], 0.5, rtol=1e-5)
-    assert {len(values) for values in asked.values()} == {5}
 
 
 def test_tables_of_pages(tmp_path):

@@ -8,7 +8,6 @@ import pytest
 pytest.importorskip("scipy")
 
 from bench import draws, manipulate, pixel_statistics
-from bench.classify import auc, auc_error, logistic, separation
 from bench.why_told_apart import alone, matched
 
 BANDS = ("g", "r", "i")
@@ -16,26 +15,6 @@ BANDS = ("g", "r", "i")
 
 def noise(n: int = 6, deviation: float = 4.0) -> np.ndarray:
     return 20 + deviation * np.random.default_rng(0).standard_normal((n, 64, 64, 3))
-
-
-def test_logistic_is_the_minimum_of_its_loss() -> None:
-    rng = np.random.default_rng(0)
-    x_nc, y_n = rng.standard_normal((40, 90)), np.repeat([0.0, 1.0], 20)
-    weights_c, intercept = logistic(x_nc, y_n, penalty=3.0)
-    p_n = 1 / (1 + np.exp(-(x_nc @ weights_c + intercept)))
-    np.testing.assert_allclose(x_nc.T @ (p_n - y_n) + 3.0 * weights_c, 0, atol=1e-8)
-    assert abs((p_n - y_n).sum()) < 1e-8
-
-
-def test_auc_counts_pairs() -> None:
-    assert auc(np.array([0.0, 1.0, 1.0, 2.0]), np.array([0.0, 0.0, 1.0, 1.0])) == 3.5 / 4
-    assert auc_error(0.5, 160, 160) == pytest.approx(0.0324, abs=1e-3)
-
-
-def test_separation_of_equal_and_of_different_sets() -> None:
-    a, b = np.random.default_rng(1).standard_normal((2, 60, 50))
-    assert separation(a, b, repeats=3).auc == pytest.approx(0.5, abs=0.12)
-    assert separation(a, b + 1, repeats=3).auc > 0.95
 
 
 def test_sky_of_white_noise() -> None:

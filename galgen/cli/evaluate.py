@@ -38,6 +38,10 @@ def evaluate(
             callback=named("a folder or of a JSON file", ".json"),
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        Option(help="Weights that made the catalogue.", show_default="the shipped ones"),
+    ] = None,
     seed: Annotated[int, Option(help="Seed of the random halves.")] = 0,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -61,6 +65,7 @@ def evaluate(
         reference,
         seed=seed,
         train=train or None,
+        weights=weights,
         held_out=TrainConfig.validation if held_out else None,
         progress=None if quiet else _say,
     )

@@ -6,6 +6,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from galgen.evaluation.chance import Pool, repeat
+
+RESAMPLES, RESPLITS = 40, 10  # halves of the galaxies drawn for errors, and halvings of each
+
+
+class Lines:
+    """Distances between samples of numbers, along several lines at once.
+
+    Parameters
+    ----------
+    values_lp : ndarray (l, p)
+        Places of p galaxies on each line.
+    """
+
+    def __init__(self, values_lp: np.ndarray) -> None:
+        self._order_lp = np.argsort(values_lp, axis=1, kind="stable")
+        self._gap_lp = np.diff(np.take_along_axis(values_lp, self._order_lp, 1), axis=1)
+
+    def differences(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Differences of two distribution functions between neighbouring places.
+
+        Parameters
+        ----------
+        a, b : ndarray of int
+            Rows of the galaxies, none twice in either.
+
+        Returns
+        -------
+        ndarray (l, p - 1)
+            In order of place; what two galaxies at the same place have between them counts, too.
+        """
+        step_p = np.zeros(self._order_lp.shape[1])
+        step_p[a] += len(b)  # whole numbers, so that equal samples differ by 0 exactly
+        step_p[b] -= len(a)
+        sums_lp = np.abs(np.cumsum(step_p[self._order_lp], axis=1))[:, :-1]
+        differences_lp: np.ndarray = sums_lp / (len(a) * len(b))
+        return differences_lp
+
+    def wasserstein1(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Wasserstein-1 distance (l,), the area between two distribution functions."""
+        area_l: np.ndarray = (self.differences(a, b) * self._gap_lp).sum(1)
+        return area_l
+
+    def both(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Wasserstein-1 and Kolmogorov-Smirnov distance on the first line, (2,)."""
+        difference_p, gap_p = self.differences(a, b)[0], self._gap_lp[0]
+        return np.array([difference_p @ gap_p, difference_p[gap_p > 0].max(initial=0.0)])
+
 
 def wasserstein1(a_n: np.ndarray, b_m: np.ndarray) -> float:
     """Wasserstein-1 distance of samples (N,) and (M,), the area between their distributions.
@@ -13,11 +61,19 @@ def wasserstein1(a_n: np.ndarray, b_m: np.ndarray) -> float:
     In the unit of the samples: the mean distance that one sample has to be moved to become the
     other.
     """
-    a, b = np.sort(np.asarray(a_n, np.float64)), np.sort(np.asarray(b_m, np.float64))
-    edges = np.sort(np.concatenate([a, b]))
-    cdf_a = np.searchsorted(a, edges[:-1], side="right") / len(a)
-    cdf_b = np.searchsorted(b, edges[:-1], side="right") / len(b)
-    return float(np.abs(cdf_a - cdf_b) @ np.diff(edges))
+    return float(_whole(a_n, b_m)[0])
+
+
+def kolmogorov_smirnov(a_n: np.ndarray, b_m: np.ndarray) -> float:
+    """Largest difference of the distribution functions of samples (N,) and (M,), 0 to 1."""
+    return float(_whole(a_n, b_m)[1])
+
+
+def _whole(a_n: np.ndarray, b_m: np.ndarray) -> np.ndarray:
+    """Both distances of two samples."""
+    rows = np.arange(len(a_n) + len(b_m))
+    pooled = np.concatenate([a_n, b_m]).astype(np.float64)
+    return Lines(pooled[None]).both(rows[: len(a_n)], rows[len(a_n) :])
 
 
 @dataclass(frozen=True)
@@ -36,6 +92,11 @@ class Comparison:
         Mean distance of `sample` generated from `sample` real values, over `floor`.
     limit : float
         Ratio exceeded by one in twenty pairs of real halves: below it, nothing tells the two apart.
+    ratio_error : float
+        Standard error of the ratio due to the number of galaxies.
+    ks, ks_floor, ks_ratio, ks_limit, ks_ratio_error : float
+        The same of the Kolmogorov-Smirnov distance, the largest difference of the distribution
+        functions: it has no unit, and far outliers count no more than others.
     generated_median, real_median : float
         In the column's unit; their difference is the direction to go.
     """
@@ -45,6 +106,12 @@ class Comparison:
     floor: float
     ratio: float
     limit: float
+    ratio_error: float
+    ks: float
+    ks_floor: float
+    ks_ratio: float
+    ks_limit: float
+    ks_ratio_error: float
     generated_median: float
     real_median: float
 
@@ -55,62 +122,58 @@ class Comparison:
 
 
 def compare(
-    generated_n: np.ndarray, real_m: np.ndarray, splits: int, rng: np.random.Generator
+    generated_n: np.ndarray,
+    real_m: np.ndarray,
+    splits: int,
+    rng: np.random.Generator,
+    group_m: np.ndarray | None = None,
 ) -> Comparison:
-    """Compare two samples of finite values.
-
-    A distance between samples shrinks with their size even where nothing differs, so numerator and
-    denominator of the ratio have the same: s = min(N, M // 2) values on both sides, drawn anew,
-    without replacement, for each of `splits` random halvings of the real values. The numerator is
-    the mean over both halves.
+    """Compare two samples; see `galgen.evaluation.chance`.
 
     Parameters
     ----------
     generated_n, real_m : ndarray (N,), (M,)
-        Finite values, N at least 1 and M at least 2.
+        Values; those that are not finite are left out.
     splits : int
-        Random halvings to average over.
+        Random halvings of the real values to average over.
     rng : np.random.Generator
         Source of the halvings.
+    group_m : ndarray (M,), optional
+        Groups of the real values of which all are in one half; by default each is its own.
 
     Returns
     -------
     Comparison
         In the unit of the samples.
+
+    Raises
+    ------
+    InvalidValueError
+        If there are fewer than one finite generated and two real values.
     """
-    generated = np.sort(np.asarray(generated_n, np.float64))
-    real = np.sort(np.asarray(real_m, np.float64))
-    sample = min(len(generated), len(real) // 2)
-    floors, distances = np.empty(splits), np.empty(splits)
-    for k in range(splits):
-        order = rng.permutation(len(real))
-        first = _pick(real, order[:sample])
-        second = _pick(real, order[sample : 2 * sample])
-        ours = _pick(generated, rng.permutation(len(generated))[:sample])
-        # For equally many values, sorted, the distance is the mean difference of like ranks.
-        floors[k] = np.abs(first - second).mean()
-        distances[k] = (np.abs(ours - first).mean() + np.abs(ours - second).mean()) / 2
-    floor, distance = floors.mean(), distances.mean()
+    keep_m = np.isfinite(real_m)
+    generated = np.asarray(generated_n, np.float64)[np.isfinite(generated_n)]
+    real = np.asarray(real_m, np.float64)[keep_m]
+    pool = Pool.of(len(generated), len(real), None if group_m is None else group_m[keep_m])
+    lines = Lines(np.concatenate([generated, real])[None])
+    found = repeat(lines.both, pool, splits, rng, RESAMPLES, RESPLITS)
+    distance, ks = lines.both(pool.ours, pool.real).tolist()
+    floor, ks_floor = found.floor_q.tolist()
+    ratio, ks_ratio = found.ratio_q.tolist()
+    limit, ks_limit = found.limit_q.tolist()
+    error, ks_error = found.ratio_error_q.tolist()
     return Comparison(
-        sample=sample,
-        distance=wasserstein1(generated, real),
-        floor=float(floor),
-        ratio=_ratio(distance, floor),
-        limit=_ratio(np.quantile(floors, 0.95), floor),
+        sample=found.sample,
+        distance=distance,
+        floor=floor,
+        ratio=ratio,
+        limit=limit,
+        ratio_error=error,
+        ks=ks,
+        ks_floor=ks_floor,
+        ks_ratio=ks_ratio,
+        ks_limit=ks_limit,
+        ks_ratio_error=ks_error,
         generated_median=float(np.median(generated)),
         real_median=float(np.median(real)),
     )
-
-
-def _pick(sorted_n: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Chosen values of a sorted array, still sorted."""
-    chosen = np.zeros(len(sorted_n), bool)
-    chosen[rows] = True
-    return sorted_n[chosen]
-
-
-def _ratio(distance: float, floor: float) -> float:
-    """Divide by the floor; where the real values are all one number, 1 if ours are it too."""
-    if floor > 0:
-        return float(distance / floor)
-    return 1.0 if distance == 0 else float("inf")

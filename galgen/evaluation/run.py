@@ -22,6 +22,7 @@ from galgen.evaluation.galaxies import (
     as_pictures,
     describe_real,
     evenly,
+    evenly_of_each,
     generated_galaxies,
     open_real,
     pictures_of,
@@ -53,7 +54,7 @@ def evaluate(
     train: _Real | None = None,
     stamps: int = STAMPS,
     held_out: float | None = None,
-    asked: Mapping[str, np.ndarray] | None = None,
+    weights: str | Path | None = None,
     spaces: Spaces | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -90,9 +91,9 @@ def evaluate(
     held_out : float, optional
         Take only this fraction of the reference, in (0, 1), which ``galgen train`` holds out, and
         of `train` only the others; by default all.
-    asked : mapping of str to ndarray (N,), optional
-        What was asked of each galaxy of the catalogue, NaN for nothing, by the column that measures
-        it. By default what the columns say that were carried over from a table.
+    weights : str or Path, optional
+        Folder of the weights that made the catalogue, if not those that are shipped: they know
+        which properties were asked for.
     spaces : Spaces, optional
         Features by which pictures are compared; by default what
         `galgen.evaluation.spaces.open_spaces` makes of `train`.
@@ -139,7 +140,8 @@ def evaluate(
         stretch = _stretch(catalog)
         generated = generated_galaxies(catalog, stretch, stamps)
         real = real_galaxies(_of_categories(real_stamps, generated), stretch, stamps)
-        asked = asked_of(catalog) if asked is None else asked
+        some = evenly_of_each(generated.category_n, stamps)
+        properties = _properties(generated, some, asked_of(catalog, some, weights), seed)
         copies, missing = None, []
         if stretch is None:
             spaces = NO_SPACES
@@ -164,7 +166,6 @@ def evaluate(
         classified = None
         if spaces.classifier is not None:
             classified = compare_classes(generated, real, spaces.classifier)
-        properties = _properties(generated, asked, seed)
         packages = {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
         return Evaluation(
             catalog=_provenance(catalog),
@@ -207,18 +208,17 @@ def _unseen(train: StampSet, real: Galaxies) -> StampSet:
 
 
 def _properties(
-    generated: Galaxies, asked: Mapping[str, np.ndarray], seed: int
+    generated: Galaxies, rows: np.ndarray, asked: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, PropertyFidelity]:
     """Compare what was asked with what was measured, where both are known."""
     found = {}
-    for i, (name, asked_n) in enumerate(asked.items()):
-        require(name in generated.values, "column asked of", name, ", ".join(generated.values))
-        wrong = f"{len(generated)}, one for each galaxy"
-        require(len(asked_n) == len(generated), f"values asked of {name}", len(asked_n), wrong)
-        both_n = np.isfinite(asked_n) & np.isfinite(generated.values[name])
-        if both_n.sum() >= MIN_ASKED:
+    for i, name in enumerate(generated.values):
+        if name not in asked:
+            continue
+        measured = generated.values[name][rows]
+        if (np.isfinite(asked[name]) & np.isfinite(measured)).sum() >= MIN_ASKED:
             rng = np.random.default_rng((seed, _ASKED, i))
-            found[name] = property_fidelity(asked_n[both_n], generated.values[name][both_n], rng)
+            found[name] = property_fidelity(asked[name], measured, rng)
     return found
 
 
@@ -236,7 +236,7 @@ def _too_few(reports: Sequence[CategoryReport]) -> Iterator[str]:
 def _unasked(properties: Mapping[str, PropertyFidelity]) -> Iterator[str]:
     """Say that nothing is known of what was asked, if that is so."""
     if not properties:
-        yield "properties asked against measured: the catalogue does not know what was asked."
+        yield "properties asked against measured: it is not known what was asked."
 
 
 def _provenance(catalog: CatalogFile) -> dict[str, object]:

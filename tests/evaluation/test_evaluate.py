@@ -227,20 +227,6 @@ def test_pictures_are_the_images_that_real_galaxies_came_as(images):
     assert np.abs(difference).max() <= 1
 
 
-def test_properties_that_were_asked_for(catalog, generated, real):
-    with CatalogFile(catalog) as file:
-        asked = {"AXIS_RATIO": file.column("AXIS_RATIO").astype(float)}
-    asked["HALF_LIGHT_RADIUS"] = np.full(120, np.nan)
-    found = evaluate(catalog, real, splits=2, neighbours=0, asked=asked)
-    assert list(found.properties) == ["AXIS_RATIO"]  # of the other nothing was asked
-    assert found.properties["AXIS_RATIO"].slope == pytest.approx(1.0)
-    assert found.properties["AXIS_RATIO"].scatter == pytest.approx(0.0, abs=1e-6)
-    assert evaluate(catalog, real, splits=2, neighbours=0).properties == {}
-    for wrong in ({"NO_SUCH": np.ones(120)}, {"AXIS_RATIO": np.ones(3)}):
-        with pytest.raises(InvalidValueError, match="asked of"):
-            evaluate(catalog, real, splits=2, neighbours=0, asked=wrong)
-
-
 def test_a_table_that_was_carried_over_says_what_was_asked(generated, real, tmp_path):
     size = np.linspace(3, 9, 120)
     info = replace(
