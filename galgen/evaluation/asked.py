@@ -58,7 +58,8 @@ def asked_of(
             allowed = f"the weights that made {catalog.path.name}"
             raise InvalidValueError("weights", str(weights), allowed)
         return {}
-    ids, found = catalog.column("GALAXY_ID"), {}
+    found: dict[str, np.ndarray] = {}
+    ids = catalog.column("GALAXY_ID")
     for part in catalog.parts:
         here = (rows >= part.start) & (rows < part.start + part.n)
         if part.info.weights_sha256 == known.sha256 and part.info.like is None and here.any():
