@@ -1,7 +1,7 @@
 """Do generated galaxies help a classifier of real ones? Real and generated against real alone.
 
 ``python -m bench.augmentation galaxies64-train.zip ngc64.zip galaxies64-rare.zip --cache FOLDER
---out bench/results/augmentation.json``
+--out bench/results/augmentation.json --page docs/classifiers.md``
 
 The classifier is that of `galgen evaluate` (`galgen.evaluation.classifier`). All arms make the
 same number of steps; those with generated galaxies draw some of them from these. Which labels get
@@ -25,6 +25,7 @@ import numpy as np
 import typer
 
 from bench.mixed_in import ARMS, MAJORITY, REAL_ALONE, Arm, generated, minorities, wanted
+from bench.pages import table, tell
 from bench.record import save
 from galgen import load_model
 from galgen.data import StampSet, concatenate, open_stamps, split
@@ -164,17 +165,28 @@ def _mean(values: list[float]) -> float | None:
     return round(float(np.mean(known)), 4) if known else None
 
 
-def table(results: dict[str, Any]) -> str:
+def tell_of(results: dict[str, Any]) -> str:
     """F1 of both arms by category, on galaxies that neither generator nor classifier has seen."""
-    arms = [results["held_out"][name] for name in ("real", "real_and_generated")]
-    lines = ["| category | held out | real alone | real and generated |", "|---|---|---|---|"]
+    found = results["held_out"]
+    arms = [found[name] for name in ("real", "real_and_generated")]
+    lines = []
     for name, row in arms[0]["categories"].items():
         f1 = [arm["categories"][name]["f1"] for arm in arms]
-        cells = ["-" if value is None else f"{value:.3f}" for value in f1]
-        lines.append(f"| {name} | {row['galaxies']} | {cells[0]} | {cells[1]} |")
+        made = str(results["generated"].get(name, 0))
+        lines.append([name, str(results["real"].get(name, 0)), made, str(row["galaxies"])])
+        lines[-1] += ["-" if value is None else f"{value:.3f}" for value in f1]
     for title, key in (("macro-F1", "macro_f1"), ("of minorities", "macro_f1_minorities")):
-        lines.append(f"| {title} | | {arms[0][key]:.3f} | {arms[1][key]:.3f} |")
-    return "\n".join(lines)
+        lines.append([title, "", "", "", *(f"{arm[key]:.3f}" for arm in arms)])
+    head = ("category", "real", "generated", "held out", "F1, real alone", "F1, real and generated")
+    changes = [
+        f"{name} {d['difference']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f})"
+        for name, d in found["difference"].items()
+    ]
+    return (
+        f"{table(head, lines)}\n\nMixed in as chosen: {results['chosen']}. Macro-F1 with generated "
+        "galaxies minus without, and\n95 % of what other held-out galaxies would have given: "
+        f"{', '.join(changes)}."
+    )
 
 
 def main(
@@ -187,6 +199,7 @@ def main(
     majority: Annotated[int, typer.Option(help="Generated of each larger label.")] = MAJORITY,
     sampler: str = Sampling.sampler,
     steps: int = Sampling.steps,
+    page: Annotated[Path | None, typer.Option(help="Page to put the table into.")] = None,
 ) -> None:
     """Write the comparison as JSON and print its table."""
     stamps = concatenate([open_stamps(path) for path in data])
@@ -238,7 +251,7 @@ def main(
             "difference": trial.difference(where, with_made, alone),
         }
         save(out, results)
-    typer.echo(table(results))
+    tell(tell_of(results), page, "augmentation")
 
 
 if __name__ == "__main__":

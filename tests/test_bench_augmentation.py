@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.augmentation import Trial
+from bench.augmentation import Trial, tell_of
 from bench.mixed_in import ARMS, REAL_ALONE, Arm, minorities, wanted
 from galgen.categories import DEFAULT, get
 from galgen.data.draws import balanced_weights
@@ -67,3 +67,16 @@ def test_one_arm_against_another(tmp_path) -> None:
     assert found["agree"] == 1.0
     better = trial.difference("held_out", right_sn, said_sn)
     assert better["all"]["low"] <= better["all"]["difference"] <= better["all"]["high"]
+    results = {
+        "real": {"round-smooth": 2},
+        "generated": {"round-smooth": 1},
+        "chosen": "all, a quarter",
+        "held_out": {
+            "real": trial.summary("held_out", said_sn),
+            "real_and_generated": found,
+            "difference": better,
+        },
+    }
+    told = tell_of(results).splitlines()
+    assert told[2].startswith("| round-smooth | 2 | 1 | ")
+    assert told[2].endswith(" | 1.000 |")
