@@ -196,13 +196,14 @@ def main(
     weights: Annotated[Path | None, typer.Option(help="Default: the shipped weights.")] = None,
     seeds: Annotated[int, typer.Option(help="Classifiers of each arm.")] = 5,
     classifier_steps: Annotated[int, typer.Option(help="To train.")] = ClassifierConfig.steps,
+    size: Annotated[int | None, typer.Option(help="Side of the images; binned to it.")] = None,
     majority: Annotated[int, typer.Option(help="Generated of each larger label.")] = MAJORITY,
     sampler: str = Sampling.sampler,
     steps: int = Sampling.steps,
     page: Annotated[Path | None, typer.Option(help="Page to put the table into.")] = None,
 ) -> None:
     """Write the comparison as JSON and print its table."""
-    stamps = concatenate([open_stamps(path) for path in data])
+    stamps = concatenate([open_stamps(path, size) for path in data])
     stamps = stamps.select(Classes.of(stamps.tree, stamps.category).says_something(stamps.category))
     learned, held_out = split(stamps, TrainConfig.validation)
     real, validation = split(learned, VALIDATION, SALT)
@@ -227,6 +228,7 @@ def main(
         "weights_sha256": model.checkpoint.sha256,
         "sampling": {"sampler": sampler, "steps": steps},
         "data": [path.name for path in data],
+        "size": stamps.pixels.shape[1],
         "classifier": asdict(trial.config),
         "real": {n: int((real.category == c).sum()) for n, c in zip(names, counts, strict=True)},
         "generated": dict(zip(names, counts.values(), strict=True)),

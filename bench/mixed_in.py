@@ -1,7 +1,8 @@
 """How generated galaxies are mixed in with real ones that a classifier learns from.
 
-Minorities are the classes of fewer galaxies than the median class; generated ones fill them up to
-it. Others get as many generated galaxies each, where all labels get some.
+Minorities are the classes of fewer galaxies than the median class. Generated ones fill them up to
+it, but are no more than `MOST` for each real one. Other labels get `MAJORITY` each, where all get
+some.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import numpy as np
 from bench import matched_sets
 from galgen.data import StampSet
 from galgen.data.draws import balanced_weights
+from galgen.data.stamps import bin_to_size
 from galgen.evaluation.classes import Classes
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 
 MAJORITY = 48  # generated galaxies of each label that is no minority
+MOST = 3  # generated galaxies for each real one of a minority
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ def wanted(classes: Classes, label_n: np.ndarray, majority: int = MAJORITY) -> d
     """Return how many galaxies to generate of each label."""
     counts = {label: int((label_n == label).sum()) for label in np.unique(label_n).tolist()}
     median, few = int(_median(classes, label_n)), minorities(classes, label_n)
-    return {label: median - n if label in few else majority for label, n in counts.items()}
+    filled = {label: min(median - n, MOST * n) for label, n in counts.items()}
+    return {label: filled[label] if label in few else majority for label in counts}
 
 
 def minorities(classes: Classes, label_n: np.ndarray) -> list[int]:
@@ -84,7 +88,7 @@ def _median(classes: Classes, label_n: np.ndarray) -> float:
 def generated(
     model: GalaxyModel, real: StampSet, label: int, n: int, sampling: Sampling, cache: Path
 ) -> StampSet:
-    """Generate galaxies of a label as 8-bit images, or take them from the cache."""
+    """Generate galaxies of a label, or take them from the cache; 8-bit, binned like real ones."""
     key = repr((model.checkpoint.sha256, sampling, label, n))
     path = cache / f"made-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
@@ -92,7 +96,7 @@ def generated(
         images = matched_sets.generated(model, name, n, label, sampling).images_nhwc
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, images)
-    images = np.load(path)
+    images, _ = bin_to_size(np.load(path), real.pixels.shape[1])
     ids = np.array([f"generated-{label}-{i}" for i in range(len(images))])
     codes = np.full(len(images), label, real.category.dtype)
     return replace(

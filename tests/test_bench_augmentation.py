@@ -21,6 +21,8 @@ CLASSES = Classes.of(DEFAULT, LABEL_N)  # round, barred and tight
 def test_minorities_are_filled_up_to_the_median_class() -> None:
     assert minorities(CLASSES, LABEL_N) == [BARRED]
     assert wanted(CLASSES, LABEL_N, 5) == {ROUND: 5, SPIRAL: 5, BARRED: 6, TIGHT: 5}
+    one_n = np.repeat([ROUND, BARRED, TIGHT], [40, 1, 10])
+    assert wanted(CLASSES, one_n, 0)[BARRED] == 3
 
 
 @pytest.mark.parametrize("name", ARMS)
