@@ -174,9 +174,9 @@ def tell_of(results: dict[str, Any]) -> str:
         f1 = [arm["categories"][name]["f1"] for arm in arms]
         made = str(results["generated"].get(name, 0))
         lines.append([name, str(results["real"].get(name, 0)), made, str(row["galaxies"])])
-        lines[-1] += ["-" if value is None else f"{value:.3f}" for value in f1]
+        lines[-1] += [_cell(value) for value in f1]
     for title, key in (("macro-F1", "macro_f1"), ("of minorities", "macro_f1_minorities")):
-        lines.append([title, "", "", "", *(f"{arm[key]:.3f}" for arm in arms)])
+        lines.append([title, "", "", "", *(_cell(arm[key]) for arm in arms)])
     head = ("category", "real", "generated", "held out", "F1, real alone", "F1, real and generated")
     changes = [
         f"{name} {d['difference']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f})"
@@ -187,6 +187,11 @@ def tell_of(results: dict[str, Any]) -> str:
         "galaxies minus without, and\n95 % of what other held-out galaxies would have given: "
         f"{', '.join(changes)}."
     )
+
+
+def _cell(value: float | None) -> str:
+    """Return a score as text."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def main(
