@@ -43,10 +43,10 @@ class ClassifierConfig:
         0 draws galaxies as they come, 1 draws every label equally often, 0.5 by square roots.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 128)
+    widths: tuple[int, ...] = (16, 32, 64, 128, 128)
     steps: int = 1500
     batch: int = 64
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 1e-2
     balance: float = 0.5
 
