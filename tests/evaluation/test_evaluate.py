@@ -239,7 +239,7 @@ def test_a_table_that_was_carried_over_says_what_was_asked(generated, real, tmp_
     carried = {"R50": size, "GR": np.full(120, 0.5)}
     path = write_real(tmp_path / "a.fits", generated, info=info, carried=carried)
     found = evaluate(path, real, splits=2, neighbours=0)
-    assert list(found.properties) == ["HALF_LIGHT_RADIUS", "COLOR_G_R"]
+    assert list(found.properties) == ["COLOR_G_R", "HALF_LIGHT_RADIUS"]
     assert found.properties["HALF_LIGHT_RADIUS"].n == 120
 
 
