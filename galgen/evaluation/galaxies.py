@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from galgen.catalog import CatalogFile
 from galgen.categories import Taxonomy
-from galgen.data import StampSet, concatenate, open_stamps
-from galgen.errors import DataError
+from galgen.data import StampSet
 from galgen.evaluation.columns import compared_values
 from galgen.measure import measure, measured_columns, structure, structure_columns
 from galgen.pictures.display import to_display
 from galgen.pictures.grid import rgb
 from galgen.pixels.lupton import LuptonStretch
-from galgen.runinfo import RunInfo
 
 _CHUNK = 256  # stamps in memory as flux
 _COLOURS = "blue", "green", "red"  # of pictures
@@ -165,66 +160,3 @@ def evenly_of_each(category_n: np.ndarray, most: int) -> np.ndarray:
 def _images(stamps_nbhw: np.ndarray, stretch: LuptonStretch) -> np.ndarray:
     """Pictures (n, h, w, 3) of 8 bits, bluest band first."""
     return rgb(to_display(stamps_nbhw, stretch))[..., ::-1]
-
-
-def open_real(reference: StampSet | str | Path | Sequence[str | Path], info: RunInfo) -> StampSet:
-    """Read real galaxies in stamps as large as those of a catalogue.
-
-    Parameters
-    ----------
-    reference : StampSet, path or several paths
-        Real galaxies, or files that `galgen.data.open_stamps` reads, joined.
-    info : RunInfo
-        Of the catalogue.
-
-    Raises
-    ------
-    DataError
-        If the files cannot be read, there are no galaxies, their numbers mean something else than
-        the catalogue's, or no flux is to be had: colour images of an unknown stretch.
-    """
-    if isinstance(reference, StampSet):
-        stamps = reference
-    else:
-        paths = [reference] if isinstance(reference, str | Path) else reference
-        # As training does: larger images are binned, so that a pixel is as large as theirs.
-        size = info.height if info.height == info.width else None
-        stamps = concatenate([open_stamps(path, size, info.tree) for path in paths])
-    _check(stamps, info)
-    if len(stamps) == 0:
-        raise DataError(f"{stamps.source}: no galaxies to compare with.")
-    if stamps.native == "display" and stamps.lupton is None:
-        raise DataError(
-            f"{stamps.source}: colour images of an unknown stretch cannot be measured; name it "
-            'as "lupton" in galgen.json beside the images.'
-        )
-    return stamps
-
-
-def describe_real(stamps: StampSet) -> dict[str, object]:
-    """Source, number of galaxies and the SHA-256 of their pixels, ids and categories."""
-    digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels).data)
-    digest.update("\0".join(stamps.ids.tolist()).encode())
-    digest.update(stamps.category.astype("<i2").tobytes())
-    source = " + ".join(Path(name).name for name in stamps.source.split(" + "))
-    return {"source": source, "galaxies": len(stamps), "sha256": digest.hexdigest()}
-
-
-def _check(stamps: StampSet, info: RunInfo) -> None:
-    """Refuse a reference whose numbers mean something else, as a `DataError`."""
-    units = (stamps.unit,) if stamps.native == "flux" else ("nanomaggy", "adu")
-    facts = {
-        "bands": (stamps.bands, info.bands),
-        "tree of categories": (stamps.tree, info.tree),
-        "stamp size": (stamps.pixels.shape[1:3], (info.height, info.width)),
-        "flux unit": (info.flux_unit if info.flux_unit in units else units[0], info.flux_unit),
-    }
-    if stamps.pixel_scale and info.pixel_scale:
-        near = math.isclose(stamps.pixel_scale, info.pixel_scale, rel_tol=0.01)
-        facts["pixel scale"] = info.pixel_scale if near else stamps.pixel_scale, info.pixel_scale
-    for name, (theirs, ours) in facts.items():
-        if theirs != ours:
-            raise DataError(
-                f"{stamps.source} cannot be compared with the catalogue: {name} is {theirs!r} "
-                f"there and {ours!r} in the catalogue."
-            )

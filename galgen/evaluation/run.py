@@ -20,14 +20,13 @@ from galgen.evaluation.fidelity import PropertyFidelity, property_fidelity
 from galgen.evaluation.galaxies import (
     Galaxies,
     as_pictures,
-    describe_real,
     evenly,
     evenly_of_each,
     generated_galaxies,
-    open_real,
     pictures_of,
     real_galaxies,
 )
+from galgen.evaluation.reference import describe_reference, open_reference
 from galgen.evaluation.report import CategoryReport, Evaluation
 from galgen.evaluation.spaces import NO_SPACES, Spaces, open_spaces
 from galgen.pictures.display import display_stretch
@@ -131,8 +130,8 @@ def evaluate(
         require(value >= least, name, value, f"{least} or more")
     say = progress or (lambda _: None)
     with CatalogFile(catalog_path) as catalog:
-        real_stamps = open_real(reference, catalog.info)
-        known = None if train is None else open_real(train, catalog.info)
+        real_stamps = open_reference(reference, catalog.info)
+        known = None if train is None else open_reference(train, catalog.info)
         if held_out is not None:
             real_stamps = split(real_stamps, held_out)[1]
             known = None if known is None else split(known, held_out)[0]
@@ -169,8 +168,8 @@ def evaluate(
         packages = {name: importlib.metadata.version(name) for name in ("numpy", "torch")}
         return Evaluation(
             catalog=_provenance(catalog),
-            reference=describe_real(real_stamps),
-            train=None if known is None else describe_real(known),
+            reference=describe_reference(real_stamps),
+            train=None if known is None else describe_reference(known),
             seed=seed,
             splits=splits,
             stamps=stamps,
