@@ -157,7 +157,7 @@ def evaluate(
                 rng = np.random.default_rng(seed)
                 copies = compare_copies(generated, real, possible, images_nhwc, neighbours, rng)
                 if copies is None:
-                    missing.append("copies: there are no real galaxies of these categories.")
+                    missing.append("copies: there are too few real galaxies of these categories.")
             del images_nhwc
         say("comparing")
         comparison = ByCategory(generated, real, spaces.features, splits, seed)
