@@ -33,14 +33,13 @@ from galgen.data.labels import read_labels, say_left_out
 from galgen.data.overlaps import group_neighbours
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
-from galgen.pixels.units import NANOMAGGY, flux_ratio, known_zero_point
+from galgen.pixels.units import HSC_COUNT, NANOMAGGY, flux_ratio, known_zero_point
 from galgen.system.bounds import check_unpacked, text_array
 from galgen.system.fitsfile import check_headers, checked_hdus
 
 SUFFIXES = (".fits", ".fit")
 _HSC = re.compile(r"(.*?)[-_/]?cutout-HSC-([GRIZY])2?-[^/]*")
 _ORDER = "ugrizy"  # bluest first
-_HSC_ZERO_POINT = 27.0  # AB magnitude of one count where a file has no FLUXMAG0
 _LEGACY_SCALE, _RESAMPLED = 0.262, 0.01  # arcsec, where the viewer's pixels are nanomaggies
 _SAME = 1e-3  # relative: pixel scales of cutouts of one survey differ by less
 _PLACE = ("ra", "dec", "pixel_scale")
@@ -210,7 +209,8 @@ def _read_galaxy(
                 f"{folder.path}: {files[band]} has an image of {data.shape}; expected (H, W), the "
                 "same in all bands of a galaxy."
             )
-        planes.append(data * _to_nanomaggy(_hsc_zero_point(header)))
+        with reading(f"{folder.path}: {files[band]}", "an image with the zero point of HSC"):
+            planes.append(data * _to_nanomaggy(_hsc_zero_point(header)))
     place = _place(header, planes[0].shape, f"{folder.path}: {files[bands[-1]]}")
     return np.stack(planes, -1), bands, place
 
@@ -271,7 +271,7 @@ def _hsc_zero_point(header: fits.Header) -> float:
     if zero is not None:
         return zero
     count = float(header.get("FLUXMAG0", 0))  # flux of magnitude 0
-    return 2.5 * math.log10(count) if count > 0 else _HSC_ZERO_POINT
+    return 2.5 * math.log10(count) if count > 0 else HSC_COUNT
 
 
 def _to_nanomaggy(zero: float | None) -> np.float32:
