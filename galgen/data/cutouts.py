@@ -262,6 +262,8 @@ def _place(header: fits.Header, shape: tuple[int, ...], where: str) -> _Place:
         wcs = WCS(header).celestial
         scale = float(np.mean(proj_plane_pixel_scales(wcs)))
         centre = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2).icrs
+        if not np.isfinite([scale, centre.ra.deg, centre.dec.deg]).all():
+            raise ValueError(f"scale {scale:g}, centre {centre.ra.deg:g}, {centre.dec.deg:g} deg")
         return _Place(3600 * scale, scale * max(shape), centre.ra.deg, centre.dec.deg)
 
 
