@@ -158,6 +158,7 @@ def _files(folder: Folder) -> dict[str, dict[str, str]]:
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused by `check_finite`
 def _read_all(
     folder: Folder, galaxies: Sequence[Mapping[str, str]], size: int | None
 ) -> tuple[np.ndarray, tuple[str, ...], list[_Place], set[int]]:

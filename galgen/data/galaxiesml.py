@@ -112,6 +112,7 @@ def read_galaxiesml(
     return stamps.select(whole_n)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is left out
 def _read_pixels(images: h5py.Dataset, size: int | None) -> tuple[np.ndarray, np.ndarray, int]:
     """Read all images in nanomaggies with bands last, the sum of the checked band, the binning.
 
