@@ -39,7 +39,7 @@ WRITERS: tuple[Writer, ...] = (
     Writer("scene", f"scene --galaxies {_READ} --out a.fits --size 512 --n 60 --mag 18:20 --quiet"),
     Writer(
         "scene --lens",
-        f"scene --galaxies {_READ} --catalog {{in}}/inputs/lensed.csv --lens size,flux,position"
+        f"scene --galaxies {_READ} --catalog {{in}}/inputs/lensed.csv --lens size,flux"
         " --out a.fits --size 512 --quiet",
     ),
     Writer("preview", f"preview {_READ} --out a.png"),
