@@ -22,6 +22,7 @@ from galgen.cli.options import (
     Weights,
     given,
 )
+from galgen.cli.values import parse_numbers
 from galgen.errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def scene(
     given = [catalog, galaxies, *(Path(text) for text in texts if text)]
     check_output(out, overwrite, [path for path in given if path])
     field = Field(ra, dec, *_sides(size), pixscale)
-    sky_level, limit = _numbers("sky", sky), _numbers("depth", depth)
+    sky_level, limit = parse_numbers("sky", sky), parse_numbers("depth", depth)
     imaging = Imaging(mag_zero, tuple(psf.split(",")), limit, sky_level)
     _alone("galaxies", galaxies, category, weights, steps, sampler, batch, device)
     _alone("catalog", catalog, mag, n, counts, clustering)
@@ -256,11 +257,6 @@ def _limits(text: str) -> tuple[float, float]:
     """Magnitudes of 'bright:faint'."""
     bright, _, faint = text.partition(":")
     return _number("mag", bright), _number("mag", faint)
-
-
-def _numbers(name: str, text: str) -> tuple[float, ...]:
-    """One number, or one per band with commas."""
-    return tuple(_number(name, part) for part in text.split(","))
 
 
 def _number(name: str, text: str) -> float:

@@ -33,14 +33,13 @@ from galgen.data.labels import read_labels, say_left_out
 from galgen.data.overlaps import group_neighbours
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, reading
-from galgen.pixels.units import NANOMAGGY, flux_ratio, known_zero_point
+from galgen.pixels.units import HSC_COUNT, NANOMAGGY, flux_ratio, known_zero_point
 from galgen.system.bounds import check_unpacked, text_array
 from galgen.system.fitsfile import check_headers, checked_hdus
 
 SUFFIXES = (".fits", ".fit")
 _HSC = re.compile(r"(.*?)[-_/]?cutout-HSC-([GRIZY])2?-[^/]*")
 _ORDER = "ugrizy"  # bluest first
-_HSC_ZERO_POINT = 27.0  # AB magnitude of one count where a file has no FLUXMAG0
 _LEGACY_SCALE, _RESAMPLED = 0.262, 0.01  # arcsec, where the viewer's pixels are nanomaggies
 _SAME = 1e-3  # relative: pixel scales of cutouts of one survey differ by less
 _PLACE = ("ra", "dec", "pixel_scale")
@@ -159,6 +158,7 @@ def _files(folder: Folder) -> dict[str, dict[str, str]]:
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused by `check_finite`
 def _read_all(
     folder: Folder, galaxies: Sequence[Mapping[str, str]], size: int | None
 ) -> tuple[np.ndarray, tuple[str, ...], list[_Place], set[int]]:
@@ -210,7 +210,8 @@ def _read_galaxy(
                 f"{folder.path}: {files[band]} has an image of {data.shape}; expected (H, W), the "
                 "same in all bands of a galaxy."
             )
-        planes.append(data * _to_nanomaggy(_hsc_zero_point(header)))
+        with reading(f"{folder.path}: {files[band]}", "an image with the zero point of HSC"):
+            planes.append(data * _to_nanomaggy(_hsc_zero_point(header)))
     place = _place(header, planes[0].shape, f"{folder.path}: {files[bands[-1]]}")
     return np.stack(planes, -1), bands, place
 
@@ -262,6 +263,8 @@ def _place(header: fits.Header, shape: tuple[int, ...], where: str) -> _Place:
         wcs = WCS(header).celestial
         scale = float(np.mean(proj_plane_pixel_scales(wcs)))
         centre = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2).icrs
+        if not np.isfinite([scale, centre.ra.deg, centre.dec.deg]).all():
+            raise ValueError(f"scale {scale:g}, centre {centre.ra.deg:g}, {centre.dec.deg:g} deg")
         return _Place(3600 * scale, scale * max(shape), centre.ra.deg, centre.dec.deg)
 
 
@@ -271,7 +274,7 @@ def _hsc_zero_point(header: fits.Header) -> float:
     if zero is not None:
         return zero
     count = float(header.get("FLUXMAG0", 0))  # flux of magnitude 0
-    return 2.5 * math.log10(count) if count > 0 else _HSC_ZERO_POINT
+    return 2.5 * math.log10(count) if count > 0 else HSC_COUNT
 
 
 def _to_nanomaggy(zero: float | None) -> np.float32:

@@ -18,12 +18,11 @@ from galgen.data.hdf5 import data_set, opened_hdf5
 from galgen.data.overlaps import group_neighbours
 from galgen.data.stamps import StampSet, bin_to_size, category_code
 from galgen.errors import DataError, GalgenWarning
-from galgen.pixels.units import NANOMAGGY, flux_ratio, magnitude
+from galgen.pixels.units import HSC_COUNT, NANOMAGGY, flux_ratio, magnitude
 from galgen.system.bounds import text_array
 
 BANDS = ("g", "r", "i", "z", "y")
 PIXEL_SCALE = 0.168  # arcsec, of HSC's coadds (Aihara et al. 2019, section 4)
-ZERO_POINT = 27.0  # AB magnitude of one count of them (the same)
 _CHECKED, _TOLERANCE = "i", 0.5  # band and magnitudes: light beyond the model is well below that
 _CHUNK = 1024  # galaxies read at a time: 84 MB
 
@@ -113,6 +112,7 @@ def read_galaxiesml(
     return stamps.select(whole_n)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is left out
 def _read_pixels(images: h5py.Dataset, size: int | None) -> tuple[np.ndarray, np.ndarray, int]:
     """Read all images in nanomaggies with bands last, the sum of the checked band, the binning.
 
@@ -122,7 +122,7 @@ def _read_pixels(images: h5py.Dataset, size: int | None) -> tuple[np.ndarray, np
     out_shape = (height, width) if size is None else (size, size)
     pixels = np.empty((n, *out_shape, bands), np.float32)
     flux_n, factor = np.zeros(n), 1
-    to_nanomaggy = np.float32(flux_ratio(NANOMAGGY - ZERO_POINT))
+    to_nanomaggy = np.float32(flux_ratio(NANOMAGGY - HSC_COUNT))
     for start in range(0, n, _CHUNK):
         rows = slice(start, start + _CHUNK)
         flux_nhwb = (images[rows].astype(np.float32) * to_nanomaggy).transpose(0, 2, 3, 1)
@@ -172,7 +172,7 @@ def _check_zero_point(flux_n: np.ndarray, mag_n: np.ndarray, path: Path) -> None
         warnings.warn(
             f"{path}: galaxies are {abs(off):.2f} mag {'fainter' if off > 0 else 'brighter'} in "
             f"{_CHECKED} than {_CHECKED}_cmodel_mag says (median); are pixels counts of zero point "
-            f"{ZERO_POINT}? Fluxes would be off by as much.",
+            f"{HSC_COUNT}? Fluxes would be off by as much.",
             GalaxiesMLWarning,
             stacklevel=4,
         )

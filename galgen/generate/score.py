@@ -145,9 +145,9 @@ class Prior:
         is the gradient of the posterior of x, and no Jacobian is needed. The density of flux is
         another one, that of x times ``|det dx/dflux|``: its maximum is elsewhere.
         """
-        levels_n111 = self._levels(sigma, len(x_nchw))[:, None, None, None]
         denoised_nchw = self.denoise(x_nchw, sigma, category, properties=properties)
-        return (denoised_nchw - x_nchw.to(denoised_nchw)) / levels_n111**2
+        sigma_n111 = torch.as_tensor(sigma).to(denoised_nchw).reshape(-1, 1, 1, 1)
+        return (denoised_nchw - x_nchw.to(denoised_nchw)) / sigma_n111**2
 
     @property
     def stamp_shape(self) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ NANOMAGGY = 22.5  # AB magnitude of one
 # AB magnitude of one unit, by its FITS name; to no more digits than a FITS card keeps.
 ZERO_POINTS = {"nanomaggy": NANOMAGGY, "nJy": round(2.5 * math.log10(3631e9), 12)}
 COUNTS = "ct"  # FITS standard 4.0, table 4
+HSC_COUNT = 27.0  # AB magnitude of one of HSC's coadds (Aihara et al. 2019, section 4)
 FLUX_UNITS = (*ZERO_POINTS, "counts")
 UNCALIBRATED = "adu"
 

@@ -10,9 +10,10 @@ import pytest
 from galgen.errors import MissingPackageError
 
 
-@pytest.mark.parametrize("name", ["scarlet2"])
+@pytest.mark.parametrize("name", ["btk", "scarlet2", "skycatalogs"])
 def test_the_extra_is_named(monkeypatch, name) -> None:
     monkeypatch.delitem(sys.modules, f"galgen.adapters.{name}", raising=False)
-    monkeypatch.setitem(sys.modules, name, None)
+    for module in [name, *(loaded for loaded in sys.modules if loaded.startswith(f"{name}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingPackageError, match=rf"galgen-astro\[{name}\]"):
         importlib.import_module(f"galgen.adapters.{name}")

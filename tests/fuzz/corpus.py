@@ -15,6 +15,13 @@ from astropy.table import Table
 from galgen.weights.checkpoint import export
 from tests.fuzz.child import command, forked
 from tests.request.tractor import tractor
+from tests.surveys import (
+    NANOMAGGY_IN_COUNTS,
+    exponentials,
+    write_galaxiesml,
+    write_hsc,
+    write_legacy,
+)
 from tests.tiny import SIZE, make_checkpoint
 
 GALAXIES = 6
@@ -81,6 +88,7 @@ def build(folder: Path, needed: Collection[str] | None = None) -> None:
     _make(lambda: export(make_checkpoint(), folder / "weights", "# tiny\n"), folder)
     _make(lambda: _tables(folder), folder)
     _make(lambda: _images(folder), folder)
+    _make(lambda: _cutouts(folder), folder)
     _texts(folder)
     (folder / "guard").write_text("Nothing changes this file.\n")
     for line in _COMMANDS:
@@ -149,6 +157,20 @@ def _images(folder: Path) -> None:
         names = [name for name in archive.namelist() if not name.endswith("/")][:GALAXIES]
         for name in names:
             archive.extract(name, folder / "real")
+
+
+def _cutouts(folder: Path) -> None:
+    """Calibrated cutouts as the Legacy Surveys, HSC and GalaxiesML give them, with redshifts."""
+    flux = exponentials(GALAXIES, 5, 32)
+    (folder / "legacy").mkdir()
+    for i, flux_bhw in enumerate(flux):
+        write_legacy(folder / "legacy" / f"{i}.fits", flux_bhw[:3], "gri", ra=150.0 + i)
+        write_hsc(folder / "hsc", flux_bhw[:3], f"{i}-", ra=150.0 + i, bands="gri")
+    for name in ("legacy", "hsc"):
+        rows = "".join(f"{i},{0.1 * (i + 1):.1f}\n" for i in range(GALAXIES))
+        (folder / name / "labels.csv").write_text(f"id,redshift\n{rows}")
+    counts = (flux * NANOMAGGY_IN_COUNTS).astype(np.float32)
+    write_galaxiesml(folder / "galaxiesml.h5", GALAXIES, image=counts)
 
 
 def _texts(folder: Path) -> None:

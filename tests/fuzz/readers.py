@@ -124,7 +124,10 @@ READERS = (
     Reader("images in a zip", "images.zip", _DATA * 2),
     Reader("HDF5, flux", "stamps.h5", _DATA * 2),
     Reader("HDF5, Galaxy10", "galaxy10.h5", _DATA * 2),
+    Reader("HDF5, GalaxiesML", "galaxiesml.h5", _DATA * 2),
     Reader("FITS, cube", "cube.fits", _DATA),
+    Reader("cutouts, Legacy Surveys", "legacy", _DATA * 2),
+    Reader("cutouts, HSC", "hsc", _DATA * 2),
     Reader("tree of categories", "tree.yaml", (f"{_LABELLED} --categories {{in}}",)),
     Reader("relabel", "relabel.csv", (f"{_LABELLED} --relabel {{in}}",)),
     Reader(
