@@ -84,13 +84,16 @@ def test_json_at_any_depth() -> None:
         ("detail_width", 8),  # without features
         ("detail_features", 8),  # without a width
         ("detail_width", -1),
+        ("detail_layers", 0),
+        ("detail_layers", 65),
         ("fusion", "gate"),
         ("properties", ("axis_ratio", "axis_ratio")),
     ],
 )
 def test_bad_model(name: str, value: object) -> None:
     expected = "widths" if name == "group_size" and value else name
-    expected = "detail_features, detail_width" if name.startswith("detail") else expected
+    both = name in ("detail_features", "detail_width")
+    expected = "detail_features, detail_width" if both else expected
     with pytest.raises(InvalidValueError, match=rf"^{expected} is"):
         ModelConfig(**{name: value})
 

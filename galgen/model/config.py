@@ -35,8 +35,9 @@ class ModelConfig(JsonConfig):
         What the Attention Fusion Unit mixes: both branches under a dynamic gate (the paper), one
         branch alone (ablations), or the convolution with global attention at the coarsest stage
         only, which makes each half-block the residual block of a DDPM U-Net (Ho et al. 2020).
-    detail_features, detail_width : int
-        Features per pixel and channels of the head at full resolution; 0 for none.
+    detail_features, detail_width, detail_layers : int
+        Features per pixel, channels and hidden layers of the head at full resolution; without
+        features and channels there is none.
     properties : tuple of str
         Names of the physical properties the model can be conditioned on.
     """
@@ -52,6 +53,7 @@ class ModelConfig(JsonConfig):
     fusion: Fusion = "gated"
     detail_features: int = 0
     detail_width: int = 0
+    detail_layers: int = 1
     properties: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -77,6 +79,8 @@ class ModelConfig(JsonConfig):
         ok = detail == (0, 0) or (min(detail) > 0 and max(detail) <= MAX_WIDTH)
         both = f"both 1 to {MAX_WIDTH}, or both 0"
         require(ok, "detail_features, detail_width", detail, both)
+        layers = self.detail_layers
+        require(1 <= layers <= 64, "detail_layers", layers, "1 to 64")
         unique = len(set(self.properties)) == len(self.properties)
         require(unique, "properties", self.properties, "each name once")
         allowed = ("gated", "conv", "attention", "plain")
@@ -92,8 +96,9 @@ class ModelConfig(JsonConfig):
         for c in (c0, c0, c1, c1, c2):
             total += halves * (9 * c * c + 2 * c * e)
             total += halves * (4 * c * c + c // self.head_size * span * span) if attends else 0
-        into_head = self.detail_features * (c0 * self.patch**2 + 9 * self.detail_width)
-        return total + into_head
+        width = self.detail_width
+        total += self.detail_features * (c0 * self.patch**2 + 9 * width)
+        return total + 9 * width**2 * (self.detail_layers - 1)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse a stamp that does not divide into windows.

@@ -18,7 +18,7 @@ class DetailHead(nn.Module):
 
     A cell of the last stage has fewer channels than pixels, so that noise cannot be told from
     structure within it. Here a few features of each pixel, unpacked from its cell, meet the noisy
-    stamp and the output at full resolution in two small convolutions.
+    stamp and the output at full resolution in a few small convolutions.
 
     Parameters
     ----------
@@ -30,8 +30,10 @@ class DetailHead(nn.Module):
         super().__init__()
         self.patch, features = config.patch, config.detail_features
         self.unpack = Linear(config.widths[0], features * config.patch**2)
-        self.mix = Conv3x3(features + 2 * config.bands, config.detail_width)
-        self.out = Conv3x3(config.detail_width, config.bands, zero=True)
+        width = config.detail_width
+        self.mix = Conv3x3(features + 2 * config.bands, width)
+        self.hidden = nn.ModuleList(Conv3x3(width, width) for _ in range(config.detail_layers - 1))
+        self.out = Conv3x3(width, config.bands, zero=True)
 
     def forward(self, cells_nhwc: Tensor, input_nhwc: Tensor, output_nhwc: Tensor) -> Tensor:
         """Correct an output.
@@ -49,6 +51,8 @@ class DetailHead(nn.Module):
             Like `output_nhwc`.
         """
         features = depth_to_space(self.unpack(cells_nhwc), self.patch)
-        mixed = self.mix(torch.cat([features, input_nhwc, output_nhwc], dim=-1))
-        corrected_nhwc: Tensor = output_nhwc + self.out(F.silu(mixed))
+        x = F.silu(self.mix(torch.cat([features, input_nhwc, output_nhwc], dim=-1)))
+        for layer in self.hidden:
+            x = F.silu(layer(x))
+        corrected_nhwc: Tensor = output_nhwc + self.out(x)
         return corrected_nhwc

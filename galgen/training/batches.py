@@ -17,6 +17,7 @@ from torch import Tensor
 
 from galgen.data.draws import balanced_weights, draw_orientations, orient
 from galgen.data.stamps import StampSet
+from galgen.pixels.rounding import unrounded
 from galgen.pixels.space import PixelSpace
 from galgen.training.config import TrainConfig
 
@@ -86,7 +87,10 @@ class BatchSource:
         nothing_n = rng.random(n) < self.config.unconditional
         code_n[nothing_n], z_np[nothing_n] = 0, np.nan  # the root: no label
         own = slice(rank, n, size)
-        x_nhwc = self.space.encode(self.stamps.native_float(index[own]))
+        native_nhwc = self.stamps.native_float(index[own])
+        if self.stamps.native == "display":
+            native_nhwc = unrounded(native_nhwc)
+        x_nhwc = self.space.encode(native_nhwc)
         return TrainingBatch(
             orient(x_nhwc, turn_n[own], flip_n[own]),
             torch.from_numpy(code_n[own]),

@@ -27,9 +27,10 @@ def evaluate(net: UNet, x_nhwc: Tensor) -> Tensor:
         return net(x_nhwc, torch.tensor([0.1, -0.3]), NOTHING)
 
 
-def test_silent_at_first() -> None:
+@pytest.mark.parametrize("layers", [1, 3])
+def test_silent_at_first(layers: int) -> None:
     """With the same other parameters both networks agree, so old weights can be gone on from."""
-    plain, detailed = UNet(PLAIN), UNet(DETAIL)
+    plain, detailed = UNet(PLAIN), UNet(dataclasses.replace(DETAIL, detail_layers=layers))
     randomise(plain)
     missing, unexpected = detailed.load_state_dict(plain.state_dict(), strict=False)
     assert unexpected == []
@@ -42,9 +43,10 @@ def test_older_networks_have_no_such_parameters() -> None:
     assert not any(name.startswith("detail") for name in UNet(PLAIN).state_dict())
 
 
-def test_tells_the_pixels_of_a_cell_apart() -> None:
+@pytest.mark.parametrize("layers", [1, 3])
+def test_tells_the_pixels_of_a_cell_apart(layers: int) -> None:
     """What it adds at a pixel hangs on that pixel of the input, beyond the cells' own features."""
-    net = UNet(DETAIL)
+    net = UNet(dataclasses.replace(DETAIL, detail_layers=layers))
     randomise(net)
     cells, output = normal(1, 4, 4, 32), normal(1, 16, 16, 2, seed=1)
     given = normal(1, 16, 16, 2, seed=2)
@@ -54,8 +56,9 @@ def test_tells_the_pixels_of_a_cell_apart() -> None:
         moved = net.detail(cells, changed, output) - net.detail(cells, given, output)
     where = moved[0].abs().amax(-1) > 0
     rows, columns = torch.nonzero(where, as_tuple=True)
-    assert (rows - 5).abs().max() <= 2  # two 3 x 3 convolutions
-    assert (columns - 6).abs().max() <= 2
+    reach = layers + 1  # 3 x 3 convolutions
+    assert (rows - 5).abs().max() == reach
+    assert (columns - 6).abs().max() == reach
     assert where[5, 6]
 
 
