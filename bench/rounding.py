@@ -3,9 +3,9 @@
 ``python -m bench.rounding galaxies64-train.zip --out bench/results/rounding.json``
 
 Real 8-bit galaxies get white noise of some deviation, are rounded again, and a classifier tells
-them from other real ones, or does not (`galgen.evaluation.two_sample`). Noise of 1 / sqrt(12) = 0.29 levels is
-as strong as that of rounding: what a network adds that has learned rounded images perfectly, when
-its own are rounded.
+them from other real ones, or does not (`galgen.evaluation.two_sample`). Noise of 1 / sqrt(12) =
+0.29 levels is as strong as that of rounding: what a network adds that has learned rounded images
+perfectly, when its own are rounded.
 """
 
 from __future__ import annotations

@@ -112,6 +112,9 @@ def test_bad_model(name: str, value: object) -> None:
         ("sigma_min", 80.0, "sigma range"),
         ("sigma_max", 0.001, "sigma range"),
         ("sigma_max", math.inf, "sigma range"),
+        ("sigma_last", 0.001, "sigma_last"),  # below what the network has learned
+        ("sigma_last", 80.0, "sigma_last"),
+        ("sigma_last", math.nan, "sigma_last"),
         ("log_sigma_mean", math.nan, "log_sigma_mean"),
         ("log_sigma_std", 0.0, "log_sigma_std"),
         ("log_sigma_std", -1.0, "log_sigma_std"),

@@ -52,14 +52,14 @@ Device = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    Option("--steps", help="Steps of the sampler.", show_default="32", rich_help_panel=DRAWN),
+    Option("--steps", help="Steps of the sampler.", show_default="24", rich_help_panel=DRAWN),
 ]
 Sampler = Annotated[
     str | None,
     Option(
         "--sampler",
         help=f"{', '.join(complete.SAMPLERS[:-1])} or {complete.SAMPLERS[-1]}.",
-        show_default="ddpm",
+        show_default="sde-dpmpp-2m",
         autocompletion=complete.words(*complete.SAMPLERS),
         rich_help_panel=DRAWN,
     ),

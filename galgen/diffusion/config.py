@@ -31,7 +31,10 @@ class DiffusionConfig(JsonConfig):
     skip_power : float
         How steeply that falls with the noise level.
     sigma_min, sigma_max : float
-        Lowest and highest level that samplers visit.
+        Lowest and highest level that the network is asked about; samplers begin at the highest.
+    sigma_last : float or None
+        Level from which samplers of ``edm`` take their last step; None for `sigma_min`. Below the
+        level at which the network no longer tells detail from noise, it leaves noise in.
     log_sigma_mean, log_sigma_std : float
         Mean and standard deviation of the logarithm of the levels in training.
     timesteps : int
@@ -46,6 +49,7 @@ class DiffusionConfig(JsonConfig):
     skip_power: float = 2.0
     sigma_min: float = 0.002
     sigma_max: float = 80.0
+    sigma_last: float | None = None
     log_sigma_mean: float = -1.2
     log_sigma_std: float = 1.2
     timesteps: int = 1000
@@ -72,6 +76,9 @@ class DiffusionConfig(JsonConfig):
             (self.sigma_min, self.sigma_max),
             "0 < sigma_min < sigma_max",
         )
+        last = self.sigma_min if self.sigma_last is None else self.sigma_last
+        allowed = f"{self.sigma_min} to below {self.sigma_max}"
+        require(self.sigma_min <= last < self.sigma_max, "sigma_last", last, allowed)
         require(2 <= self.timesteps <= 100_000, "timesteps", self.timesteps, "2 to 100000")
         require(
             0 < self.beta_first <= self.beta_last < 1,
@@ -85,5 +92,5 @@ class DiffusionConfig(JsonConfig):
 
         The levels it is asked at are left out: they may change while it learns.
         """
-        levels = ("sigma_min", "sigma_max", "log_sigma_mean", "log_sigma_std")
+        levels = ("sigma_min", "sigma_max", "sigma_last", "log_sigma_mean", "log_sigma_std")
         return {name: value for name, value in self.to_json().items() if name not in levels}

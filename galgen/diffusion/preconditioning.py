@@ -122,7 +122,8 @@ class EDM:
 
     def sampling_sigmas(self, steps: int, *, ancestral: bool) -> Tensor:
         """Return the levels of `karras_sigmas`; see `Preconditioning`."""
-        return karras_sigmas(steps, *self.sigma_range)
+        low, high = self.sigma_range
+        return karras_sigmas(steps, self._config.sigma_last or low, high)
 
 
 class VP:

@@ -43,8 +43,8 @@ class Sampling:
         Compile the network with torch.compile; worth it for many galaxies.
     """
 
-    sampler: str = "ddpm"
-    steps: int = 32
+    sampler: str = "sde-dpmpp-2m"
+    steps: int = 24
     guidance: float = 1.0
     micro_batch: int = 32
     dtype: str = "float32"

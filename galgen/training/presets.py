@@ -11,12 +11,13 @@ from galgen.model.config import Fusion, ModelConfig
 from galgen.training.config import Preset, TrainConfig
 
 # The sky's noise is about 0.1 in model space, the finest detail of galaxies about 0.02. Training
-# levels reach well below both (docs/why-told-apart.md), and so must samplers, or their last step
-# takes part of the noise for something to remove. The skip law is that of docs/recipe.md.
+# levels reach well below both. Samplers stop between them: below, a network that cannot tell detail
+# from noise leaves noise in (docs/why-told-apart.md). The skip law is that of docs/recipe.md.
 GALAXY_NOISE = DiffusionConfig(
     sigma_skip=0.25,
     skip_power=4.0,
     sigma_min=0.005,
+    sigma_last=0.05,
     sigma_max=40.0,
     log_sigma_mean=-1.2,
     log_sigma_std=1.3,

@@ -50,7 +50,8 @@ class Checkpoint:
     card : dict
         Provenance: name, training data, images seen, credit, limits.
     sha256 : str
-        Digest of all weight files together, which identifies the weights in catalogues.
+        Digest of all weight files together and of the level that samplers stop at, which identifies
+        the weights in catalogues.
     """
 
     denoiser: Denoiser
@@ -106,7 +107,7 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
         }
         (aside / CONFIG).write_text(json.dumps(config, indent=1) + "\n")
         (aside / CARD).write_text(readme)
-    return _identity(hashes)
+    return _identity(hashes, checkpoint.denoiser.config)
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -129,9 +130,8 @@ def load(folder: Path, device: str | torch.device = "cpu") -> Checkpoint:
     with reading(misfit, "settings of a network", WeightsError, values=True):
         denoiser, space, population = _made_of(config, tensors)
     denoiser = denoiser.to(device).eval().requires_grad_(False)
-    return Checkpoint(
-        denoiser, space, population, config["size"], config["card"], _identity(config["files"])
-    )
+    identity = _identity(config["files"], denoiser.config)
+    return Checkpoint(denoiser, space, population, config["size"], config["card"], identity)
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -230,7 +230,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _identity(hashes: Mapping[str, str]) -> str:
-    """Return the digest of the digests of all weight files, by their names."""
+def _identity(hashes: Mapping[str, str], diffusion: DiffusionConfig) -> str:
+    """Return the digest of all that decides what is made of a request, by the names of files."""
     text = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
+    if diffusion.sigma_last is not None:  # weights from before there was one keep their identity
+        text += f"\nsigma_last {diffusion.sigma_last}"
     return hashlib.sha256(text.encode()).hexdigest()
