@@ -1,0 +1,336 @@
+"""How well galaxies made in one way keep the population, with errors of differences between ways.
+
+The galaxies that `galgen train` holds out are halved by galaxy: what is chosen is chosen on one
+half (`CHOOSE`), what is said of the choice is measured on the other (`REPORT`). For each real
+galaxy of a half one of its label is made. All ways make the same galaxies, with the same properties
+and the same noise to begin with, and are compared with the same real ones; so their differences are
+known better than their distances.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench import draws
+from bench.classify import Separation, separation
+from bench.matched_sets import Galaxies, measure_images, real
+from bench.pixel_statistics import statistics
+from galgen import categories
+from galgen.data import StampSet, split
+from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
+from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.guidance import guided
+from galgen.diffusion.samplers import get_sampler
+from galgen.evaluation.columns import compared_values
+from galgen.evaluation.distance import wasserstein1
+from galgen.generate import GalaxyModel
+from galgen.generate.sampling import DTYPES, Sampling
+from galgen.model.embedding import Condition
+from galgen.noise import Stream
+from galgen.request.mixture import Request
+from galgen.request.population import Population
+from galgen.training.cache import measurement_version
+from galgen.training.config import TrainConfig
+
+# Kinds that have enough galaxies in both halves, and their labels.
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "round-smooth": ("round-smooth",),
+    "in-between-smooth": ("in-between-smooth",),
+    "spiral": ("spiral", "barred-spiral", "tight-spiral", "loose-spiral"),
+    "edge-on": ("edge-on-bulge", "edge-on-no-bulge", "cigar-smooth"),
+}
+CHOOSE, REPORT = "choose", "report"
+POPULATION, PIXELS, SPREAD = "population", "pixels", "spread"
+_SALT = "galgen report"  # of the halves
+_DRAWS = 40  # sets of training galaxies behind a floor
+_PARTS = 20  # of the jackknife
+_LEAST = 0.1  # ratio in a geometric mean: one that happens to be zero must not decide
+_REPEATS = 3  # of the cross-validation
+
+
+Table = Mapping[str, np.ndarray]  # columns (N,) by name
+
+
+def tables_of(galaxies: Galaxies, bands: tuple[str, ...]) -> dict[str, Table]:
+    """Return what is compared: measured columns, and statistics of the pixels."""
+    return {
+        POPULATION: compared_values(galaxies.measured, bands),
+        PIXELS: statistics(galaxies.images_nhwc, galaxies.measured, bands),
+    }
+
+
+@dataclass(frozen=True)
+class Half:
+    """Real galaxies of one half, in the order of `KINDS`, and galaxies that were learned from.
+
+    Attributes
+    ----------
+    code_n, kind_n : ndarray (N,)
+        Labels of the real ones, and their numbers in `KINDS`.
+    real, training : dict of str to Table
+        `tables_of` the real ones, and of all labelled training galaxies of the same kinds.
+    rows_dn : ndarray (draws, N) of int
+        Training galaxies of the same labels, drawn at random: sets that are as good as real.
+    bands : tuple of str
+        Bluest first.
+    """
+
+    code_n: np.ndarray
+    kind_n: np.ndarray
+    real: Mapping[str, Table]
+    training: Mapping[str, Table]
+    rows_dn: np.ndarray
+    bands: tuple[str, ...]
+
+    @cached_property
+    def part_n(self) -> np.ndarray:
+        """Which part of the jackknife each galaxy is in: of every kind equally many."""
+        return np.concatenate([np.arange(count) % _PARTS for count in self.counts])
+
+    @property
+    def counts(self) -> list[int]:
+        """Real galaxies of each kind."""
+        return np.bincount(self.kind_n, minlength=len(KINDS)).tolist()
+
+    @cached_property
+    def floors(self) -> dict[str, np.ndarray]:
+        """Mean distance of training galaxies from the real ones: (1 + parts, kinds, columns)."""
+        sets = [self.training_set(draw) for draw in range(len(self.rows_dn))]
+        return {
+            name: np.mean([self._distances(each[name], table) for each in sets], 0)
+            for name, table in self.real.items()
+        }
+
+    @cached_property
+    def spreads(self) -> np.ndarray:
+        """Interquartile ranges of the training galaxies, in the half's labels; (kinds, columns)."""
+        columns = [column[self.rows_dn] for column in self.training[POPULATION].values()]
+        return np.array([[_range(c[:, rows]) for c in columns] for rows in self._rows()])
+
+    def training_set(self, draw: int) -> dict[str, Table]:
+        """Return one of the sets of training galaxies."""
+        rows = self.rows_dn[draw]
+        return {
+            name: {column: values[rows] for column, values in table.items()}
+            for name, table in self.training.items()
+        }
+
+    def compare(self, made: Mapping[str, Table]) -> dict[str, Found]:
+        """Compare galaxies that were made, one for each real one, with them."""
+        found = {}
+        for name, table in self.real.items():
+            floors = self.floors[name]
+            usable = (floors > 0).all((0, 1))  # a column that is the same in all says nothing
+            ratios = self._distances(made[name], table)[..., usable] / floors[..., usable]
+            names = tuple(column for column, use in zip(table, usable, strict=True) if use)
+            found[name] = Found(ratios, names)
+        ranges = self._each(lambda rows: [_range(c[rows]) for c in made[POPULATION].values()])
+        found[SPREAD] = Found(ranges / self.spreads, tuple(made[POPULATION]))
+        return found
+
+    def told_apart(self, made: Mapping[str, Table]) -> Separation:
+        """Tell them from the real ones by the statistics of their pixels."""
+        sides = [np.column_stack(list(t[PIXELS].values())) for t in (made, self.real)]
+        middle = np.nanmedian(sides[1], 0)
+        return separation(*(np.where(np.isfinite(x), x, middle) for x in sides), repeats=_REPEATS)
+
+    def _distances(self, a: Table, b: Table) -> np.ndarray:
+        return self._each(lambda rows: [_distance(a[c][rows], b[c][rows]) for c in b])
+
+    def _each(self, numbers: Callable[[np.ndarray], list[float]]) -> np.ndarray:
+        """Numbers of each kind, of all galaxies and without each part: (1 + parts, kinds, ...)."""
+        parts = [None, *range(_PARTS)]
+        return np.array([[numbers(rows) for rows in self._rows(part)] for part in parts])
+
+    def _rows(self, without: int | None = None) -> list[np.ndarray]:
+        kept = self.part_n != (-1 if without is None else without)
+        return [np.flatnonzero(kept & (self.kind_n == kind)) for kind in range(len(KINDS))]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Ratios of all galaxies, then without each part of the jackknife.
+
+    Attributes
+    ----------
+    ratios : ndarray (1 + parts, kinds, columns)
+        Wasserstein-1 distance to the real galaxies over that of as many training galaxies, or
+        interquartile range over theirs.
+    columns : tuple of str
+        Names of the columns.
+    """
+
+    ratios: np.ndarray
+    columns: tuple[str, ...]
+
+    def mean(self, geometric: bool = False) -> np.ndarray:
+        """Mean over kinds and columns, (1 + parts,)."""
+        if geometric:
+            return np.exp(np.log(np.maximum(self.ratios, _LEAST)).mean((1, 2)))
+        return self.ratios.mean((1, 2))
+
+
+def as_json(found: Mapping[str, Found], default: Mapping[str, Found] | None) -> dict[str, Any]:
+    """Return means with their errors, and their differences from those of a default.
+
+    Pixels have many columns of which a few may be far off: there, and of spreads, geometric means.
+    """
+    means = {name: each.mean(name != POPULATION) for name, each in found.items()}
+    out: dict[str, Any] = {name: with_error(mean) for name, mean in means.items()}
+    if default is not None:
+        for name, each in default.items():
+            out[f"{name}_difference"] = with_error(means[name] - each.mean(name != POPULATION))
+    first = found[POPULATION].ratios[0]
+    kinds, columns = first.mean(1).tolist(), first.mean(0).tolist()
+    out["by_kind"] = {k: round(v, 3) for k, v in zip(KINDS, kinds, strict=True)}
+    names = found[POPULATION].columns
+    out["by_column"] = {c: round(v, 3) for c, v in zip(names, columns, strict=True)}
+    return out
+
+
+def with_error(replicates: np.ndarray) -> list[float]:
+    """Value and standard error: of all galaxies, and by the jackknife over its parts."""
+    whole, parts = replicates[0], replicates[1:]
+    error = np.sqrt((len(parts) - 1) * np.mean((parts - parts.mean()) ** 2))
+    return [round(float(whole), 4), round(float(error), 4)]
+
+
+def _distance(a_n: np.ndarray, b_n: np.ndarray) -> float:
+    return wasserstein1(a_n[np.isfinite(a_n)], b_n[np.isfinite(b_n)])
+
+
+def _range(values: np.ndarray) -> float:
+    low, high = np.nanpercentile(values, [25, 75])
+    return float(high - low)
+
+
+def half_of(stamps: StampSet, which: str, cache: Path, seed: int = 0) -> Half:
+    """Take one half of the held-out galaxies of a labelled set.
+
+    Parameters
+    ----------
+    stamps : StampSet
+        Labelled galaxies, those held out of training among them.
+    which : str
+        `CHOOSE` or `REPORT`.
+    cache : Path
+        Folder for what is measured.
+    seed : int
+        Of the sets of training galaxies.
+    """
+    training, held_out = split(stamps, TrainConfig.validation)
+    half = split(held_out, 0.5, _SALT)[which == REPORT]
+    rows, kinds = [], []
+    for number, labels in enumerate(KINDS.values()):
+        codes = [categories.get(label).code for label in labels]
+        rows.append(np.flatnonzero(np.isin(half.category, codes)))
+        kinds.append(np.full(len(rows[-1]), number))
+    row_n = np.concatenate(rows)
+    code_n = half.category[row_n].astype(np.int64)
+    of_kinds = training.select(np.isin(training.category, code_n))
+    rng = np.random.default_rng(seed)
+    rows_dn = np.empty((_DRAWS, len(code_n)), np.int64)
+    for code in np.unique(code_n):
+        members = np.flatnonzero(of_kinds.category == code)
+        wanted = np.flatnonzero(code_n == code)
+        for draw in rows_dn:
+            draw[wanted] = rng.choice(members, len(wanted), replace=False)
+    measured = tables_of(real(half, row_n), half.bands), _measured(of_kinds, cache)
+    return Half(code_n, np.concatenate(kinds), *measured, rows_dn, half.bands)
+
+
+def _measured(stamps: StampSet, cache: Path) -> dict[str, Table]:
+    """`tables_of` real galaxies, from a folder where they are known."""
+    digest = hashlib.sha256(np.ascontiguousarray(stamps.pixels).data)
+    digest.update(measurement_version().encode())
+    path = cache / f"real-{digest.hexdigest()[:20]}.npz"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        tables = tables_of(real(stamps, np.arange(len(stamps))), stamps.bands)
+        np.savez(path, **{f"{t}.{c}": v for t, table in tables.items() for c, v in table.items()})
+    found: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path) as known:
+        for key in known.files:
+            name, column = key.split(".", 1)
+            found.setdefault(name, {})[column] = known[key]
+    return found
+
+
+def asked_of(population: Population, code_n: np.ndarray, seed: int) -> Condition:
+    """Ask for galaxies of given labels, with properties drawn from the population."""
+    z_np = np.empty((len(code_n), len(population.names)), np.float32)
+    for code in np.unique(code_n):
+        rows = np.flatnonzero(code_n == code)
+        request = Request(((int(code), 1.0),), {}, seed, True, population.tree)
+        z_np[rows] = request.ask(population, torch.from_numpy(rows)).z_np.numpy()
+    return Condition(torch.from_numpy(code_n), torch.from_numpy(z_np))
+
+
+def sample(
+    denoiser: Denoiser,
+    condition: Condition,
+    seed: int,
+    shape: tuple[int, int, int],
+    sampling: Sampling,
+    guide: Denoiser | None = None,
+) -> Tensor:
+    """Draw stamps in model space, float32 (n, h, w, bands).
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+    condition : Condition
+        What is asked of galaxies 0 to n - 1 of the seed.
+    seed : int
+    shape : tuple of int
+        Height, width and bands.
+    sampling : Sampling
+        Its guidance leads away from nothing asked for (Ho & Salimans 2022) or from the guide.
+    guide : Denoiser, optional
+        A worse model, asked for the same (autoguidance, Karras et al. 2024, arXiv:2406.02507).
+    """
+    dtype, made = DTYPES[sampling.dtype], []
+    sigmas = sampling.sigmas(denoiser)
+    networks = [n.cast(dtype) for n in (denoiser, guide or denoiser)]
+    for start in range(0, len(condition.category_n), sampling.micro_batch):
+        few = slice(start, start + sampling.micro_batch)
+        here = Condition(condition.category_n[few], condition.properties_np[few])
+        away = here if guide else here.unconditional()
+        stamps = StampSpace(seed, torch.arange(start, start + len(here.category_n)), shape)
+        towards, from_ = (LazyDenoiser(network, stamps, dtype) for network in networks)
+
+        def denoise(
+            x: Combination, sigma: float, side: tuple[LazyDenoiser, Condition]
+        ) -> Combination:
+            return side[0](x, sigma, side[1])
+
+        def noise(step: int, stamps: StampSpace = stamps) -> Combination:
+            return stamps.noise(Stream.SAMPLER_STEP.at(step))
+
+        both = guided(denoise, (towards, here), (from_, away), sampling.guidance)
+        with torch.inference_mode():
+            x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
+            x = get_sampler(sampling.sampler)(both, x, sigmas, noise=noise)
+            made.append(x.tensor().clone())
+    return torch.cat(made)
+
+
+def cached(cache: Path, key: object, model: GalaxyModel, make: Callable[[], Tensor]) -> Galaxies:
+    """Galaxies of stamps in model space, whose pictures are kept in a folder under a key."""
+    name = hashlib.sha256(repr(key).encode()).hexdigest()[:20]
+    path = cache / f"made-{name}.npy"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        np.save(path, draws.galaxies(model, make()).images_nhwc)
+    space = model.checkpoint.space
+    images = np.load(path)
+    return Galaxies(images, measure_images(images, space.lupton, space.bands))
