@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.pages import table, tell
-from bench.quality import CHOOSE, PIXELS, POPULATION, REPORT, SPREAD
+from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, REPORT, SPREAD
 
 RESULTS = Path(__file__).parent / "results"
 LEVELS = ("0.03", "0.1", "0.2", "0.4", "0.8", "1.6", "4.0")
@@ -37,8 +37,8 @@ def percent(row: Results) -> str:
     if "difference" not in row:
         return "-"
     errors = "galaxies_error", "seeds_error"
-    parts = [f"{100 * row[key]:.1f}" for key in errors if key in row]
-    return f"{100 * row['difference']:+.1f} ± " + " ± ".join(parts)
+    parts = [f"{100 * row[key]:.2f}" for key in errors if key in row]
+    return f"{100 * row['difference']:+.2f} ± " + " ± ".join(parts)
 
 
 def ablation(found: Results) -> str:
@@ -63,30 +63,35 @@ def averages(found: Results) -> str:
 def judged(row: Results) -> list[str]:
     """Return the cells that all tables of generated galaxies have."""
     return [
+        with_error(row[OVERALL]),
+        difference(row.get(f"{OVERALL}_difference")),
         with_error(row[POPULATION]),
-        difference(row.get(f"{POPULATION}_difference")),
         f"{row['by_column']['ASYMMETRY']:.2f}",
         with_error(row[SPREAD]),
         with_error(row[PIXELS]),
-        difference(row.get(f"{PIXELS}_difference")),
         f"{row['auc']['auc']:.3f}",
     ]
 
 
-JUDGED = ["ratio", "difference", "asymmetry", "spread", "pixels", "difference", "AUC"]
+JUDGED = ["overall", "difference", "columns", "asymmetry", "spread", "pixels", "AUC"]
 
 
 def pareto(found: Results, which: str = CHOOSE) -> str:
     """Return a row for each setting, the cheapest first."""
-    lines = [["*real*", "", *judged(found[f"{which}_real"])]]
-    for row in sorted(found[which], key=lambda row: (row["evaluations"], row[POPULATION][0])):
+    if not found[which]:
+        return "Not measured yet."
+    early = any("early_auc" in row for row in found[which])
+    lines = [["*real*", "", *judged(found[f"{which}_real"]), *["-"] * early]]
+    for row in sorted(found[which], key=lambda row: (row["evaluations"], row[OVERALL][0])):
         name = row["setting"].replace(":", ", ")
         if row["dtype"] != "bfloat16":
             name += f" ({row['dtype']})"
         elif row["setting"] in found["front"] and which == CHOOSE:
             name = f"**{name}**"
-        lines.append([name, str(row["evaluations"]), *judged(row)])
-    return table(["sampler, steps", "evaluations", *JUDGED], lines)
+        by_features = [f"{row['early_auc']['auc']:.3f}"] if early else []
+        lines.append([name, str(row["evaluations"]), *judged(row), *by_features])
+    head = ["sampler, steps", "evaluations", *JUDGED, *["AUC, features"] * early]
+    return table(head, lines)
 
 
 def population(found: Results) -> str:

@@ -6,7 +6,8 @@
 Every sampler of `galgen.diffusion.samplers` at several numbers of steps, judged on the half of the
 held-out galaxies that is for choosing (`bench.quality`); `--report` judges some of them on the
 other half. Galaxies that are in the cache are not made again, and `--max-time` makes no more after
-so long: the same command goes on. With other weights nothing in the cache is of use.
+so long: the same command goes on. With other weights nothing in the cache is of use. There
+`--features` adds the AUC by early features of EfficientNet (`bench.embed`), if it is installed.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from torch import nn
 
-from bench import quality, svg
+from bench import embed, quality, svg
+from bench.classify import separation
 from bench.matched_sets import Galaxies
-from bench.quality import CHOOSE, PIXELS, POPULATION, REPORT, Found, Half
+from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, REPORT, Found, Half
 from bench.record import save
+from bench.two_sample import cached_features
 from galgen import load_model
 from galgen.data import concatenate, open_stamps
 from galgen.diffusion.samplers import SAMPLERS, evaluations
@@ -32,16 +36,16 @@ DEFAULT = f"{Sampling.sampler}:{Sampling.steps}"
 STEPS = {
     "ddpm": (8, 16, 32, 64),
     "sde-dpmpp-2m": (8, 16, 32),
-    "ddim": (8, 16),
+    "ddim": (8, 16, 32),
     "heun": (5, 8),
-    "dpmpp-2m": (4, 8, 16, 32),
-    "unipc": (4, 6, 8, 12, 16, 32),
-    "ipndm": (4, 6, 8, 12, 16),
-    "ipndm-v": (4, 8, 16),
+    "dpmpp-2m": (4, 8, 16),
+    "unipc": (4, 6, 8, 16, 32),
+    "ipndm": (4, 6, 8, 12),
+    "ipndm-v": (4, 8, 12),
 }
 FEW = (1, 2, 4)  # steps of a sampler that is not named above
 DTYPE = "bfloat16"  # twice as fast on a CPU that has it; checked against float32:
-CHECKED = ("unipc:8", DEFAULT)
+CHECKED = ("unipc:8",)
 
 
 def settings() -> list[str]:
@@ -81,6 +85,7 @@ def rows(
     seed: int,
     cache: Path,
     until: float,
+    network: nn.Module | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Judge settings (sampler and steps, dtype), the first of which is the default, in turn."""
     default: dict[str, Found] | None = None
@@ -90,6 +95,8 @@ def rows(
         galaxies = made(model, half, setting, dtype, seed, cache)
         row, found = judge(half, quality.tables_of(galaxies, half.bands), default)
         default = default or found
+        if network is not None:
+            row["early_auc"] = early_auc(network, half, galaxies, cache)
         yield {"setting": setting, "dtype": dtype, "evaluations": cost(setting)} | row
 
 
@@ -102,18 +109,27 @@ def judge(
     return quality.as_json(found, default) | {"auc": auc}, found
 
 
+def early_auc(network: nn.Module, half: Half, galaxies: Galaxies, cache: Path) -> dict[str, float]:
+    """Tell galaxies from the real ones of a half by early features of a network."""
+    sides = [
+        cached_features(network, images, 0, cache)["early"]
+        for images in (galaxies.images_nhwc, half.images_nhwc)
+    ]
+    return separation(*sides, repeats=quality.REPEATS).to_json()
+
+
 def front(found: list[dict[str, Any]]) -> list[str]:
-    """Return settings that none of the others beats in both evaluations and ratio."""
+    """Return settings that none of the others beats in both evaluations and overall ratio."""
     best, names = float("inf"), []
-    for row in sorted(found, key=lambda row: (row["evaluations"], row[POPULATION][0])):
-        if row[POPULATION][0] < best:
-            best = row[POPULATION][0]
+    for row in sorted(found, key=lambda row: (row["evaluations"], row[OVERALL][0])):
+        if row[OVERALL][0] < best:
+            best = row[OVERALL][0]
             names.append(row["setting"])
     return names
 
 
 def plot(results: dict[str, Any]) -> str:
-    """Draw ratio and AUC by evaluations, a line for each sampler."""
+    """Draw ratios by evaluations, a line for each sampler."""
     found = [row for row in results[CHOOSE] if row["dtype"] == DTYPE]
     lines = {
         name: sorted(
@@ -124,6 +140,7 @@ def plot(results: dict[str, Any]) -> str:
     }
     panels = []
     for title, name in (
+        ("Geometric mean of both ratios", OVERALL),
         ("Wasserstein ratio of measured columns", POPULATION),
         ("Wasserstein ratio of pixel statistics", PIXELS),
     ):
@@ -141,6 +158,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="SAMPLER:STEPS; default: all.")] = None,
     report: Annotated[list[str] | None, typer.Option(help="SAMPLER:STEPS, other half.")] = None,
     seed: int = 0,
+    features: Annotated[bool, typer.Option("--features", help="Report AUC by features.")] = False,
     max_time: Annotated[float, typer.Option(help="Start nothing after so many seconds.")] = 1e9,
 ) -> None:
     """Judge all settings and write JSON and plot, setting by setting."""
@@ -163,20 +181,14 @@ def main(
         half = quality.half_of(stamps, which, cache)
         results[f"{which}_galaxies"] = dict(zip(quality.KINDS, half.counts, strict=True))
         results[f"{which}_real"], _ = judge(half, half.training_set(0))
+        network = embed.load_network() if features and which == REPORT else None
         # Another seed for the other half: galaxies of it must not be those of the first.
-        for row in rows(model, half, asked, seed + (which == REPORT), cache, until):
+        for row in rows(model, half, asked, seed + (which == REPORT), cache, until, network):
             results[which].append(row)
             results["front"] = front([r for r in results[CHOOSE] if r["dtype"] == DTYPE])
             save(out, results)
-            print(
-                which,
-                row["setting"],
-                row["dtype"],
-                row[POPULATION],
-                row[PIXELS],
-                row["auc"],
-                flush=True,
-            )
+            shown = [row[name] for name in (OVERALL, POPULATION, PIXELS)]
+            print(which, row["setting"], row["dtype"], *shown, row["auc"]["auc"], flush=True)
     if plot_path is not None:
         plot_path.write_text(plot(results))
 

@@ -21,7 +21,7 @@ import typer
 
 from bench import quality
 from bench.pareto import DTYPE, judge
-from bench.quality import CHOOSE, PIXELS, POPULATION, SPREAD
+from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, SPREAD
 from bench.record import save
 from galgen import load_model
 from galgen.data import concatenate, open_stamps
@@ -32,7 +32,7 @@ from galgen.generate.sampling import Sampling
 from galgen.weights.checkpoint import Checkpoint, load
 from galgen.weights.tensors import load_tensors
 
-SCALES = (1.25, 1.5, 2.0)  # of guidance away from nothing
+SCALES = (1.25, 1.5)  # of guidance away from nothing
 AUTO_SCALES = (1.5, 2.0)  # of guidance away from a worse model
 
 
@@ -128,8 +128,8 @@ def main(
         both = evaluations(sampler, steps) * (1 if way.scale == 1 else 2)
         results["ways"].append({"name": way.name, "evaluations": both} | row)
         save(out, results)
-        shown = row[POPULATION], row[SPREAD], row[PIXELS], row["auc"]["auc"]
-        print(way.name, *shown, flush=True)
+        shown = [row[name] for name in (OVERALL, POPULATION, SPREAD, PIXELS)]
+        print(way.name, *shown, row["auc"]["auc"], flush=True)
 
 
 if __name__ == "__main__":

@@ -49,12 +49,12 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "edge-on": ("edge-on-bulge", "edge-on-no-bulge", "cigar-smooth"),
 }
 CHOOSE, REPORT = "choose", "report"
-POPULATION, PIXELS, SPREAD = "population", "pixels", "spread"
+POPULATION, PIXELS, SPREAD, OVERALL = "population", "pixels", "spread", "overall"
 _SALT = "galgen report"  # of the halves
 _DRAWS = 40  # sets of training galaxies behind a floor
 _PARTS = 20  # of the jackknife
 _LEAST = 0.1  # ratio in a geometric mean: one that happens to be zero must not decide
-_REPEATS = 3  # of the cross-validation
+REPEATS = 3  # of the cross-validation
 
 
 Table = Mapping[str, np.ndarray]  # columns (N,) by name
@@ -82,6 +82,8 @@ class Half:
         Training galaxies of the same labels, drawn at random: sets that are as good as real.
     bands : tuple of str
         Bluest first.
+    images_nhwc : ndarray (N, H, W, B) uint8
+        The real ones.
     """
 
     code_n: np.ndarray
@@ -90,6 +92,7 @@ class Half:
     training: Mapping[str, Table]
     rows_dn: np.ndarray
     bands: tuple[str, ...]
+    images_nhwc: np.ndarray
 
     @cached_property
     def part_n(self) -> np.ndarray:
@@ -141,12 +144,13 @@ class Half:
         """Tell them from the real ones by the statistics of their pixels."""
         sides = [np.column_stack(list(t[PIXELS].values())) for t in (made, self.real)]
         middle = np.nanmedian(sides[1], 0)
-        return separation(*(np.where(np.isfinite(x), x, middle) for x in sides), repeats=_REPEATS)
+        return separation(*(np.where(np.isfinite(x), x, middle) for x in sides), repeats=REPEATS)
 
     def _distances(self, a: Table, b: Table) -> np.ndarray:
-        return self._each(lambda rows: [_distance(a[c][rows], b[c][rows]) for c in b])
+        sides = [np.column_stack([table[column] for column in b]) for table in (a, b)]
+        return self._each(lambda rows: _distances(*(side[rows] for side in sides)))
 
-    def _each(self, numbers: Callable[[np.ndarray], list[float]]) -> np.ndarray:
+    def _each(self, numbers: Callable[[np.ndarray], Any]) -> np.ndarray:
         """Numbers of each kind, of all galaxies and without each part: (1 + parts, kinds, ...)."""
         parts = [None, *range(_PARTS)]
         return np.array([[numbers(rows) for rows in self._rows(part)] for part in parts])
@@ -180,21 +184,29 @@ class Found:
 
 
 def as_json(found: Mapping[str, Found], default: Mapping[str, Found] | None) -> dict[str, Any]:
-    """Return means with their errors, and their differences from those of a default.
-
-    Pixels have many columns of which a few may be far off: there, and of spreads, geometric means.
-    """
-    means = {name: each.mean(name != POPULATION) for name, each in found.items()}
+    """Return means with their errors, and their differences from those of a default."""
+    means = summaries(found)
     out: dict[str, Any] = {name: with_error(mean) for name, mean in means.items()}
     if default is not None:
-        for name, each in default.items():
-            out[f"{name}_difference"] = with_error(means[name] - each.mean(name != POPULATION))
+        for name, mean in summaries(default).items():
+            out[f"{name}_difference"] = with_error(means[name] - mean)
     first = found[POPULATION].ratios[0]
     kinds, columns = first.mean(1).tolist(), first.mean(0).tolist()
     out["by_kind"] = {k: round(v, 3) for k, v in zip(KINDS, kinds, strict=True)}
     names = found[POPULATION].columns
     out["by_column"] = {c: round(v, 3) for c, v in zip(names, columns, strict=True)}
     return out
+
+
+def summaries(found: Mapping[str, Found]) -> dict[str, np.ndarray]:
+    """Return a number for each comparison, (1 + parts,), and one over population and pixels.
+
+    Pixels have many columns of which a few may be far off: there, and of spreads, geometric means.
+    Blurred galaxies without noise may have the right sizes and colours, and sharp ones with the
+    right noise too large an asymmetry. So the geometric mean of both ratios decides.
+    """
+    means = {name: each.mean(name != POPULATION) for name, each in found.items()}
+    return means | {OVERALL: np.sqrt(means[POPULATION] * means[PIXELS])}
 
 
 def with_error(replicates: np.ndarray) -> list[float]:
@@ -204,8 +216,13 @@ def with_error(replicates: np.ndarray) -> list[float]:
     return [round(float(whole), 4), round(float(error), 4)]
 
 
-def _distance(a_n: np.ndarray, b_n: np.ndarray) -> float:
-    return wasserstein1(a_n[np.isfinite(a_n)], b_n[np.isfinite(b_n)])
+def _distances(a_nc: np.ndarray, b_nc: np.ndarray) -> np.ndarray:
+    """Wasserstein-1 distance of each column, of what is finite."""
+    # Of equally many values, sorted, it is the mean difference of like ranks.
+    found_c: np.ndarray = np.abs(np.sort(a_nc, 0) - np.sort(b_nc, 0)).mean(0)
+    for c in np.flatnonzero(~np.isfinite(found_c)):
+        found_c[c] = wasserstein1(*(x[np.isfinite(x)] for x in (a_nc[:, c], b_nc[:, c])))
+    return found_c
 
 
 def _range(values: np.ndarray) -> float:
@@ -244,8 +261,9 @@ def half_of(stamps: StampSet, which: str, cache: Path, seed: int = 0) -> Half:
         wanted = np.flatnonzero(code_n == code)
         for draw in rows_dn:
             draw[wanted] = rng.choice(members, len(wanted), replace=False)
-    measured = tables_of(real(half, row_n), half.bands), _measured(of_kinds, cache)
-    return Half(code_n, np.concatenate(kinds), *measured, rows_dn, half.bands)
+    ours = real(half, row_n)
+    measured = tables_of(ours, half.bands), _measured(of_kinds, cache)
+    return Half(code_n, np.concatenate(kinds), *measured, rows_dn, half.bands, ours.images_nhwc)
 
 
 def _measured(stamps: StampSet, cache: Path) -> dict[str, Table]:

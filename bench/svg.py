@@ -12,21 +12,21 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 _WIDTH, _HEIGHT = 520, 360  # of a panel
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 34, 50  # margins
 _LEGEND = 26
-_TICKS = 5  # at least, on the upright axis
+_TICKS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0)  # times a power of ten, upright
 
 Point = tuple[float, float, float]  # x, y, error of y
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Lines over one axis of a logarithmic x and a linear y.
+    """Lines over logarithmic axes.
 
     Attributes
     ----------
     title, x_label : str
         Words.
     series : mapping of str to sequence of (x, y, error)
-        Lines by name, their points in the order of x.
+        Lines by name, their points in the order of x; numbers above 0.
     """
 
     title: str
@@ -59,24 +59,25 @@ def _panel(panel: Panel, colours: Mapping[str, str]) -> str:
     if not points:
         return ""
     xs = sorted({x for x, _, _ in points})
-    low, high = min(y - e for _, y, e in points), max(y + e for _, y, e in points)
-    step = _round((high - low) / _TICKS)
-    room = 0.03 * (high - low)
+    low = math.log(min(max(y - e, y / 2) for _, y, e in points))
+    high = math.log(max(y + e for _, y, e in points))
+    room = 0.03 * (high - low) or 0.1
 
     def x_of(x: float) -> float:
         span = math.log(xs[-1] / xs[0]) or 1.0
         return _LEFT + 12 + math.log(x / xs[0]) / span * (_WIDTH - _LEFT - _RIGHT - 24)
 
     def y_of(y: float) -> float:
-        share = (y - low + room) / (high - low + 2 * room or 1.0)
+        share = (math.log(y) - low + room) / (high - low + 2 * room)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
     right, bottom, middle = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, (_LEFT + _WIDTH - _RIGHT) / 2
     parts = [_text(middle, 20, panel.title), _text(middle, _HEIGHT - 12, panel.x_label)]
-    for tick in range(math.ceil(low / step), math.floor(high / step) + 1):
-        y = y_of(tick * step)
-        parts.append(_line(_LEFT, y, right, y, "#dddddd"))
-        parts.append(_text(_LEFT - 6, y + 4, f"{tick * step:.3g}", "end"))
+    powers = range(math.floor(low / math.log(10)), math.ceil(high / math.log(10)) + 1)
+    for tick in (m * 10.0**power for power in powers for m in _TICKS):
+        if low <= math.log(tick) <= high:
+            parts.append(_line(_LEFT, y_of(tick), right, y_of(tick), "#dddddd"))
+            parts.append(_text(_LEFT - 6, y_of(tick) + 4, f"{tick:.3g}", "end"))
     parts.append(_line(_LEFT, bottom, right, bottom, "#333333"))
     power = 2 ** math.ceil(math.log2(xs[0]))
     while power <= xs[-1]:
@@ -90,19 +91,13 @@ def _panel(panel: Panel, colours: Mapping[str, str]) -> str:
         )
         for x, y, error in line:
             here = x_of(x)
-            parts.append(_line(here, y_of(y - error), here, y_of(y + error), colours[name], 0.35))
+            parts.append(
+                _line(here, y_of(max(y - error, y / 2)), here, y_of(y + error), colours[name], 0.35)
+            )
             parts.append(
                 f'<circle cx="{here:.1f}" cy="{y_of(y):.1f}" r="4" fill="{colours[name]}"/>'
             )
     return "\n".join(parts)
-
-
-def _round(step: float) -> float:
-    """Return the largest of 1, 2, 5 times a power of ten that is not above a step."""
-    if step <= 0:
-        return 1.0
-    unit = 10.0 ** math.floor(math.log10(step))
-    return max(s * unit for s in (1, 2, 5) if s * unit <= step * (1 + 1e-9))
 
 
 def _line(x0: float, y0: float, x1: float, y1: float, colour: str, opacity: float = 1.0) -> str:

@@ -14,7 +14,7 @@ pytest.importorskip("scipy")
 
 from bench import ablation, by_sigma, experiments, pareto, population, quality, svg
 from bench.bench_denoiser import flops_of
-from bench.quality import PIXELS, POPULATION, SPREAD
+from bench.quality import OVERALL, PIXELS, POPULATION, SPREAD
 from galgen import categories
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.generate.sampling import Sampling
@@ -24,6 +24,7 @@ from galgen.request.mixture import Request
 from galgen.training.prepare import Prepared, prepare
 from galgen.training.presets import get_preset
 from galgen.weights.checkpoint import Checkpoint, export
+from tests.pages import DOCS
 from tests.real import FIXTURE
 from tests.tiny import BANDS, SIZE, make_checkpoint, randomise
 
@@ -89,7 +90,7 @@ def made_half(rng: np.random.Generator, n: int = 60) -> quality.Half:
         return {POPULATION: every | {"ASYMMETRY": columns[2]}, PIXELS: every.copy()}
 
     rows_dn = rng.integers(0, 4000, (20, 4 * n))
-    return quality.Half(kind_n, kind_n, tables(4 * n), tables(4000), rows_dn, BANDS)
+    return quality.Half(kind_n, kind_n, tables(4 * n), tables(4000), rows_dn, BANDS, np.empty(0))
 
 
 def test_comparison() -> None:
@@ -102,7 +103,7 @@ def test_comparison() -> None:
     assert real[POPULATION][0] == pytest.approx(1, abs=0.2)
     assert real[SPREAD][0] == pytest.approx(1, abs=0.15)
     assert row[SPREAD][0] == pytest.approx(2, abs=0.3)
-    for name in (POPULATION, PIXELS, SPREAD):
+    for name in (POPULATION, PIXELS, SPREAD, OVERALL):
         value, error = row[f"{name}_difference"]
         assert value > 4 * error > 0, name
     assert set(row["by_kind"]) == set(quality.KINDS)
@@ -198,7 +199,7 @@ def test_all_samplers_are_in_the_plot() -> None:
 
 def test_front() -> None:
     def row(setting: str, evaluations: int, ratio: float) -> dict[str, object]:
-        return {"setting": setting, "evaluations": evaluations, POPULATION: [ratio, 0.1]}
+        return {"setting": setting, "evaluations": evaluations, OVERALL: [ratio, 0.1]}
 
     found = [row("a:8", 8, 1.2), row("b:4", 4, 1.5), row("c:8", 8, 1.1), row("d:16", 16, 1.3)]
     assert pareto.front(found) == ["b:4", "c:8"]
@@ -208,5 +209,13 @@ def test_svg() -> None:
     panel = svg.Panel("A < B", "x", {"one": [(4, 1.0, 0.1), (8, 2.0, 0.1)], "two": [(5, 1.0, 0)]})
     tree = ElementTree.fromstring(svg.draw([panel, panel]))
     texts = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"A < B", "one", "two", "4", "8", "1.2"} <= set(texts)
+    assert {"A < B", "one", "two", "4", "8", "1", "1.5", "2"} <= set(texts)
     assert svg.draw([svg.Panel("nothing", "x", {})])
+
+
+def test_page_has_the_tables_of_the_results(tmp_path: Path) -> None:
+    page = DOCS / "experiments.md"
+    copy = tmp_path / "page.md"
+    copy.write_text(page.read_text())
+    experiments.main(copy)
+    assert copy.read_text() == page.read_text()
