@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 from torch import nn
 
-from bench import embed, quality, svg
+from bench import embed, quality, svg, ways
 from bench.classify import separation
 from bench.matched_sets import Galaxies
 from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, REPORT, Found, Half
@@ -67,14 +67,14 @@ def made(
     name, steps = setting.split(":")
     loaded = model.checkpoint
     sampling = Sampling(sampler=name, steps=int(steps), dtype=dtype)
-    condition = quality.asked_of(loaded.population, half.code_n, seed)
+    condition = ways.asked_of(loaded.population, half.code_n, seed)
     shape = loaded.size, loaded.size, len(loaded.space.bands)
     key = loaded.sha256, half.code_n.tolist(), setting, dtype, seed
-    return quality.cached(
+    return ways.cached(
         cache,
         key,
         model,
-        lambda: quality.sample(loaded.denoiser, condition, seed, shape, sampling),
+        lambda: ways.sample(loaded.denoiser, condition, seed, shape, sampling),
     )
 
 

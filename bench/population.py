@@ -19,7 +19,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from bench import quality
+from bench import quality, ways
 from bench.pareto import DTYPE, judge
 from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, SPREAD
 from bench.record import save
@@ -49,7 +49,7 @@ class Way(NamedTuple):
     guide: Denoiser | None = None
 
 
-def ways(model: GalaxyModel, guides: list[Path], checkpoints: list[Path]) -> Iterator[Way]:
+def compared(model: GalaxyModel, guides: list[Path], checkpoints: list[Path]) -> Iterator[Way]:
     """Yield what is compared, first that which the others are compared with."""
     mine = model.checkpoint
     yield Way("as shipped", mine.sha256, mine.denoiser)
@@ -100,7 +100,7 @@ def main(
     stamps, model = concatenate([open_stamps(path) for path in data]), load_model(weights, "cpu")
     loaded, half = model.checkpoint, quality.half_of(stamps, CHOOSE, cache)
     shape = loaded.size, loaded.size, len(loaded.space.bands)
-    condition = quality.asked_of(loaded.population, half.code_n, seed)
+    condition = ways.asked_of(loaded.population, half.code_n, seed)
     results: dict[str, Any] = {
         "weights_sha256": loaded.sha256,
         "images_seen": loaded.card.get("images_seen"),
@@ -110,16 +110,16 @@ def main(
         "ways": [],
     }
     default = None
-    for way in ways(model, guide or [], checkpoint or []):
+    for way in compared(model, guide or [], checkpoint or []):
         if time.monotonic() > until:
             break
         sampling = Sampling(sampler=sampler, steps=steps, guidance=way.scale, dtype=DTYPE)
         key = way.network, half.code_n.tolist(), f"{sampler}:{steps}", DTYPE, seed
-        made = quality.cached(
+        made = ways.cached(
             cache,
             key if way.scale == 1 else (*key, way.scale),
             model,
-            lambda way=way, sampling=sampling: quality.sample(
+            lambda way=way, sampling=sampling: ways.sample(
                 way.denoiser, condition, seed, shape, sampling, way.guide
             ),
         )

@@ -12,7 +12,7 @@ import torch
 
 pytest.importorskip("scipy")
 
-from bench import ablation, by_sigma, experiments, pareto, population, quality, svg
+from bench import ablation, by_sigma, experiments, pareto, population, quality, svg, ways
 from bench.bench_denoiser import flops_of
 from bench.quality import OVERALL, PIXELS, POPULATION, SPREAD
 from galgen import categories
@@ -135,7 +135,7 @@ def checkpoint() -> Checkpoint:
 
 
 def asked(checkpoint: Checkpoint, n: int = 3) -> Condition:
-    return quality.asked_of(checkpoint.population, np.full(n, categories.get("spiral").code), 5)
+    return ways.asked_of(checkpoint.population, np.full(n, categories.get("spiral").code), 5)
 
 
 def test_labels_ask_as_requests_do(checkpoint: Checkpoint) -> None:
@@ -151,7 +151,7 @@ def test_labels_ask_as_requests_do(checkpoint: Checkpoint) -> None:
 def test_samples_are_those_of_galgen(checkpoint: Checkpoint, guidance: float) -> None:
     sampling = Sampling(sampler="ddpm", steps=3, guidance=guidance, micro_batch=2)
     condition = asked(checkpoint)
-    ours = quality.sample(checkpoint.denoiser, condition, 7, SHAPE, sampling)
+    ours = ways.sample(checkpoint.denoiser, condition, 7, SHAPE, sampling)
     for start in (0, 2):
         few = slice(start, min(start + 2, 3))
         part = Condition(condition.category_n[few], condition.properties_np[few])
@@ -169,11 +169,11 @@ def test_autoguidance(checkpoint: Checkpoint) -> None:
 
     def made(guide: torch.nn.Module | None, scale: float) -> torch.Tensor:
         sampling = dataclasses.replace(plain, guidance=scale)
-        return quality.sample(denoiser, condition, 7, SHAPE, sampling, guide)
+        return ways.sample(denoiser, condition, 7, SHAPE, sampling, guide)
 
     mine = made(None, 1.0)
     torch.testing.assert_close(made(denoiser, 2.0), mine)
-    theirs = quality.sample(worse, condition, 7, SHAPE, plain)
+    theirs = ways.sample(worse, condition, 7, SHAPE, plain)
     torch.testing.assert_close(made(worse, 2.0), theirs + 2 * (mine - theirs))
 
 
