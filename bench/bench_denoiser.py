@@ -26,6 +26,7 @@ from bench import ceilings
 from bench.record import save
 from bench.timing import warm_seconds
 from galgen.generate import load_model
+from galgen.model.config import ModelConfig
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
 from galgen.system.device import pick_device
@@ -85,8 +86,13 @@ def inputs(net: UNet, batch: int, device: torch.device) -> tuple[Tensor, Tensor,
 
 def flops_per_image(preset: str) -> int:
     """Of matrix products and convolutions; nothing is computed."""
+    return flops_of(get_preset(preset).model)
+
+
+def flops_of(model: ModelConfig) -> int:
+    """Return those of one evaluation of a network of such a shape, for one image."""
     with torch.device("meta"):
-        net = UNet(get_preset(preset).model).to("meta")  # .to: a buffer comes from NumPy
+        net = UNet(model).to("meta")  # .to: a buffer comes from NumPy
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), use_backend("reference"), counter:
         net(*inputs(net, 1, torch.device("meta")))

@@ -52,20 +52,35 @@ def loss_by_sigma(
     z_np : ndarray (N, P)
         Their standardised properties.
     """
+    found: dict[str, dict[str, float]] = {}
+    for kind, rows in judged(stamps).items():
+        mean = relative_errors(denoiser, space, stamps, z_np, rows).mean(0)
+        found[kind] = {"galaxies": float(len(rows))}
+        found[kind] |= {str(s): float(e) for s, e in zip(SIGMAS, mean, strict=True)}
+    return found
+
+
+def judged(stamps: StampSet) -> dict[str, np.ndarray]:
+    """Rows of the galaxies that are looked at, by kind."""
     tree = [c.code for c in categories.descendants(categories.get("spiral"))]
     spiral_n = np.isin(stamps.category, tree)
     kinds = {"spiral": np.flatnonzero(spiral_n), "other": np.flatnonzero(~spiral_n)}
-    found: dict[str, dict[str, float]] = {}
-    for kind, rows in kinds.items():
-        rows = rows[:PER_KIND]
-        found[kind] = {"galaxies": float(len(rows))}
-        for sigma in SIGMAS:
-            errors = [
-                _errors(denoiser, space, stamps, z_np, rows[i : i + _MICRO_BATCH], sigma)
-                for i in range(0, len(rows), _MICRO_BATCH)
-            ]
-            found[kind][str(sigma)] = torch.cat(errors).mean().item() / sigma**2
-    return found
+    return {kind: rows[:PER_KIND] for kind, rows in kinds.items()}
+
+
+def relative_errors(
+    denoiser: Denoiser, space: PixelSpace, stamps: StampSet, z_np: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Relative squared error of each galaxy at each level of `SIGMAS`, float64 (n, levels).
+
+    The noise of a galaxy at a level is the same whatever the network.
+    """
+    parts = [rows[i : i + _MICRO_BATCH] for i in range(0, len(rows), _MICRO_BATCH)]
+    columns = [
+        torch.cat([_errors(denoiser, space, stamps, z_np, part, sigma) for part in parts])
+        for sigma in SIGMAS
+    ]
+    return torch.stack(columns, 1).double().numpy() / np.square(SIGMAS)
 
 
 @torch.inference_mode()

@@ -15,9 +15,12 @@ def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in every)
 
 
-def put(page: Path, name: str, text: str) -> None:
-    """Put `text` between the marks of a page that are for ``bench.<name>.table``."""
-    begin, end = f"<!-- {name}: by bench.{name}.table -->", f"<!-- /{name} -->"
+def put(page: Path, name: str, text: str, by: str | None = None) -> None:
+    """Put `text` between the marks of a page that are for `name` by a module.
+
+    The module is ``bench.<name>.table`` unless it is given.
+    """
+    begin, end = f"<!-- {name}: by {by or f'bench.{name}.table'} -->", f"<!-- /{name} -->"
     before, mark, rest = page.read_text().partition(begin)
     if not mark or end not in rest:
         raise typer.BadParameter(f"{page} has no {begin} ... {end}")
@@ -25,9 +28,9 @@ def put(page: Path, name: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
-def tell(text: str, page: Path | None, name: str) -> None:
+def tell(text: str, page: Path | None, name: str, by: str | None = None) -> None:
     """Print `text`, or `put` it into a page."""
     if page is None:
         print(text)
     else:
-        put(page, name, text)
+        put(page, name, text, by)

@@ -123,7 +123,9 @@ def test_export_replaces_an_export(weights: Path) -> None:
 
 
 def test_nothing_in_galgen_unpickles() -> None:
-    pattern = re.compile(r"^\s*(import|from)\s+(pickle|dill|joblib|cloudpickle)|torch\.load\b"
+    # PyTorch's weights of other packages are read as tensors alone, or not at all.
+    pattern = re.compile(r"^\s*(import|from)\s+(pickle|dill|joblib|cloudpickle)"
+                         r"|torch\.load\b(?!\(.*weights_only=True\))"
                          r"|allow_pickle\s*=\s*True", re.MULTILINE)  # fmt: skip
     sources = list(Path(galgen.__path__[0]).rglob("*.py"))
     assert len(sources) > 30
