@@ -80,17 +80,17 @@ def pareto(found: Results, which: str = CHOOSE) -> str:
     """Return a row for each setting, the cheapest first."""
     if not found[which]:
         return "Not measured yet."
-    early = any("early_auc" in row for row in found[which])
-    lines = [["*real*", "", *judged(found[f"{which}_real"]), *["-"] * early]]
+    shown = any("features_auc" in row for row in found[which])
+    lines = [["*real*", "", *judged(found[f"{which}_real"]), *["-"] * shown]]
     for row in sorted(found[which], key=lambda row: (row["evaluations"], row[OVERALL][0])):
         name = row["setting"].replace(":", ", ")
         if row["dtype"] != "bfloat16":
             name += f" ({row['dtype']})"
         elif row["setting"] in found["front"] and which == CHOOSE:
             name = f"**{name}**"
-        by_features = [f"{row['early_auc']['auc']:.3f}"] if early else []
+        by_features = [f"{row['features_auc']['auc']:.3f}"] if shown else []
         lines.append([name, str(row["evaluations"]), *judged(row), *by_features])
-    head = ["sampler, steps", "evaluations", *JUDGED, *["AUC, features"] * early]
+    head = ["sampler, steps", "evaluations", *JUDGED, *["AUC, features"] * shown]
     return table(head, lines)
 
 

@@ -7,7 +7,7 @@ Every sampler of `galgen.diffusion.samplers` at several numbers of steps, judged
 held-out galaxies that is for choosing (`bench.quality`); `--report` judges some of them on the
 other half. Galaxies that are in the cache are not made again, and `--max-time` makes no more after
 so long: the same command goes on. With other weights nothing in the cache is of use. There
-`--features` adds the AUC by early features of EfficientNet (`bench.embed`), if it is installed.
+`--features` adds the AUC by the last features of EfficientNet (`galgen.evaluation.embedding`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from torch import nn
 
-from bench import embed, quality, svg, ways
-from bench.classify import separation
-from bench.matched_sets import Galaxies
+from bench import quality, svg, ways
+from bench.matched_sets import Galaxies, cached_features
 from bench.quality import CHOOSE, OVERALL, PIXELS, POPULATION, REPORT, Found, Half
 from bench.record import save
-from bench.two_sample import cached_features
 from galgen import load_model
 from galgen.data import concatenate, open_stamps
 from galgen.diffusion.samplers import SAMPLERS, evaluations
+from galgen.evaluation.embedding import Embedding, load_embedding
+from galgen.evaluation.two_sample import separation
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
 
@@ -85,7 +84,7 @@ def rows(
     seed: int,
     cache: Path,
     until: float,
-    network: nn.Module | None = None,
+    embedding: Embedding | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Judge settings (sampler and steps, dtype), the first of which is the default, in turn."""
     default: dict[str, Found] | None = None
@@ -95,8 +94,8 @@ def rows(
         galaxies = made(model, half, setting, dtype, seed, cache)
         row, found = judge(half, quality.tables_of(galaxies, half.bands), default)
         default = default or found
-        if network is not None:
-            row["early_auc"] = early_auc(network, half, galaxies, cache)
+        if embedding is not None:
+            row["features_auc"] = features_auc(embedding, half, galaxies, cache)
         yield {"setting": setting, "dtype": dtype, "evaluations": cost(setting)} | row
 
 
@@ -109,10 +108,12 @@ def judge(
     return quality.as_json(found, default) | {"auc": auc}, found
 
 
-def early_auc(network: nn.Module, half: Half, galaxies: Galaxies, cache: Path) -> dict[str, float]:
-    """Tell galaxies from the real ones of a half by early features of a network."""
+def features_auc(
+    embedding: Embedding, half: Half, galaxies: Galaxies, cache: Path
+) -> dict[str, float]:
+    """Tell galaxies from the real ones of a half by the last features of a network."""
     sides = [
-        cached_features(network, images, 0, cache)["early"]
+        cached_features(embedding, images, 0, cache)["final"]
         for images in (galaxies.images_nhwc, half.images_nhwc)
     ]
     return separation(*sides, repeats=quality.REPEATS).to_json()
@@ -181,9 +182,9 @@ def main(
         half = quality.half_of(stamps, which, cache)
         results[f"{which}_galaxies"] = dict(zip(quality.KINDS, half.counts, strict=True))
         results[f"{which}_real"], _ = judge(half, half.training_set(0))
-        network = embed.load_network() if features and which == REPORT else None
+        embedding = load_embedding() if features else None
         # Another seed for the other half: galaxies of it must not be those of the first.
-        for row in rows(model, half, asked, seed + (which == REPORT), cache, until, network):
+        for row in rows(model, half, asked, seed + (which == REPORT), cache, until, embedding):
             results[which].append(row)
             results["front"] = front([r for r in results[CHOOSE] if r["dtype"] == DTYPE])
             save(out, results)

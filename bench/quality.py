@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.classify import Separation, separation
 from bench.matched_sets import Galaxies, real
 from bench.pixel_statistics import statistics
 from galgen import categories
 from galgen.data import StampSet, split
 from galgen.evaluation.columns import compared_values
 from galgen.evaluation.distance import wasserstein1
+from galgen.evaluation.two_sample import Separation, separation
 from galgen.training.cache import measurement_version
 from galgen.training.config import TrainConfig
 
