@@ -98,7 +98,9 @@ def train_intrinsic(
     source = f"{seen}, without its PSF of {taken} arcsec and noise of {sky}"
     _check_same(out, source)
     share = dataclasses.replace(preset.train, images=-(-preset.train.images // ROUNDS))
-    preset = dataclasses.replace(preset, train=share)
+    # Galaxies without noise have detail down to any level.
+    diffusion = dataclasses.replace(preset.diffusion, sigma_last=None)
+    preset = dataclasses.replace(preset, train=share, diffusion=diffusion)
     device = pick_device(options.get("device"))
     try:
         out.mkdir(parents=True, exist_ok=True)

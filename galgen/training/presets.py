@@ -48,9 +48,8 @@ def small() -> Preset:
             widths=(96, 128, 192),
             blocks=1,
             embedding=256,
-            detail_features=16,
-            detail_width=48,
-            detail_layers=3,
+            detail_features=12,
+            detail_width=24,
         ),
         GALAXY_NOISE,
         TrainConfig(

@@ -16,7 +16,7 @@ INPUTS = """
 kind = sys.argv[3]
 inputs = {
     "galgen_catalog": {"file_name": "a.fits"},
-    "galgen_model": {"n": 8, "weights": weights},
+    "galgen_model": {"n": 8, "weights": weights, "sampler": "ddpm", "steps": 32},
 }
 """
 # Without threadpoolctl GalSim does not know of PyTorch's threads.
