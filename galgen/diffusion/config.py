@@ -77,8 +77,8 @@ class DiffusionConfig(JsonConfig):
             "0 < sigma_min < sigma_max",
         )
         last = self.sigma_min if self.sigma_last is None else self.sigma_last
-        allowed = f"{self.sigma_min} to below {self.sigma_max}"
-        require(self.sigma_min <= last < self.sigma_max, "sigma_last", last, allowed)
+        levels = f"{self.sigma_min} to below {self.sigma_max}"
+        require(self.sigma_min <= last < self.sigma_max, "sigma_last", last, levels)
         require(2 <= self.timesteps <= 100_000, "timesteps", self.timesteps, "2 to 100000")
         require(
             0 < self.beta_first <= self.beta_last < 1,
