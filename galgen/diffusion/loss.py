@@ -9,7 +9,6 @@ from torch import Tensor
 from galgen.diffusion.denoiser import Denoiser
 from galgen.model.embedding import Condition
 
-
 _DARK = 1e-12  # mean light of a stamp without any
 
 LightMap = Callable[[Tensor], Tensor]
