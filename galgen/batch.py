@@ -55,7 +55,8 @@ class GalaxyBatch:
     stamp_sums_nb : ndarray (n, b) uint32, optional
         FITS checksum (``DATASUM``) of each stamp of each band, of big-endian stamps.
     carried : mapping of str to ndarray (n, ...)
-        Columns carried over from an input table, as FITS holds them (`RunInfo.carried`).
+        Columns carried over from an input table, or redshift, as FITS holds them
+        (`RunInfo.carried`).
 
     Raises
     ------

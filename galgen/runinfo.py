@@ -67,7 +67,8 @@ class RunInfo(JsonConfig):
     like, like_sha256, like_rows : str, str, int, or None
         Name, digest and length of the table that galaxies were made after.
     carried : tuple of Column
-        Columns carried over from it, under the names they have here.
+        Columns carried over from it, under the names they have here; without a table, of redshift
+        where the weights have it.
     stamps : str
         How they are stored: 'float32', 'int16' or 'none'.
     scaling : tuple of (scale, zero)

@@ -48,7 +48,7 @@ def test_rows(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(lines) == 4
     for line in lines:
         cells = [cell.split(" ±")[0].strip() for cell in line.split("|")[4:-1]]
-        assert cells == ["10.0", "0.0", "10.0", "20.0", "0.0", "20.0", "-10.0"]
+        assert cells == ["10.00", "0.00", "10.00", "20.00", "0.00", "20.00", "-10.00"]
     assert "5 generated, 8 real" in out
 
 

@@ -24,7 +24,8 @@ def cell(result: dict[str, Any]) -> str:
     if None in result["m"]:
         return "-"
     m, error = (1000 * sum(result[key]) / 2 for key in ("m", "m_error"))
-    return f"{m:.1f} ± {error:.1f}"
+    digits = 1 if error >= 0.1 else 2
+    return f"{m:.{digits}f} ± {error:.{digits}f}"
 
 
 def main(
@@ -48,7 +49,8 @@ def main(
     galaxies = ", ".join(f"{n} {name}" for name, n in counts.items())
     said = (
         f"1000 m, mean of both components, with the mean of their errors; {galaxies} galaxies, "
-        f"band {found['band']} ([`shear.json`](../bench/results/shear.json)). By component:"
+        f"band {found['band']} ([`shear.json`](../bench/results/shear.json)). By component, "
+        "grey what Euclid requires:"
     )
     picture = "![m, and how much that of galaxies differs from that of Sersic ones](shear.png)"
     tell(f"{table(head, lines)}\n\n{said}\n\n{picture}", page, NAME)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from galgen.catalog import CatalogFile
-from galgen.catalog.format.schema import catalog_columns, pack_rows, row_dtype
+from galgen.catalog.format.schema import pack_rows, row_dtype, run_columns
 from galgen.columns import numbered_dtype
 from galgen.errors import InvalidValueError
 from galgen.galsim.galaxies import Galaxies
@@ -136,7 +136,7 @@ class GalgenModel(Galaxies):
         self._run = model.generate(category, n, seed=seed, properties=ranges, sampling=sampling)
         self._population = model.checkpoint.population
         info = self._run.info
-        columns = catalog_columns(info.bands, info.flux_unit, info.zero_point)
+        columns = run_columns(info)
         self._dtype = row_dtype(columns)
         same = {"n": n, "category": category, "seed": seed, "properties": properties}
         same |= {"weights": weights, "device": device, "sampler": sampler, "steps": steps}

@@ -16,6 +16,7 @@ from galgen.generate.sampling import Sampling
 from galgen.measure import measured_columns, truth_columns
 from galgen.request.asked import Asker
 from galgen.request.like import Like
+from galgen.request.unmeasured import unmeasured_columns
 from galgen.runinfo import RunInfo
 from galgen.system.device import device_kind
 from galgen.weights.checkpoint import Checkpoint
@@ -86,7 +87,7 @@ def run_info(
         tree=loaded.tree,
     )
     if not isinstance(request, Like):
-        return info
+        return replace(info, carried=unmeasured_columns(loaded.population))
     return replace(
         info,
         like=request.table.path.name,

@@ -27,7 +27,7 @@ class Asked:
         none, and None where nobody asks for any.
     carried : mapping of str to ndarray (n, ...)
         Columns carried over from a table, as FITS holds them, by their names in it and in its
-        order.
+        order; without a table, those of `galgen.request.unmeasured`.
     """
 
     code_n: Tensor

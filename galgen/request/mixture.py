@@ -20,6 +20,7 @@ from galgen.errors import InvalidValueError
 from galgen.noise import Stream
 from galgen.request.asked import Asked
 from galgen.request.population import MAX_Z, Population
+from galgen.request.unmeasured import unmeasured
 
 MAX_SEED = 2**63 - 1  # seeds are signed 64-bit integers in FITS tables
 
@@ -72,7 +73,7 @@ class Request:
         """
         code_n, given = self.draw_given(population, index_n)
         z_np = self.complete(population, index_n, code_n, given)
-        return Asked(torch.from_numpy(code_n), z_np)
+        return Asked(torch.from_numpy(code_n), z_np, carried=unmeasured(population, z_np))
 
     def draw_given(
         self, population: Population, index_n: Tensor

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 20  # beyond these a command hangs
+SECONDS = 60  # beyond these a command hangs; on a busy machine it waits for its turn
 _GIB = 2**30
 _ADDRESSES = 4 * _GIB  # more than a child has at its start; beyond it, it gets no memory
 _FILE = 1 * _GIB

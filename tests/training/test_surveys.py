@@ -12,7 +12,9 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 
+from galgen import CatalogFile, write_catalog
 from galgen.errors import DataError, GalgenWarning
+from galgen.galsim import GalgenModel
 from galgen.generate import GalaxyModel, load_model
 from galgen.generate.observe import Observing
 from galgen.generate.sampling import Sampling
@@ -98,6 +100,71 @@ def test_catalogues_are_calibrated(galgen, weights: Path, tmp_path: Path) -> Non
     assert "property redshift is 7" in err
 
 
+def test_a_catalogue_tells_the_redshift(galgen, weights: Path, tmp_path: Path) -> None:
+    """A column of its own, which is sealed with the others and the same after an interruption."""
+    run = "mass", "--weights", weights, "--category", "galaxy", "--n", 8, "--steps", 2, "--batch", 4
+    run += "--property", "redshift=0.3:0.5"
+    a, b, c, both = (tmp_path / f"{name}.fits" for name in ("a", "b", "c", "both"))
+    for command in (
+        (*run, "--out", a),
+        (*run, "--out", b, "--njobs", 2, "--job", 0),
+        ("resume", b),
+        (*run, "--out", c, "--seed", 1),
+        ("cat", c, a, "--out", both),
+        ("verify", a),
+    ):
+        code, said, err = galgen(*command)
+        assert code == 0, (command, said, err)
+    assert a.read_bytes() == b.read_bytes()
+    with CatalogFile(a) as catalog, CatalogFile(both) as joined:
+        z_n = catalog.column("REDSHIFT")
+        np.testing.assert_array_equal(joined.column("REDSHIFT")[8:], z_n)
+    assert ((z_n >= 0.3) & (z_n <= 0.5)).all()
+    assert len(np.unique(z_n)) == 8
+    assert "REDSHIFT" in galgen("schema", a)[1]
+    damaged = bytearray(a.read_bytes())
+    damaged[damaged.index(z_n[5:6].astype(">f4").tobytes()) + 2] ^= 1
+    a.write_bytes(damaged)
+    code, said, _ = galgen("verify", a)
+    assert code == 4
+    assert "CATALOG" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"properties": {"redshift": 0.4}}, 0.4),
+        ({"properties": {"redshift": 0.4}, "population": False}, 0.4),
+        ({"population": False}, np.nan),  # left to the network
+        ({}, None),  # drawn from the training population
+    ],
+)
+def test_redshift_from_python(model: GalaxyModel, tmp_path: Path, options, expected) -> None:
+    run = model.generate("galaxy", 12, sampling=QUICK, **options)
+    made = np.concatenate([batch.carried["REDSHIFT"] for batch in run])
+    write_catalog(tmp_path / "a.fits", run, run.info)
+    with CatalogFile(tmp_path / "a.fits") as catalog:
+        assert catalog.info == run.info
+        np.testing.assert_array_equal(catalog.column("REDSHIFT"), made)
+    index_n = torch.arange(12)
+    population = model.checkpoint.population
+    p = population.names.index("redshift")
+    told_n = run.request.ask(population, index_n).z_np[:, p].numpy()
+    values_n = population.centre[p] + population.scale[p] * told_n
+    np.testing.assert_allclose(made, values_n, rtol=1e-5)
+    if expected is not None:
+        np.testing.assert_allclose(made, np.full(12, expected), rtol=1e-6)
+
+
+def test_galsim_reads_the_redshift(weights: Path) -> None:
+    galaxies = GalgenModel(
+        5, properties={"redshift": [0.3, 0.5]}, weights=weights, sampler="ipndm", steps=2
+    )
+    z_n = [galaxies.value("REDSHIFT", row) for row in range(5)]
+    assert len(set(z_n)) == 5
+    assert 0.3 <= min(z_n) < max(z_n) <= 0.5
+
+
 def test_like_maps_redshift(model: GalaxyModel, tmp_path: Path) -> None:
     """Each row's goes to the network; what cannot be one is drawn, what is too far is brought."""
     z_n = [0.2, 0.9, -99.0, np.nan, 99.0, 5.0]
@@ -113,6 +180,7 @@ def test_like_maps_redshift(model: GalaxyModel, tmp_path: Path) -> None:
     assert ((drawn_n > -0.5) & (drawn_n < 2)).all()
     assert "redshift <- z_spec" in run.request.explain()
     assert "redshift=z_spec" in run.info.request
+    assert "REDSHIFT" not in [column.name for column in run.info.carried]  # z_spec is there
 
 
 def test_redshift_alone_is_something_to_go_by(model: GalaxyModel, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ _CLASS = "meta.code.class;src.morph.type"
 def run_columns(info: RunInfo) -> list[Column]:
     """List the columns of a run's catalogue, in file order.
 
-    Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table,
-    which are filled up to rows of whole 4-byte words.
+    Behind those of `catalog_columns`: true fluxes, and columns carried over from an input table
+    or of redshift, which are filled up to rows of whole 4-byte words.
     """
     truth = truth_columns(info.bands, info.flux_unit) if info.has_truth else ()
     columns = [
