@@ -145,7 +145,7 @@ def test_what_is_used_for_what(mass, table: Path):
         "galgen: survey.csv: category <- KIND, half_light_radius <- REFF, mag_r <- RMAG, "
         "nothing for axis_ratio\n"
     )
-    for route in ((), ("--workers", 1), ("--njobs", 1, "--job", 0)):
+    for route in ((), ("--workers", 2), ("--njobs", 1, "--job", 0)):
         code, _, err, out = mass(*names, *route)
         assert code == 0, err
         assert err.count(said) == 1, route
