@@ -22,6 +22,39 @@ Distances = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
+class DistanceRatio:
+    """A distance of generated from real galaxies, and its ratio to what chance alone gives.
+
+    Attributes
+    ----------
+    sample : int
+        Galaxies on each side of every distance behind `ratio`.
+    distance : float
+        Of all generated from all real galaxies.
+    floor : float
+        Mean distance of two random halves of the real galaxies (`sample` of each).
+    ratio : float
+        Mean distance of `sample` generated from `sample` real galaxies, over `floor`.
+    limit : float
+        Ratio exceeded by one in twenty pairs of real halves: below it, nothing tells the two apart.
+    ratio_error : float
+        Standard error of the ratio due to the number of galaxies.
+    """
+
+    sample: int
+    distance: float
+    floor: float
+    ratio: float
+    limit: float
+    ratio_error: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether the difference is more than chance."""
+        return self.ratio > self.limit
+
+
+@dataclass(frozen=True)
 class Repeats:
     """Distances q, again and again.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galgen.evaluation.chance import Pool, repeat
+from galgen.evaluation.chance import DistanceRatio, Pool, repeat
 
 RESAMPLES, RESPLITS = 40, 10  # halves of the galaxies drawn for errors, and halvings of each
 
@@ -77,23 +77,11 @@ def _whole(a_n: np.ndarray, b_m: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Generated against real values of one column.
+class Comparison(DistanceRatio):
+    """Generated against real values of one column, by their Wasserstein-1 distance in its unit.
 
     Attributes
     ----------
-    sample : int
-        Values on each side of every distance behind `ratio`.
-    distance : float
-        Wasserstein-1 distance of all generated from all real values, in the column's unit.
-    floor : float
-        Mean distance of two random halves of the real values (`sample` of each).
-    ratio : float
-        Mean distance of `sample` generated from `sample` real values, over `floor`.
-    limit : float
-        Ratio exceeded by one in twenty pairs of real halves: below it, nothing tells the two apart.
-    ratio_error : float
-        Standard error of the ratio due to the number of galaxies.
     ks, ks_floor, ks_ratio, ks_limit, ks_ratio_error : float
         The same of the Kolmogorov-Smirnov distance, the largest difference of the distribution
         functions: it has no unit, and far outliers count no more than others.
@@ -101,12 +89,6 @@ class Comparison:
         In the column's unit; their difference is the direction to go.
     """
 
-    sample: int
-    distance: float
-    floor: float
-    ratio: float
-    limit: float
-    ratio_error: float
     ks: float
     ks_floor: float
     ks_ratio: float
@@ -114,11 +96,6 @@ class Comparison:
     ks_ratio_error: float
     generated_median: float
     real_median: float
-
-    @property
-    def differs(self) -> bool:
-        """Whether the difference is more than chance."""
-        return self.ratio > self.limit
 
 
 def compare(

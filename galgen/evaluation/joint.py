@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from galgen.evaluation.basics import correlations, deviation, ranks, resampled_rows
-from galgen.evaluation.chance import Pool, repeat
+from galgen.evaluation.chance import DistanceRatio, Pool, repeat
 from galgen.evaluation.distance import RESAMPLES, RESPLITS, Lines
 from galgen.settings import require
 
@@ -43,39 +43,24 @@ def compared_planes(names: Collection[str]) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass(frozen=True)
-class PlaneComparison:
+class PlaneComparison(DistanceRatio):
     """Generated against real galaxies in the plane of two columns.
+
+    Their distance is the sliced Wasserstein-1 distance, each column in units of the scatter of the
+    real galaxies.
 
     Attributes
     ----------
-    sample : int
-        Galaxies on each side of every distance behind `ratio`.
-    distance : float
-        Sliced Wasserstein-1 distance of all generated from all real galaxies, each column in units
-        of the scatter of the real ones.
-    floor, ratio, limit, ratio_error : float
-        As those of `galgen.evaluation.distance.Comparison`.
     generated_correlation, real_correlation : float
         Spearman's rank correlation of the two columns; NaN where one is constant.
     generated_correlation_error, real_correlation_error : float
         Their bootstrap standard errors.
     """
 
-    sample: int
-    distance: float
-    floor: float
-    ratio: float
-    limit: float
-    ratio_error: float
     generated_correlation: float
     generated_correlation_error: float
     real_correlation: float
     real_correlation_error: float
-
-    @property
-    def differs(self) -> bool:
-        """Whether the difference is more than chance."""
-        return self.ratio > self.limit
 
 
 def compare_plane(

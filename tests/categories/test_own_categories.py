@@ -50,7 +50,8 @@ def made(data: Path) -> Path:
         assert result.exit_code == 0, result.output
 
     train = "train", "--data", data, "--preset", "tiny", "--size", 32, "--images", 16, "--batch", 8
-    call(*train, "--out", folder / "run", "--categories", "folders", "--device", "cpu", "--quiet")
+    train += "--device", "cpu", "--workers", 1, "--quiet"
+    call(*train, "--out", folder / "run", "--categories", "folders")
     mass = "mass", "--weights", folder / "run" / "weights", "--steps", 1, "--batch", 4, "--quiet"
     call(*mass, "--category", "dusty_disc:1,lenticular:3", "--n", 8, "--out", folder / "own.fits")
     return folder

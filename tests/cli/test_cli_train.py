@@ -33,7 +33,7 @@ def train(galgen, tmp_path: Path):
     """Train for two steps, or as the options say; returns (exit code, stdout, stderr)."""
 
     def call(*options: object) -> tuple[int, str, str]:
-        small = ("--preset", "tiny", "--batch", 4, "--images", 8, "--size", 32)
+        small = ("--preset", "tiny", "--batch", 4, "--images", 8, "--size", 32, "--workers", 1)
         return galgen("train", *small, "--out", tmp_path / "run", *options)
 
     return call

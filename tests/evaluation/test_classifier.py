@@ -15,6 +15,7 @@ from galgen.evaluation.classifier import ClassifierConfig, train_classifier
 from tests.real import fixture_stamps
 
 QUICK = ClassifierConfig(widths=(8, 16, 32), steps=150, batch=16, learning_rate=0.02)
+BRIEF = replace(QUICK, steps=10)  # where nothing has to be learned well
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,11 @@ def stamps() -> StampSet:
 @pytest.fixture(scope="module")
 def classifier(stamps):
     return train_classifier(stamps, 1, QUICK)
+
+
+@pytest.fixture(scope="module")
+def brief(stamps):
+    return train_classifier(stamps, 1, BRIEF)
 
 
 def test_it_learns(stamps, classifier):
@@ -50,9 +56,9 @@ def test_orientation_does_not_matter(stamps, classifier):
     np.testing.assert_allclose(turned, features, atol=1e-4 * features.max())
 
 
-def test_a_seed_gives_one_classifier(stamps, classifier):
-    again, other = (train_classifier(stamps, seed, QUICK) for seed in (1, 2))
-    p_nk = classifier.probabilities(stamps.pixels)
+def test_a_seed_gives_one_classifier(stamps, brief):
+    again, other = (train_classifier(stamps, seed, BRIEF) for seed in (1, 2))
+    p_nk = brief.probabilities(stamps.pixels)
     np.testing.assert_array_equal(again.probabilities(stamps.pixels), p_nk)
     assert not np.allclose(other.probabilities(stamps.pixels), p_nk, atol=0.01)
 
@@ -84,15 +90,15 @@ def test_labels_above_several_classes_teach(stamps):
     assert found.probabilities(few.pixels[spiral])[:, at].sum(1).mean() > 0.7
 
 
-def test_galaxies_that_nothing_is_known_of_are_left_out(stamps, classifier):
+def test_galaxies_that_nothing_is_known_of_are_left_out(stamps, brief):
     """They do not change what is learned from the others."""
     code = np.append(stamps.category, np.zeros(3, np.int16))
     ids = np.append(stamps.ids, ["x", "y", "z"])
     pixels = np.concatenate([stamps.pixels, stamps.pixels[:3]])
     more = StampSet(pixels, "display", stamps.bands, code, ids)
-    found = train_classifier(more, 1, QUICK)
+    found = train_classifier(more, 1, BRIEF)
     np.testing.assert_array_equal(
-        found.probabilities(stamps.pixels), classifier.probabilities(stamps.pixels)
+        found.probabilities(stamps.pixels), brief.probabilities(stamps.pixels)
     )
 
 
@@ -100,7 +106,7 @@ def test_images_without_light():
     code_n = np.resize([1, 5], 8).astype(np.int16)
     black = np.zeros((8, 8, 8, 3), np.uint8)
     ids = np.arange(8).astype(str)
-    found = train_classifier(StampSet(black, "display", ("g", "r", "i"), code_n, ids), 0, QUICK)
+    found = train_classifier(StampSet(black, "display", ("g", "r", "i"), code_n, ids), 0, BRIEF)
     assert np.isfinite(found.probabilities(black)).all()
 
 

@@ -33,7 +33,7 @@ def test_equal_samples_have_no_distance():
 
 # Far more generated than real galaxies, as many, and far fewer: without equal sample sizes the
 # first would look better, and the last worse, than chance.
-@pytest.mark.parametrize(("n", "m"), [(4000, 60), (200, 200), (30, 4000)])
+@pytest.mark.parametrize(("n", "m"), [(1000, 60), (200, 200), (30, 1000)])
 def test_samples_of_one_distribution_have_ratio_one(n, m):
     ratios, beyond, pulls = [], 0, []
     for seed in range(60):

@@ -74,7 +74,7 @@ def test_network(monkeypatch, names, preset) -> None:
     "settings",
     [
         {},  # the default
-        # With guidance the default has a sum of its own, which is compiled at its first use.
+        {"guidance": 2.0},
         {"sampler": "ddpm", "steps": 32, "guidance": 2.0},
         {"sampler": "dpmpp-2m", "steps": 8},
         {"sampler": "sde-dpmpp-2m", "steps": 8},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,23 +23,46 @@ from galgen.weights.tensors import load_tensors
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 BATCH, STEPS = 6, 4
+GALAXIES = Path(__file__).parents[1] / "fixtures" / "galaxies64.zip"
 
 
-def run(data: Path, out: Path, workers: int, **options: object) -> dict[str, torch.Tensor]:
-    """Train for a few steps on real galaxies; return the checkpoint."""
+def run(out: Path, workers: int, **options: object) -> None:
+    """Train for a few steps on real galaxies."""
     config = TrainConfig(images=BATCH * STEPS, batch=BATCH, warmup=0, validation=0.2)
     preset = dataclasses.replace(tiny(), train=config)
-    train([data], preset, out, size=16, workers=workers, device="cpu", **options)
+    train([GALAXIES], preset, out, size=16, workers=workers, device="cpu", **options)
+
+
+def checkpoint(out: Path) -> dict[str, torch.Tensor]:
     return load_tensors(out / "checkpoint.safetensors")[0]
 
 
+@pytest.fixture(scope="module")
+def run_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
+    """Folder of the run by so many processes, which is made once."""
+
+    @functools.cache
+    def made(workers: int) -> Path:
+        out = tmp_path_factory.mktemp("together") / "run"
+        run(out, workers)
+        return out
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Where every run begins."""
+    out = tmp_path_factory.mktemp("start") / "run"
+    run(out, 1, max_seconds=0.0)
+    return checkpoint(out)
+
+
 @pytest.mark.parametrize("workers", [2, 4])  # a batch of 6 among 4: shares of 2, 2, 1 and 1
-def test_as_many_processes_as_you_like(galaxies: Path, tmp_path: Path, workers: int) -> None:
+def test_as_many_processes_as_you_like(run_by, start, workers: int) -> None:
     """The same run but for the rounding of sums in half precision."""
-    alone = run(galaxies, tmp_path / "alone", 1)
-    shared = run(galaxies, tmp_path / "shared", workers)
+    alone, shared = checkpoint(run_by(1)), checkpoint(run_by(workers))
     assert alone.keys() == shared.keys()
-    start = run(galaxies, tmp_path / "start", 1, max_seconds=0.0)
     moved = [name for name in alone if name.startswith("trained.")]
     away = torch.cat([(alone[name] - start[name]).flatten() for name in moved])
     apart = torch.cat([(alone[name] - shared[name]).flatten() for name in moved])
@@ -45,10 +70,11 @@ def test_as_many_processes_as_you_like(galaxies: Path, tmp_path: Path, workers: 
     assert away.norm() > 0
 
 
-def test_resumed_together(galaxies: Path, tmp_path: Path) -> None:
+def test_resumed_together(run_by) -> None:
     """Processes begin where the checkpoint is, and a finished run is left as it is."""
-    first = run(galaxies, tmp_path / "run", 2)
-    again = run(galaxies, tmp_path / "run", 2, resume=True)
+    first = checkpoint(run_by(2))
+    run(run_by(2), 2, resume=True)
+    again = checkpoint(run_by(2))
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 

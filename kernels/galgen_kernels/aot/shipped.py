@@ -73,7 +73,7 @@ def _tiles(channels: int, cells: int) -> set[Tile]:
 
 def _linear_combination() -> Iterator[Variant]:
     steps = [(terms, 0, DTYPE) for terms in range(2, 9)]  # of solvers up to the fourth order
-    noisy = [(terms, SEGMENTS, DTYPE) for terms in (0, 2, 3, 4)]  # the start, ancestral steps
+    noisy = [(terms, SEGMENTS, DTYPE) for terms in (0, 2, 3, 4, 6)]  # ancestral steps; 0: the start
     results = [(terms, 0, None) for terms in (2, 3)]  # 3 with guidance
     for terms, segments, scaled in (*steps, *noisy, *results):
         dtypes = [torch.float32] * terms
