@@ -153,6 +153,18 @@ class PixelSpace:
         """
         return self.native_to_flux(self.decode(x_nhwc))
 
+    def light(self, x_nhwc: torch.Tensor) -> torch.Tensor:
+        """Model space to light per pixel, (n, h, w, 1): the mean over the bands of what is above 0.
+
+        It is flux; where display values have an unknown stretch, those are all that is known.
+        """
+        native_nhwc = self.decode(x_nhwc)
+        if self.native == "display":
+            native_nhwc = native_nhwc.clamp(max=1.0)  # a stretch inverted beyond white explodes
+            if self.lupton is not None:
+                native_nhwc = self.native_to_flux(native_nhwc)
+        return native_nhwc.clamp(min=0.0).mean(dim=-1, keepdim=True)
+
     def from_flux(self, flux_nhwc: torch.Tensor) -> torch.Tensor:
         """Flux per pixel, in `unit`, to model space; the inverse of `to_flux`.
 

@@ -42,6 +42,9 @@ class TrainConfig(JsonConfig):
         Images over which the rate rises, and fraction of the run over which it falls.
     gradient_clip : float
         Largest norm of the gradients.
+    light_share : float
+        Part of the loss that is spread over the pixels by their light, see
+        `galgen.diffusion.loss.denoising_loss`.
     balance : float
         0 draws galaxies as they come, 1 draws every category equally often, 0.5 by square roots.
     validation : float
@@ -65,6 +68,7 @@ class TrainConfig(JsonConfig):
     warmup: int = 20_000
     cooldown: float = 0.4
     gradient_clip: float = 1.0
+    light_share: float = 0.0
     ema_relative_width: float = 0.05
     label_dropout: float = 0.1
     property_dropout: float = 0.1
@@ -85,6 +89,7 @@ class TrainConfig(JsonConfig):
             "all_properties_dropout",
             "unconditional",
             "balance",
+            "light_share",
         ):
             require(0 <= getattr(self, name) <= 1, name, getattr(self, name), "0 to 1")
         for name in ("weight_decay", "warmup"):

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,10 @@ class Trainer:
         self.step, self.images, self.seconds = 0, 0, 0.0
         self.last_validation_loss = math.nan  # of the weights that `run` leaves
         self.learning_rate = 0.0  # of the last step
-        self._loss = torch.compile(denoising_loss) if compile else denoising_loss
+        weighed = partial(
+            denoising_loss, light=training.space.light, light_share=self.config.light_share
+        )
+        self._loss = torch.compile(weighed) if compile else weighed
 
     def resume(self) -> None:
         """Continue from the checkpoint, forgetting log lines written after it.
@@ -276,7 +280,8 @@ class Trainer:
         shape = n, *x_nhwc.shape[1:]
         noise_nhwc = torch.randn(shape, generator=generator, device=self.device)[share]
         condition = Condition(category_n, properties_np)
-        # The averaged network is a module of its own: compiling it too would not pay.
+        # The averaged network is a module of its own: compiling it too would not pay. Validation
+        # losses stay comparable between runs that spread theirs differently.
         loss = self._loss if denoiser is self._working else denoising_loss
         return loss(denoiser, x_nhwc, sigma_n, noise_nhwc, condition)
 

@@ -48,8 +48,9 @@ def small() -> Preset:
             widths=(96, 128, 192),
             blocks=1,
             embedding=256,
-            detail_features=12,
-            detail_width=24,
+            detail_features=16,
+            detail_width=48,
+            detail_layers=3,
         ),
         GALAXY_NOISE,
         TrainConfig(
@@ -58,6 +59,7 @@ def small() -> Preset:
             warmup=10_000,
             learning_rate=1.5e-3,
             balance=0.6,
+            light_share=0.5,
             preview_minutes=20.0,
         ),
     )

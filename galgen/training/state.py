@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -42,7 +43,7 @@ def save_state(
     for i, optimizer in enumerate(optimizers):
         for j, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{j}.{k}": torch.as_tensor(v) for k, v in moments.items()}
-    save_tensors(path, tensors, meta)
+    save_tensors(path, tensors, {**meta, "sha256": _digest(tensors, meta)})
 
 
 def load_state(
@@ -66,10 +67,16 @@ def load_state(
     Raises
     ------
     WeightsError
-        If the file cannot be read, its metadata are not as `expected` where they have the same
-        keys, or it belongs to another network.
+        If the file cannot be read or a bit of it has changed, its metadata are not as `expected`
+        where they have the same keys, or it belongs to another network.
     """
     tensors, meta = load_tensors(path)
+    # Runs from before there was one go on.
+    if (known := meta.pop("sha256", None)) is not None and known != _digest(tensors, meta):
+        raise WeightsError(
+            f"{path}: it is damaged (its SHA-256 does not match); go on from a copy of it, or "
+            "start again with another `out`."
+        )
     for name, ours in expected.items():
         with reading(path, "the state of a run", WeightsError, values=True):
             theirs = _with_defaults(name, meta.get(name, ours))
@@ -117,6 +124,16 @@ def _restore(optimizer: torch.optim.Optimizer, moments: Mapping[str, Tensor]) ->
             raise ValueError(f"{key} has shape {tuple(value.shape)}")
         state.setdefault(int(j), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a checkpoint holds."""
+    digest = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _with_defaults(name: str, found: Any) -> Any:

@@ -118,3 +118,78 @@ def test_edm_loss_of_a_silent_network_is_one() -> None:
     """Unit-variance target: every noise level starts with the same say (Karras et al. 2022)."""
     loss_n, _, _ = terms(DiffusionConfig(), torch.zeros(()), torch.tensor([0.01, 0.5, 50.0]))
     torch.testing.assert_close(loss_n, torch.ones(3), rtol=0.2, atol=0)
+
+
+def two_answers(light_share: float, sigma: float) -> tuple[Tensor, Tensor]:
+    """Gradient of the loss where two stamps are equally likely, at their mean and off it.
+
+    The stamps are bright in different pixels, so that weights by the light of the *clean* stamp
+    would draw the best answer to the brighter one.
+    """
+    dim = 0.1 * torch.randn(1, 8, 8, 2, generator=seeded(4))
+    bright = dim + 4 * (torch.rand(1, 8, 8, 2, generator=seeded(5)) > 0.8)
+    clean = torch.cat([dim, bright])
+    gradients = []
+    for answer in (clean.mean(0), clean.mean(0) + 0.1):
+        denoiser = Denoiser(TINY, DiffusionConfig())
+        net = Constant(torch.zeros(()))
+        denoiser.net = net
+        sigma_n = torch.full((2,), sigma)
+        c_out = denoiser.preconditioning.loss_weight(sigma_n)[0].rsqrt()
+        # Noise that hides the stamps wholly: what is given is 0 for both, so D = c_out F.
+        net.answer = (answer / c_out).detach().requires_grad_(True)
+        loss_n = denoising_loss(
+            denoiser,
+            clean,
+            sigma_n,
+            -clean / sigma,
+            Condition(torch.zeros(2, dtype=torch.int64), torch.empty(2, 0)),
+            light=lambda x_nhwc: x_nhwc.clamp(min=0).mean(-1, keepdim=True),
+            light_share=light_share,
+        )
+        (gradient,) = torch.autograd.grad(loss_n.sum(), net.answer)
+        gradients.append(gradient)
+    return gradients[0], gradients[1]
+
+
+@pytest.mark.parametrize("light_share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("sigma", [0.1, 5.0])
+def test_light_does_not_move_the_best_answer(light_share: float, sigma: float) -> None:
+    """It is the expected clean stamp, however the loss is spread over the pixels."""
+    at_best, beside = two_answers(light_share, sigma)
+    assert at_best.abs().max() < 1e-4 * beside.abs().max()
+
+
+def test_light_spreads_the_loss() -> None:
+    """An error in a bright pixel costs more than in a dark one, by the ratio of their weights."""
+    x_nhwc = torch.full((1, 4, 4, 2), 0.1)
+    x_nhwc[0, 1, 2] = 8.5  # a tenth of what follows is the mean of the stamp
+    light = x_nhwc.mean(-1, keepdim=True)
+    mean = float(light.mean())
+    sigma_n, noise_nhwc = torch.tensor([0.5]), torch.zeros_like(x_nhwc)
+    denoiser = Denoiser(TINY, DiffusionConfig())
+    denoiser.net = Constant(torch.zeros(()))  # D = c_skip x: an error in proportion to x
+    condition = Condition(torch.zeros(1, dtype=torch.int64), torch.empty(1, 0))
+    even, by_light = (
+        denoising_loss(
+            denoiser, x_nhwc, sigma_n, noise_nhwc, condition,
+            light=lambda _: light, light_share=share,
+        )
+        for share in (0.0, 0.25)
+    )  # fmt: skip
+    square = light.square().squeeze(-1)
+    weight = 0.75 + 0.25 * light.squeeze(-1) / mean
+    torch.testing.assert_close(by_light / even, ((weight * square).mean() / square.mean())[None])
+
+
+def test_a_stamp_without_light_has_a_loss() -> None:
+    x_nhwc = torch.ones(1, 4, 4, 2)
+    denoiser = Denoiser(TINY, DiffusionConfig())
+    denoiser.net = Constant(torch.zeros(()))
+    condition = Condition(torch.zeros(1, dtype=torch.int64), torch.empty(1, 0))
+    loss_n = denoising_loss(
+        denoiser, x_nhwc, torch.ones(1), torch.zeros_like(x_nhwc), condition,
+        light=lambda x: torch.zeros_like(x[..., :1]), light_share=0.5,
+    )  # fmt: skip
+    assert loss_n.isfinite().all()
+    assert loss_n > 0

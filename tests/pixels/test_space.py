@@ -142,6 +142,25 @@ def test_flux_of_display_pixels_goes_through_the_stretch():
         replace(DISPLAY, lupton=None).kernel_stretch()
 
 
+@pytest.mark.parametrize("space", [DISPLAY, replace(DISPLAY, lupton=None), FLUX])
+def test_light_is_finite_and_never_below_zero(space):
+    """Whatever a network gives early in training."""
+    bands = len(space.bands)
+    x_nhwc = torch.linspace(-1e3, 1e3, 4001)[:, None, None, None].expand(-1, 1, 1, bands)
+    light = space.light(x_nhwc)
+    assert light.shape == (4001, 1, 1, 1)
+    assert light.isfinite().all()
+    assert light.min() == 0
+    assert (light.flatten().diff() >= 0).all()
+
+
+def test_light_is_the_mean_flux_of_the_bands():
+    native_nhwc = torch.tensor([[[[0.1, 0.3, 0.2], [0.0, 0.5, 0.9]]]])
+    light = DISPLAY.light(DISPLAY.encode(native_nhwc))
+    flux = DISPLAY.native_to_flux(native_nhwc).mean(-1, keepdim=True)
+    torch.testing.assert_close(light, flux, rtol=1e-3, atol=1e-5)
+
+
 def test_display_of_flux_pixels():
     flux = torch.tensor([[0.0, 0.0], [10.0, 30.0]])  # empty sky, and 1000 times the softening
     auto = FLUX.to_display(FLUX.encode(flux))

@@ -20,6 +20,7 @@ from galgen.training.ema import PowerEMA
 from galgen.training.optim import make_optimizers
 from galgen.training.presets import tiny
 from galgen.training.state import load_state, save_state
+from galgen.weights.tensors import load_tensors, save_tensors
 
 TINY = tiny().model
 
@@ -108,6 +109,44 @@ def test_unreadable(tmp_path: Path, content: bytes | str | None) -> None:
         path.write_bytes(path.read_bytes()[:100_000] if content == "half" else content)
     with pytest.raises(WeightsError, match=str(path)):
         load_state(path, *state.parts(), {})
+
+
+@pytest.mark.parametrize("where", [0.0, 0.02, 0.3, 0.7, 1.0])
+def test_one_bit_that_changed_is_found(tmp_path: Path, where: float) -> None:
+    """In the header, its progress among it, and in the numbers of every kind."""
+    path = tmp_path / "checkpoint.safetensors"
+    state = State(0)
+    state.step()
+    save_state(path, *state.parts(), {"step": 1, "images": 128, "seconds": 2.5})
+    load_state(path, *state.parts(), {})
+    data = bytearray(path.read_bytes())
+    data[int(where * (len(data) - 1))] ^= 0x10
+    path.write_bytes(data)
+    with pytest.raises(WeightsError, match=str(path)):
+        load_state(path, *state.parts(), {})
+
+
+def test_progress_that_changed_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    state = State(0)
+    save_state(path, *state.parts(), {"images": 128})
+    data = path.read_bytes()
+    assert data.count(b'images\\": 128') == 1
+    path.write_bytes(data.replace(b'images\\": 128', b'images\\": 129'))
+    with pytest.raises(WeightsError, match=rf"{path}: it is damaged"):
+        load_state(path, *state.parts(), {})
+
+
+def test_a_state_from_before_there_was_a_digest(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    saved, loaded = State(0), State(1)
+    save_state(path, *saved.parts(), {"step": 1})
+    tensors, meta = load_tensors(path)
+    del meta["sha256"]
+    save_tensors(path, tensors, meta)
+    assert load_state(path, *loaded.parts(), {}) == {"step": 1}
+    expected = saved.tensors()
+    assert all(torch.equal(v, expected[name]) for name, v in loaded.tensors().items())
 
 
 # Forks a process that saves all the time, kills it while the file aside exists, and reads what is
