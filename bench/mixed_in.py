@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import matched_sets
+from bench.matched_sets import to_8bit
 from galgen.data import StampSet
 from galgen.data.draws import balanced_weights
 from galgen.data.stamps import bin_to_size
 from galgen.evaluation.classes import Classes
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
+from galgen.pictures.display import display_stretch, to_display
 
 MAJORITY = 48  # generated galaxies of each label that is no minority
 MOST = 3  # generated galaxies for each real one of a minority
@@ -93,9 +94,10 @@ def generated(
     path = cache / f"made-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         name = real.tree.nodes[label].name
-        images = matched_sets.generated(model, name, n, label, sampling).images_nhwc
+        run = model.generate(name, n, seed=label, sampling=sampling)
+        flux_nbhw = np.concatenate([np.asarray(batch.stamps_nbhw, np.float32) for batch in run])
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, images)
+        np.save(path, to_8bit(to_display(flux_nbhw, display_stretch(run.info, flux_nbhw))))
     images, _ = bin_to_size(np.load(path), real.pixels.shape[1])
     ids = np.array([f"generated-{label}-{i}" for i in range(len(images))])
     codes = np.full(len(images), label, real.category.dtype)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bench.augmentation import Trial, tell_of
-from bench.mixed_in import ARMS, REAL_ALONE, Arm, minorities, wanted
+from bench.mixed_in import ARMS, REAL_ALONE, Arm, generated, minorities, wanted
+from galgen import load_model
 from galgen.categories import DEFAULT, get
+from galgen.data import concatenate
 from galgen.data.draws import balanced_weights
+from galgen.data.stamps import bin_to_size
 from galgen.evaluation.classes import Classes
 from galgen.evaluation.classifier import ClassifierConfig
+from galgen.generate.sampling import Sampling
 from tests.real import fixture_stamps
 
 ROUND, SPIRAL, BARRED, TIGHT = (get(n).code for n in ("round", "spiral", "barred", "tight"))
@@ -45,6 +51,22 @@ def test_draws(name) -> None:
             assert value == pytest.approx(alone[code == LABEL_N].sum())
     if name == "all, a quarter":
         assert list(made.values()) == pytest.approx([0.25, 0.25])
+
+
+def test_generated_galaxies_join_real_ones(tiny_weights, tmp_path) -> None:
+    """8-bit stamps of the label, of the size of the real ones; known the second time."""
+    model, real = load_model(tiny_weights), fixture_stamps()
+    real = replace(real, pixels=bin_to_size(real.pixels, model.checkpoint.size)[0])
+    arguments = model, real, SPIRAL, 3, Sampling(steps=2), tmp_path
+    made = generated(*arguments)
+    assert made.pixels.dtype == np.uint8
+    assert made.pixels.shape == (3, *real.pixels.shape[1:])
+    assert made.category.tolist() == [SPIRAL] * 3
+    assert len(concatenate([real, made])) == len(real) + 3
+    (kept,) = tmp_path.iterdir()
+    written = kept.stat().st_mtime_ns
+    np.testing.assert_array_equal(generated(*arguments).pixels, made.pixels)
+    assert kept.stat().st_mtime_ns == written
 
 
 def test_one_arm_against_another(tmp_path) -> None:

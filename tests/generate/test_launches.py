@@ -54,7 +54,7 @@ def test_a_wait_is_noticed(monkeypatch) -> None:
     assert len(launches.waits) == 1
 
 
-@pytest.mark.parametrize(("preset", "each"), [("fast", 203), ("small", 129)])
+@pytest.mark.parametrize(("preset", "each"), [("fast", 203), ("small", 132)])
 @pytest.mark.parametrize(
     ("settings", "evaluations"),
     [

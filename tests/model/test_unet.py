@@ -234,15 +234,17 @@ def test_mixed_precision_stays_close() -> None:
 
 
 OLD_SMALL = {"widths": (64, 96, 128), "blocks": 2, "detail_features": 0, "detail_width": 0}
+ONE_LAYER = {"detail_features": 12, "detail_width": 24, "detail_layers": 1}
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         (OLD_SMALL, "e0118f688ac405ce62b216b806de8b225e4a381711fba3df2950666949ce1502"),
-        ({}, "45ee20ce48cdbebea358bfbda7cc34ba9566d48e14a66a8413b44f3f44400913"),
+        (ONE_LAYER, "45ee20ce48cdbebea358bfbda7cc34ba9566d48e14a66a8413b44f3f44400913"),
+        ({}, "7937bdc59ef6936272ab48d8e40acc39f41b97ac1373427cc3b732e6f03823e4"),
     ],
-    ids=["before the head", "small"],
+    ids=["before the head", "head of one layer", "small"],
 )
 def test_names_and_shapes_of_parameters(changes: dict, expected: str) -> None:
     """If this fails, weights trained before no longer load."""
