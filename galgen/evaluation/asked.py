@@ -130,6 +130,7 @@ def asked_properties(
         where nothing was asked.
     """
     index_n = torch.from_numpy(np.asarray(galaxy_id_n, np.int64))
-    z_np = request.ask(population, index_n).z_np.numpy().astype(np.float64)
-    values_np = population.centre + population.scale * z_np
-    return {name.upper(): values_np[:, p] for p, name in enumerate(population.names)}
+    z_np = request.ask(population, index_n).z_np.numpy()
+    return {
+        name.upper(): population.values(name, z_np[:, p]) for p, name in enumerate(population.names)
+    }

@@ -124,6 +124,12 @@ class Population:
             )
         return float((value - self.centre[p]) / self.scale[p])
 
+    def values(self, name: str, z_n: np.ndarray) -> np.ndarray:
+        """Return the values of one property (n,), in its unit, of standardised ones; float64."""
+        p = self.names.index(name)
+        values_n: np.ndarray = self.centre[p] + self.scale[p] * np.asarray(z_n, np.float64)
+        return values_n
+
     def draw(
         self, code: int, given: Mapping[str, np.ndarray], pick_n: np.ndarray, jitter_np: np.ndarray
     ) -> np.ndarray:

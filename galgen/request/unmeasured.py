@@ -45,9 +45,10 @@ def unmeasured(population: Population, z_np: Tensor) -> dict[str, np.ndarray]:
     dict of str to ndarray (n,)
         As FITS holds it, by column; NaN where it is left to the network.
     """
-    values_np = population.centre + population.scale * z_np.numpy().astype(np.float64)
     return {
-        _COLUMNS[name].name: values_np[:, p].astype(_COLUMNS[name].dtype)
+        _COLUMNS[name].name: population.values(name, z_np[:, p].numpy()).astype(
+            _COLUMNS[name].dtype
+        )
         for p, name in enumerate(population.names)
         if name in _COLUMNS
     }

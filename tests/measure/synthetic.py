@@ -45,3 +45,17 @@ def measure_numpy(images_nhwc: np.ndarray, bands="r") -> dict[str, np.ndarray]:
 def angle_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Difference of orientations, in [-90, 90) deg."""
     return (a - b + 90) % 180 - 90
+
+
+def nothing_to_measure(image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return stamps in which there is no galaxy to measure, some of them `image` spoiled."""
+    broken, infinite = image.copy(), image.copy()
+    broken[3, 4], infinite[30, 31] = np.nan, -np.inf
+    return {
+        "zeros": np.zeros((64, 64)),
+        "constant": np.full((64, 64), 7.0),
+        "a star in the corner": star(58, 6, 1000),
+        "a hole in the sky": 10 - galaxy(),
+        "NaN": broken,
+        "infinity": infinite,
+    }

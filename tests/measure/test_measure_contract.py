@@ -11,7 +11,12 @@ from astropy import units
 
 from galgen.errors import InvalidValueError
 from galgen.measure import measure, measured_columns, properties, property_names, surroundings
-from tests.measure.synthetic import angle_difference, galaxy, measure_numpy, star
+from tests.measure.synthetic import (
+    angle_difference,
+    galaxy,
+    measure_numpy,
+    nothing_to_measure,
+)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e9])
@@ -68,16 +73,7 @@ def test_no_galaxies_give_empty_columns():
 def test_nothing_detected_is_nan_and_leaves_the_others_alone():
     rng = np.random.default_rng(6)
     image = galaxy() + 0.1 * rng.normal(size=(64, 64))
-    broken, infinite = image.copy(), image.copy()
-    broken[3, 4], infinite[30, 31] = np.nan, -np.inf
-    blank = {
-        "zeros": np.zeros((64, 64)),
-        "constant": np.full((64, 64), 7.0),
-        "a star in the corner": star(58, 6, 1000),
-        "a hole in the sky": 10 - galaxy(),
-        "NaN": broken,
-        "infinity": infinite,
-    }
+    blank = nothing_to_measure(image)
     found = measure_numpy(np.stack([image, *blank.values(), image]))
     expected = measure_numpy(np.stack([image, image]))
     for name, column in found.items():

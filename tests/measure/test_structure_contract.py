@@ -10,7 +10,7 @@ from astropy import units
 from galgen.categories import get
 from galgen.errors import InvalidValueError
 from galgen.measure import measure, structure, structure_columns, surroundings
-from tests.measure.synthetic import galaxy, star
+from tests.measure.synthetic import galaxy, nothing_to_measure, star
 from tests.measure.test_structure import found_in, noise
 
 NAMES = [column.name for column in structure_columns()]
@@ -31,16 +31,7 @@ def assert_possible(found: dict[str, np.ndarray]) -> None:
 
 def test_nothing_to_measure_is_nan_and_leaves_the_others_alone() -> None:
     image = galaxy() + noise(1, 0.1)[0]
-    broken, infinite = image.copy(), image.copy()
-    broken[3, 4], infinite[30, 31] = np.nan, -np.inf
-    blank = {
-        "zeros": np.zeros((64, 64)),
-        "constant": np.full((64, 64), 7.0),
-        "a star in the corner": star(58, 6, 1000),
-        "a hole in the sky": 10 - galaxy(),
-        "NaN": broken,
-        "infinity": infinite,
-    }
+    blank = nothing_to_measure(image)
     found = found_in(np.stack([image, *blank.values(), image]))
     expected = found_in(image[None])
     for name, column in found.items():
