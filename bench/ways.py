@@ -12,8 +12,14 @@ from torch import Tensor
 
 from bench import draws
 from bench.matched_sets import Galaxies, measure_images
-from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
+from galgen.diffusion.combination import (
+    Combination,
+    LazyDenoiser,
+    StampSpace,
+    lazy_finisher,
+)
 from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.finishing import solve
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.samplers import get_sampler
 from galgen.generate import GalaxyModel
@@ -75,10 +81,12 @@ def sample(
         def noise(step: int, stamps: StampSpace = stamps) -> Combination:
             return stamps.noise(Stream.SAMPLER_STEP.at(step))
 
+        finish = lazy_finisher(networks[0], stamps, dtype, here)
         both = guided(denoise, (towards, here), (from_, away), sampling.guidance)
         with torch.inference_mode():
             x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
-            x = get_sampler(sampling.sampler)(both, x, sigmas, noise=noise)
+            sampler = get_sampler(sampling.sampler)
+            x = solve(sampler, both, x, sigmas, noise=noise, finisher=finish)
             made.append(x.tensor().clone())
     return torch.cat(made)
 

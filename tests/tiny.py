@@ -52,11 +52,12 @@ def make_population(seed: int = 0, per_category: int = 20) -> Population:
     return Population.fit(names, values_np, code_n)
 
 
-def make_checkpoint(**diffusion: object) -> Checkpoint:
+def make_checkpoint(*, finished: bool = False, **diffusion: object) -> Checkpoint:
     """An untrained model whose samples are nevertheless far from trivial."""
     population = make_population()
     model = dataclasses.replace(tiny().model, bands=len(BANDS), properties=population.names)
-    denoiser = Denoiser(model, DiffusionConfig(**diffusion))
-    randomise(denoiser.net)
+    denoiser = Denoiser(model, DiffusionConfig(**diffusion), finished=finished)
+    for seed, network in enumerate(denoiser.networks):
+        randomise(network, seed)
     denoiser.eval().requires_grad_(False)
     return Checkpoint(denoiser, SPACE, population, SIZE, dict(CARD))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -17,7 +18,9 @@ from torch import Tensor
 
 from galgen import noise
 from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.samplers import Denoise
 from galgen.model.embedding import Condition
+from galgen.model.unet import UNet
 from galgen_kernels.ops.linear_combination import linear_combination
 
 Key = TypeVar("Key", Tensor, int)
@@ -184,10 +187,19 @@ class LazyDenoiser:
         The galaxies.
     dtype : torch.dtype
         Precision of what the network is given.
+    network : UNet, optional
+        In place of its own.
     """
 
-    def __init__(self, denoiser: Denoiser, space: StampSpace, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        space: StampSpace,
+        dtype: torch.dtype,
+        network: UNet | None = None,
+    ) -> None:
         self._denoiser, self._space, self._dtype = denoiser, space, dtype
+        self._network = network or denoiser.net
         self._given: tuple[Combination, float, Tensor, Tensor] | None = None
 
     def __call__(self, x: Combination, sigma: float, condition: Condition) -> Combination:
@@ -204,8 +216,20 @@ class LazyDenoiser:
             x_nhwc, input_nhwc = x.scaled(scale, self._dtype)
             self._given = x, sigma, x_nhwc, input_nhwc
         level_n = torch.full((len(x_nhwc),), level, device=x_nhwc.device)
-        output_nhwc = self._denoiser.net(input_nhwc, level_n, condition).contiguous()
+        output_nhwc = self._network(input_nhwc, level_n, condition).contiguous()
         return Combination(self._space, {x_nhwc: skip, output_nhwc: out}, {})
+
+
+def lazy_finisher(
+    denoiser: Denoiser, space: StampSpace, dtype: torch.dtype, condition: Condition
+) -> Denoise[Combination] | None:
+    """Return the finisher of a denoiser, asked for the condition; None if it has none.
+
+    Guidance is none of its business: what is drawn, unlike a mean, is not to be extrapolated.
+    """
+    if denoiser.finisher is None:
+        return None
+    return partial(LazyDenoiser(denoiser, space, dtype, denoiser.finisher), condition=condition)
 
 
 def _merged(a: Mapping[Key, float], b: Mapping[Key, float]) -> dict[Key, float]:

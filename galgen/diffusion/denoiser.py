@@ -25,6 +25,8 @@ class Denoiser(nn.Module):
         Shape of the network and its preconditioning.
     tree : Taxonomy
         The categories it can be asked for.
+    finished : bool
+        Whether there is a finisher.
 
     Attributes
     ----------
@@ -34,20 +36,36 @@ class Denoiser(nn.Module):
         The coefficients c.
     net : UNet
         The network F.
+    finisher : UNet or None
+        A network of the same shape for the last step of a sampler, from ``sigma_last``. In place of
+        the mean of all stamps that a noisy one can come from it draws one of them.
     """
 
+    finisher: UNet | None
+
     def __init__(
-        self, model: ModelConfig, diffusion: DiffusionConfig, tree: Taxonomy = DEFAULT
+        self,
+        model: ModelConfig,
+        diffusion: DiffusionConfig,
+        tree: Taxonomy = DEFAULT,
+        *,
+        finished: bool = False,
     ) -> None:
         super().__init__()
         self.config = diffusion
         self.preconditioning = make_preconditioning(diffusion)
         self.net = UNet(model, tree)
+        self.finisher = UNet(model, tree) if finished else None
+
+    @property
+    def networks(self) -> tuple[UNet, ...]:
+        """The network F and, where there is one, the finisher."""
+        return (self.net,) if self.finisher is None else (self.net, self.finisher)
 
     def cast(self, dtype: torch.dtype) -> Self:
-        """Return a copy whose network computes in `dtype`; see `UNet.cast`."""
-        # With the cast network in place of its own: it is copied once, not twice.
-        return copy.deepcopy(self, {id(self.net): self.net.cast(dtype)})
+        """Return a copy whose networks compute in `dtype`; see `UNet.cast`."""
+        # With the cast networks in place of its own: they are copied once, not twice.
+        return copy.deepcopy(self, {id(net): net.cast(dtype) for net in self.networks})
 
     def forward(self, x_nhwc: Tensor, sigma_n: Tensor, condition: Condition) -> Tensor:
         """Denoise stamps.

@@ -79,7 +79,8 @@ class Engine:
         if sampling.compile:
             _keep_compiled_code()
             # Not "max-autotune": what it picks by timing, and so the bits, change between runs.
-            self._denoiser.net.compile(fullgraph=True, dynamic=False)
+            for network in self._denoiser.networks:
+                network.compile(fullgraph=True, dynamic=False)
         self._shape, self._seed, self._sampling = shape, seed, sampling
         self._free = deque(self._new_lane() for _ in range(lanes))
 

@@ -9,8 +9,14 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from galgen.diffusion.combination import Combination, LazyDenoiser, StampSpace
+from galgen.diffusion.combination import (
+    Combination,
+    LazyDenoiser,
+    StampSpace,
+    lazy_finisher,
+)
 from galgen.diffusion.denoiser import Denoiser
+from galgen.diffusion.finishing import solve
 from galgen.diffusion.guidance import guided
 from galgen.diffusion.samplers import check_steps, get_sampler
 from galgen.errors import InvalidValueError
@@ -127,7 +133,8 @@ def sample(
     Parameters
     ----------
     denoiser : Denoiser
-        In evaluation mode, its network cast to the precision (`UNet.cast`).
+        In evaluation mode, its networks cast to the precision (`UNet.cast`). If it has a finisher,
+        that takes the last step.
     condition : Condition
         What is asked of each galaxy, on the denoiser's device.
     index_n : Tensor
@@ -149,10 +156,13 @@ def sample(
     stamps = StampSpace(seed, index_n.to(device), shape, fused=runs_triton(device))
     denoise = LazyDenoiser(denoiser, stamps, dtype)
     denoise_asked = guided(denoise, condition, condition.unconditional(), sampling.guidance)
+    finish = lazy_finisher(denoiser, stamps, dtype, condition)
 
     def step_noise(step: int) -> Combination:
         return stamps.noise(Stream.SAMPLER_STEP.at(step))
 
     with torch.inference_mode():
         x = stamps.noise(Stream.INITIAL_NOISE) * float(sigmas[0])
-        return get_sampler(sampling.sampler)(denoise_asked, x, sigmas, noise=step_noise).tensor()
+        sampler = get_sampler(sampling.sampler)
+        x = solve(sampler, denoise_asked, x, sigmas, noise=step_noise, finisher=finish)
+        return x.tensor()

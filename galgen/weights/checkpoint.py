@@ -21,12 +21,13 @@ from galgen.model.config import ModelConfig
 from galgen.model.unet import UNet
 from galgen.pixels.space import PixelSpace
 from galgen.request.population import Population
-from galgen.settings import read_json
+from galgen.settings import read_json, require
 from galgen.system.inputs import check_file
 from galgen.weights.folder import CARD, CONFIG, read_weights, written_weights
 from galgen.weights.tensors import load_tensors, save_tensors
 
-FORMAT = 1
+PLAIN, FINISHED = 1, 2  # formats: of a denoiser alone, and of one with a finisher
+NETWORKS = ("net", "finisher")
 SHARD_BYTES = 15 * 2**20
 KEYS = {"model": dict, "diffusion": dict, "pixels": dict, "size": int, "card": dict, "files": dict}
 _NAME, _HASH = re.compile(r"[\w-]+\.safetensors").fullmatch, re.compile(r"[0-9a-f]{64}").fullmatch
@@ -84,19 +85,25 @@ def export(checkpoint: Checkpoint, folder: Path, readme: str) -> str:
     str
         SHA-256 that identifies the weights.
     """
-    tensors = {f"net.{k}": v.half() for k, v in checkpoint.denoiser.net.state_dict().items()}
+    networks = dict(zip(NETWORKS, checkpoint.denoiser.networks, strict=False))
+    tensors = {
+        f"{name}.{k}": v.half()
+        for name, network in networks.items()
+        for k, v in network.state_dict().items()
+    }
     for name, array in checkpoint.population.arrays().items():
         tensors[f"population.{name}"] = torch.from_numpy(array)
     shards = _shards(tensors)
     hashes = {}
+    version = FINISHED if checkpoint.denoiser.finisher else PLAIN
     with written_weights(folder) as aside:
         for i, shard in enumerate(shards):
             part = "" if len(shards) == 1 else f"-{i + 1}-of-{len(shards)}"
             name = f"model{part}.safetensors"
-            save_tensors(aside / name, shard, {"format": FORMAT})
+            save_tensors(aside / name, shard, {"format": version})
             hashes[name] = _sha256(aside / name)
         config = {
-            "format": FORMAT,
+            "format": version,
             "model": checkpoint.denoiser.net.config.to_json(),
             "diffusion": checkpoint.denoiser.config.to_json(),
             "pixels": checkpoint.space.to_json(),
@@ -159,25 +166,32 @@ def _made_of(
     # Weights from before there were others have the default tree.
     named = config.get("categories")
     tree = DEFAULT if named is None else Taxonomy.from_json(named)
-    net = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+    diffusion = DiffusionConfig.from_json(config["diffusion"])
+    finished = config["format"] == FINISHED
+    last = diffusion.sigma_last
+    require(last is not None or not finished, "sigma_last", last, "a level, for a finisher")
+    networks = [_part(tensors, name) for name in NETWORKS[: 1 + finished]]
     # Before memory is taken for what the settings say.
-    there, least = sum(t.numel() for t in net.values()), model.least_parameters
+    there, least = sum(t.numel() for t in networks[0].values()), model.least_parameters
     if there < least:
         raise InvalidValueError("numbers of the network", there, f"{least} or more, for its shape")
-    denoiser = Denoiser(model, DiffusionConfig.from_json(config["diffusion"]), tree)
-    _check_shapes(denoiser.net, net)
-    denoiser.net.load_state_dict({k: v.float() for k, v in net.items()})
-    arrays = {
-        k.removeprefix("population."): v.numpy()
-        for k, v in tensors.items()
-        if k.startswith("population.")
-    }
+    denoiser = Denoiser(model, diffusion, tree, finished=finished)
+    for network, given in zip(denoiser.networks, networks, strict=True):
+        _check_shapes(network, given)
+        network.load_state_dict({k: v.float() for k, v in given.items()})
+    arrays = {name: tensor.numpy() for name, tensor in _part(tensors, "population").items()}
     population = Population.from_arrays(model.properties, arrays, tree)
     space = PixelSpace.from_json(config["pixels"])
     if len(space.bands) != model.bands:
         raise InvalidValueError("bands of the pixels", space.bands, f"{model.bands} of them")
     model.check_size(config["size"], config["size"])
     return denoiser, space, population
+
+
+def _part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return the tensors of a part of the weights, by their names in it."""
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _check_shapes(network: UNet, net: Mapping[str, Tensor]) -> None:
@@ -198,8 +212,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     with reading(path, "settings of weights", WeightsError):
         config = read_json(path)
     found = config.get("format")
-    if found != FORMAT:
-        raise WeightsError(f"{path}: format {found!r}; this galgen reads format {FORMAT}.")
+    if found not in (PLAIN, FINISHED):
+        known = f"formats {PLAIN} and {FINISHED}"
+        raise WeightsError(f"{path}: format {found!r}; this galgen reads {known}.")
     wrong = [key for key, kind in KEYS.items() if not isinstance(config.get(key), kind)]
     if not wrong:
         card, files = config["card"], config["files"]

@@ -92,6 +92,46 @@ def test_guidance_evaluations(model: GalaxyModel) -> None:
     assert calls == [2] * (3 + 6)
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("guidance", [1.0, 2.0])
+def test_finisher_takes_the_last_step(sampler: str, guidance: float) -> None:
+    """Once, from the last level, not guided; heun asks the denoiser about that level, too."""
+    denoiser = make_checkpoint(finished=True, sigma_last=0.5).denoiser
+    asked: list[tuple[str, float]] = []
+    for name in ("net", "finisher"):
+        denoiser.get_submodule(name).register_forward_pre_hook(
+            lambda _, args, name=name: asked.append((name, args[1][0].item()))
+        )
+    condition = Condition(torch.tensor([1]), torch.full((1, 5), torch.nan))
+    sampling = Sampling(sampler, steps=5, micro_batch=1, guidance=guidance)
+    made = sample(denoiser, condition, torch.arange(1), 5, (SIZE, SIZE, 3), sampling)
+    assert made.isfinite().all()
+    means = (8 if sampler == "heun" else 4) * int(guidance)
+    assert [name for name, _ in asked] == ["net"] * means + ["finisher"]
+    assert asked[-1][1] == pytest.approx(np.log(0.5) / 4)
+
+
+def test_finisher_like_the_network() -> None:
+    """Where it is the denoiser's own network, it makes no difference."""
+    plain, finished = (make_checkpoint(finished=f, sigma_last=0.5).denoiser for f in (False, True))
+    finished.finisher.load_state_dict(finished.net.state_dict())
+    condition = Condition(torch.tensor([1, 2]), torch.full((2, 5), torch.nan))
+    for sampler, steps in (("ddim", 3), ("ddpm", 3), ("ddim", 1)):
+        made = [
+            sample(d, condition, torch.arange(2), 5, (SIZE, SIZE, 3), Sampling(sampler, steps))
+            for d in (plain, finished)
+        ]
+        torch.testing.assert_close(*made, rtol=1e-5, atol=1e-5)
+
+
+def test_finisher_does_not_know_a_single_step() -> None:
+    """Its level is another than that of pure noise."""
+    denoiser = make_checkpoint(finished=True, sigma_last=0.5).denoiser
+    denoiser.finisher.register_forward_pre_hook(lambda *_: pytest.fail("asked"))
+    condition = Condition(torch.tensor([1]), torch.full((1, 5), torch.nan))
+    sample(denoiser, condition, torch.arange(1), 5, (SIZE, SIZE, 3), Sampling("ddim", 1))
+
+
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_mixed_precision(model: GalaxyModel, dtype: str) -> None:
     """Close to float32 in model space terms, and not silently the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import subprocess
@@ -53,6 +54,19 @@ def test_vp_round_trip(tmp_path: Path) -> None:
     denoiser = load(tmp_path).denoiser
     assert denoiser.config.timesteps == 7
     assert len(denoiser.preconditioning.training_sigmas) == 7
+
+
+def test_finisher_round_trip(tmp_path: Path) -> None:
+    """Weights with a finisher say so by their format, which galgen before it refuses."""
+    saved = make_checkpoint(finished=True, sigma_last=0.5)
+    export(saved, tmp_path / "finished", "")
+    loaded = load(tmp_path / "finished").denoiser
+    assert json.loads((tmp_path / "finished" / "config.json").read_text())["format"] == 2
+    assert loaded.finisher is not None
+    for name, parameter in saved.denoiser.named_parameters():
+        assert torch.equal(loaded.get_parameter(name), parameter.half().float()), name
+    assert not torch.equal(loaded.finisher.head.weight, loaded.net.head.weight)
+    assert not any(p.requires_grad for p in loaded.parameters())
 
 
 def test_same_weights_same_identity(tiny_weights: Path, tmp_path: Path) -> None:

@@ -107,7 +107,12 @@ def test_config_is_a_folder(weights: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda c: c.update(format=2), "format 2; this galgen reads format 1"),
+        (lambda c: c.update(format=3), "format 3; this galgen reads formats 1 and 2"),
+        (lambda c: c.update(format=2), "do not fit.*sigma_last"),  # no level for a finisher
+        (
+            lambda c: (c.update(format=2), c["diffusion"].update(sigma_last=0.5)),
+            "do not fit.*tensors",  # of a finisher, which are missing
+        ),
         (lambda c: c.pop("size"), "lacks size"),
         (lambda c: c.update(files=["model.safetensors"]), "lacks files"),
         (lambda c: c.update(files={}), "do not fit"),
