@@ -119,7 +119,9 @@ def train_finisher(
 
     checkpoint = load(weights, chosen)
     check_level(config.level, checkpoint.denoiser)
-    stamps, z_np = _galaxies(data, teach, relabel, checkpoint, out, measuring, out_of_time)
+    stamps, z_np = training_galaxies(
+        checkpoint, data, teach, relabel, (cache_folder(), out / "measured"), measuring, out_of_time
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -177,18 +179,41 @@ def check_level(level: float, denoiser: Denoiser) -> None:
         raise InvalidValueError("level", level, f"{low} to below {high}")
 
 
-def _galaxies(
-    data: Sequence[Path],
-    teach: Sequence[Path],
-    relabel: Path | None,
+def training_galaxies(
     checkpoint: Checkpoint,
-    out: Path,
-    measuring: Callable[[int, int], None],
-    stop: Callable[[], bool],
+    data: Sequence[Path],
+    teach: Sequence[Path] = (),
+    relabel: Path | None = None,
+    folders: Sequence[Path] = (),
+    measuring: Callable[[int, int], None] = lambda done, total: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> tuple[StampSet, np.ndarray]:
-    """Return training galaxies that do not only teach, and properties as the weights have them."""
+    """Return the galaxies that weights were trained on, without those that only teach.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        The weights. The same galaxies are held out as when they were trained.
+    data, teach, relabel
+        See `train_finisher`.
+    folders : sequence of Path
+        Where measurements are kept.
+    measuring, stop : callable
+        See `galgen.training.measured.measured_properties`.
+
+    Returns
+    -------
+    stamps : StampSet
+        The galaxies.
+    z_np : ndarray (N, p)
+        Their properties, standardised as the weights have them.
+
+    Raises
+    ------
+    InvalidValueError
+        If bands, kind of pixels or properties are not those of the weights.
+    """
     model, population = checkpoint.denoiser.net.config, checkpoint.population
-    # The same galaxies are held out as when the weights were trained.
     held_out = checkpoint.card.get("train", {}).get("validation", TrainConfig.validation)
     prepared = prepare(
         data,
@@ -197,7 +222,7 @@ def _galaxies(
         tree=checkpoint.tree,
         teach=teach,
         corrections=relabel,
-        folders=(cache_folder(), out / "measured"),
+        folders=folders,
         report=measuring,
         stop=stop,
     )
