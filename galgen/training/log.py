@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from galgen.system.files import written_aside
@@ -12,23 +13,25 @@ FIELDS = ("images", "seconds", "loss", "validation_loss", "learning_rate", "imag
 
 
 class LossLog:
-    """Appends rows of `FIELDS` to a file, which is made with the first of them.
+    """Appends rows to a file, which is made with the first of them.
 
     Parameters
     ----------
     path : Path
         The CSV file, which need not exist.
+    fields : sequence of str
+        Names of the columns, ``images`` among them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: Sequence[str] = FIELDS) -> None:
         check_file(path)
-        self.path = path
+        self.path, self.fields = path, fields
 
     def append(self, **values: str) -> None:
         """Add a row; fields that are not given stay empty."""
         new = not self.path.exists()
         with open(self.path, "a", newline="") as handle:
-            writer = csv.DictWriter(handle, FIELDS, restval="")
+            writer = csv.DictWriter(handle, self.fields, restval="")
             if new:
                 writer.writeheader()
             writer.writerow(values)
@@ -39,7 +42,7 @@ class LossLog:
         numbered = [row for row in self._read() if (row.get("images") or "").isdecimal()]
         rows = [row for row in numbered if int(row["images"]) <= images]
         with written_aside(self.path) as aside, open(aside, "w", newline="") as handle:
-            writer = csv.DictWriter(handle, FIELDS, extrasaction="ignore")
+            writer = csv.DictWriter(handle, self.fields, extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
 
