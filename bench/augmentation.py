@@ -28,6 +28,7 @@ from bench.mixed_in import ARMS, MAJORITY, REAL_ALONE, Arm, generated, minoritie
 from bench.pages import table, tell
 from bench.record import save
 from galgen import load_model
+from galgen.cli.options import given
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.evaluation.classes import (
     CategoryScore,
@@ -38,7 +39,6 @@ from galgen.evaluation.classes import (
     scores,
 )
 from galgen.evaluation.classifier import ClassifierConfig, fit
-from galgen.generate.sampling import Sampling
 from galgen.training.config import TrainConfig
 
 VALIDATION, SALT = 0.15, "classifier"  # of the galaxies that the generator has learned from
@@ -203,8 +203,8 @@ def main(
     classifier_steps: Annotated[int, typer.Option(help="To train.")] = ClassifierConfig.steps,
     size: Annotated[int | None, typer.Option(help="Side of the images; binned to it.")] = None,
     majority: Annotated[int, typer.Option(help="Generated of each larger label.")] = MAJORITY,
-    sampler: str = Sampling.sampler,
-    steps: int = Sampling.steps,
+    sampler: Annotated[str | None, typer.Option(help="Default: what suits the weights.")] = None,
+    steps: int | None = None,
     page: Annotated[Path | None, typer.Option(help="Page to put the table into.")] = None,
 ) -> None:
     """Write the comparison as JSON and print its table."""
@@ -214,7 +214,7 @@ def main(
     real, validation = split(learned, VALIDATION, SALT)
     classes = Classes.of(real.tree, real.category)
     model = load_model(weights)
-    sampling = Sampling.on(model.device, sampler=sampler, steps=steps)
+    sampling = model.sampling(**given(sampler=sampler, steps=steps))
     counts = wanted(classes, real.category, majority)
     made = [generated(model, real, label, n, sampling, cache) for label, n in counts.items() if n]
     both = concatenate([real, *made])
@@ -231,7 +231,7 @@ def main(
     results: dict[str, Any] = {
         "weights": {name: model.checkpoint.card[name] for name in ("name", "version")},
         "weights_sha256": model.checkpoint.sha256,
-        "sampling": {"sampler": sampler, "steps": steps},
+        "sampling": asdict(sampling),
         "data": [path.name for path in data],
         "size": stamps.pixels.shape[1],
         "classifier": asdict(trial.config),

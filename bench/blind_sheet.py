@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from bench.record import environment
 from galgen import CatalogFile, load_model, write_catalog
+from galgen.cli.options import given
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.generate import GalaxyModel
 from galgen.generate.sampling import Sampling
@@ -106,8 +108,8 @@ def main(
     category: str = "spiral",
     n: Annotated[int, typer.Option(help="Galaxies of each kind.")] = 24,
     weights: Annotated[Path | None, typer.Option(help="Default: the shipped weights.")] = None,
-    sampler: str = Sampling.sampler,
-    steps: int = Sampling.steps,
+    sampler: Annotated[str | None, typer.Option(help="Default: what suits the weights.")] = None,
+    steps: int | None = None,
     guidance: float = Sampling.guidance,
     scale: Annotated[int, typer.Option(help="Enlargement.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the choice, the order and the galaxies.")] = 0,
@@ -122,7 +124,7 @@ def main(
         raise typer.BadParameter("give --sheet to write one, or --answers to count")
     real = choose(concatenate([open_stamps(path) for path in data]), category, n, seed)
     model = load_model(weights)
-    sampling = Sampling.on(model.device, sampler=sampler, steps=steps, guidance=guidance)
+    sampling = model.sampling(**given(sampler=sampler, steps=steps), guidance=guidance)
     made = generate_like(model, real, seed, sampling)
     images = np.concatenate([rgb(made), rgb(real.native_float().numpy())])
     names = [[GENERATED, i] for i in range(n)] + [[REAL, str(name)] for name in real.ids]
@@ -132,7 +134,7 @@ def main(
     ]
     record = environment() | {
         "weights_sha256": model.checkpoint.sha256,
-        "sampling": {"sampler": sampler, "steps": steps, "guidance": guidance, "seed": seed},
+        "sampling": asdict(sampling) | {"seed": seed},
         "category": category,
         "galaxies": galaxies,
     }

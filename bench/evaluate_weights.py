@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from bench import gallery
 from bench.pages import put, table
 from bench.record import save
 from galgen import CatalogFile, load_model, write_catalog
+from galgen.cli.options import given
 from galgen.data import StampSet, concatenate, open_stamps, split
 from galgen.evaluation import Evaluation, evaluate, write_report
 from galgen.evaluation.by_category import MIN_SAMPLE
@@ -96,8 +98,8 @@ def main(
     out: Annotated[Path, typer.Option(help="JSON to write.")],
     weights: Annotated[Path | None, typer.Option(help="Default: the shipped weights.")] = None,
     n: Annotated[int, typer.Option(help="Galaxies to generate.")] = 2100,
-    sampler: str = Sampling.sampler,
-    steps: int = Sampling.steps,
+    sampler: Annotated[str | None, typer.Option(help="Default: what suits the weights.")] = None,
+    steps: int | None = None,
     guidance: float = Sampling.guidance,
     dtype: Annotated[str | None, typer.Option(help="Default: what suits the device.")] = None,
     seed: int = 0,
@@ -111,13 +113,12 @@ def main(
     stamps = concatenate([open_stamps(path) for path in data])
     training, held_out = split(stamps.select(stamps.category != 0), TrainConfig.validation)
     model = load_model(weights, device)
-    chosen: dict[str, Any] = {"sampler": sampler, "steps": steps, "guidance": guidance}
-    sampling = Sampling.on(model.device, **chosen, **({} if dtype is None else {"dtype": dtype}))
+    sampling = model.sampling(**given(sampler=sampler, steps=steps, dtype=dtype), guidance=guidance)
     run = model.generate(as_many_of_each(held_out), n, seed=seed, sampling=sampling)
     results: dict[str, Any] = {
         "weights_sha256": model.checkpoint.sha256,
         "generated_on": str(model.device),
-        "sampling": {**chosen, "dtype": sampling.dtype, "seed": seed},
+        "sampling": asdict(sampling) | {"seed": seed},
     }
     tables = []
     with tempfile.TemporaryDirectory() as folder:

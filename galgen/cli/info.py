@@ -35,7 +35,6 @@ def _facts(model: GalaxyModel) -> dict[str, Any]:
     import torch
 
     from galgen import __version__
-    from galgen.generate.sampling import Sampling
     from galgen.system.device import device_kind
 
     loaded, population = model.checkpoint, model.checkpoint.population
@@ -55,7 +54,7 @@ def _facts(model: GalaxyModel) -> dict[str, Any]:
         "properties": {name: [float(low), float(high)] for name, low, high in ranges},
         "categories": loaded.tree.to_json(),
         "device": device_kind(model.device),
-        "kernels": Sampling.on(model.device).kernels_on(model.device),
+        "kernels": model.sampling().kernels_on(model.device),
         "versions": {"galgen": __version__} | {name: version(name) for name in packages},
         "threads": torch.get_num_threads(),
     }

@@ -52,14 +52,19 @@ Device = Annotated[
 ]
 Steps = Annotated[
     int | None,
-    Option("--steps", help="Steps of the sampler.", show_default="24", rich_help_panel=DRAWN),
+    Option(
+        "--steps",
+        help="Steps of the sampler.",
+        show_default="4, 24 without a finisher",
+        rich_help_panel=DRAWN,
+    ),
 ]
 Sampler = Annotated[
     str | None,
     Option(
         "--sampler",
         help=f"{', '.join(complete.SAMPLERS[:-1])} or {complete.SAMPLERS[-1]}.",
-        show_default="sde-dpmpp-2m",
+        show_default="dpmpp-2m, sde-dpmpp-2m without a finisher",
         autocompletion=complete.words(*complete.SAMPLERS),
         rich_help_panel=DRAWN,
     ),

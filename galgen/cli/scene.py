@@ -232,12 +232,11 @@ def _generated(
     """Galaxies that the weights make as they are needed."""
     from galgen.categories import DEFAULT
     from galgen.generate import load_model
-    from galgen.generate.sampling import Sampling
     from galgen.scene import GeneratedGalaxies
 
     model = load_model(weights, device)
     category = category or (MIXTURE if model.checkpoint.tree == DEFAULT else ROOT)
-    sampling = Sampling.on(model.device, **given(sampler=sampler, steps=steps, micro_batch=batch))
+    sampling = model.sampling(**given(sampler=sampler, steps=steps, micro_batch=batch))
     return GeneratedGalaxies(model, category, seed, sampling)
 
 

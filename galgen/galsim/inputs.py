@@ -16,7 +16,6 @@ from galgen.columns import numbered_dtype
 from galgen.errors import InvalidValueError
 from galgen.galsim.galaxies import Galaxies
 from galgen.generate import load_model
-from galgen.generate.sampling import Sampling
 
 _BLOCK = 16  # galaxies of a file cleaned at a time
 
@@ -132,7 +131,7 @@ class GalgenModel(Galaxies):
         model = load_model(weights, device)
         given = {"sampler": sampler, "steps": steps}
         chosen = {name: value for name, value in given.items() if value is not None}
-        sampling = Sampling.on(model.device, **chosen)
+        sampling = model.sampling(**chosen)
         self._run = model.generate(category, n, seed=seed, properties=ranges, sampling=sampling)
         self._population = model.checkpoint.population
         info = self._run.info

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from galgen.categories.taxonomy import ROOT
 from galgen.generate.observe import Observation, Observing
 from galgen.generate.run import Run
-from galgen.generate.sampling import Sampling
+from galgen.generate.sampling import FINISHED, Sampling
 from galgen.generate.score import Prior
 from galgen.request.like import Like
 from galgen.request.mixture import Request, as_ranges, parse_mixture
@@ -30,6 +31,25 @@ class GalaxyModel(Prior):
     device : torch.device
         Where it runs.
     """
+
+    def sampling(self, **chosen: Any) -> Sampling:
+        """Take what suits the weights and the device, with what is `chosen` in its place.
+
+        Weights with a finisher are sampled in a few steps, by a solver for few steps; where another
+        solver is chosen, its steps are those of `Sampling` unless they are chosen, too.
+
+        Parameters
+        ----------
+        **chosen
+            Attributes of `Sampling`.
+
+        Raises
+        ------
+        InvalidValueError
+            If a value is out of range.
+        """
+        few = self.checkpoint.denoiser.finisher is not None and "sampler" not in chosen
+        return Sampling.on(self.device, **(FINISHED if few else {}) | chosen)
 
     def generate(
         self,
@@ -58,7 +78,7 @@ class GalaxyModel(Prior):
         population : bool
             Draw the other properties from the training population.
         sampling : Sampling, optional
-            Solver, steps, guidance, micro-batch, precision; by default what suits the device.
+            Solver, steps, guidance, micro-batch, precision; by default as `sampling` returns it.
         observing : Observing, optional
             Flux unit, pixel scale, PSF, noise; by default stamps are as the model makes them.
 
@@ -83,7 +103,7 @@ class GalaxyModel(Prior):
         tree = self.checkpoint.tree
         mixture = parse_mixture(category, tree)
         request = Request(mixture, as_ranges(properties), seed, population, tree)
-        space, chosen = self.checkpoint.space, sampling or Sampling.on(self.device)
+        space, chosen = self.checkpoint.space, sampling or self.sampling()
         return Run(
             self.checkpoint,
             self.device,
@@ -172,7 +192,7 @@ class GalaxyModel(Prior):
             drop=drop,
             carry_only=carry_only,
         )
-        sampling = sampling or Sampling.on(self.device)
+        sampling = sampling or self.sampling()
         return Run(self.checkpoint, self.device, request, request.n, sampling, observation)
 
 

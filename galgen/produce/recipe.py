@@ -43,7 +43,7 @@ class Recipe(JsonConfig):
     device : str or None
         Torch device; None for a GPU if there is one.
     sampling : mapping
-        What is chosen of `galgen.generate.sampling.Sampling`; the rest is what suits the device.
+        What is chosen of `galgen.generate.sampling.Sampling`; the rest is what suits the model.
     observing : mapping
         What is chosen of `galgen.generate.observe.Observing`.
     like : str or None
@@ -135,7 +135,7 @@ class Recipe(JsonConfig):
             seed=self.seed,
             properties=parse_properties(self.properties),
             population=self.population,
-            sampling=Sampling.on(model.device, **self.sampling),
+            sampling=model.sampling(**self.sampling),
             observing=Observing(**self.observing),
         )
 
@@ -148,7 +148,7 @@ class Recipe(JsonConfig):
             seed=self.seed,
             properties=parse_properties(self.properties),
             population=self.population,
-            sampling=Sampling.on(model.device, **self.sampling),
+            sampling=model.sampling(**self.sampling),
             observing=Observing(**self.observing),
             strict=self.strict,
             keep=self.keep,

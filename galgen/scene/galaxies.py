@@ -175,7 +175,7 @@ class GeneratedGalaxies:
     ) -> None:
         self.tree = model.checkpoint.tree
         self._model, self._mixture, self._seed = model, parse_mixture(category, self.tree), seed
-        self._sampling = sampling or Sampling.on(model.device)
+        self._sampling = sampling or model.sampling()
         self.bands = model.checkpoint.space.bands
 
     def give(self, sources: Sources) -> tuple[RunInfo, Iterator[SourceStamps]]:

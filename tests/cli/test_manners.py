@@ -18,7 +18,7 @@ import galgen as library
 from galgen.categories import DEFAULT, SYNONYMS
 from galgen.cli import app, complete
 from galgen.diffusion.samplers import SAMPLERS
-from galgen.generate.sampling import Sampling
+from galgen.generate.sampling import FINISHED, Sampling
 from galgen.training.presets import PRESETS
 from tests.trees import TREES
 
@@ -45,8 +45,9 @@ def default_shown(command: str, option: str) -> str:
 def test_defaults_that_are_shown_are_those_of_the_library() -> None:
     sampling = Sampling()
     for command in ("mass", "scene"):
-        assert default_shown(command, "steps") == str(sampling.steps)
-        assert default_shown(command, "sampler") == sampling.sampler
+        for name in ("steps", "sampler"):
+            shown = f"{FINISHED[name]}, {getattr(sampling, name)} without a finisher"
+            assert default_shown(command, name) == shown
         assert default_shown(command, "batch").split(",")[0] == str(sampling.micro_batch)
     assert default_shown("mass", "dtype").split(",")[0] == sampling.dtype
     assert tuple(SAMPLERS) == complete.SAMPLERS

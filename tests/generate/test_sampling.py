@@ -13,7 +13,7 @@ from galgen import noise
 from galgen.diffusion.samplers import SAMPLERS
 from galgen.errors import InvalidValueError
 from galgen.generate import GalaxyModel
-from galgen.generate.sampling import Sampling, sample
+from galgen.generate.sampling import FINISHED, Sampling, sample
 from galgen.model.embedding import Condition
 from galgen.noise import Stream
 from tests.generate.quick import QUICK, columns, stamps
@@ -193,6 +193,17 @@ def test_defaults_suit_the_device(device: str, micro_batch: int, dtype: str) -> 
     assert (default.micro_batch, default.dtype) == (micro_batch, dtype)
     chosen = Sampling.on(torch.device(device), micro_batch=7, steps=3, dtype="float16")
     assert (chosen.micro_batch, chosen.steps, chosen.dtype) == (7, 3, "float16")
+
+
+def test_defaults_suit_the_weights(model: GalaxyModel) -> None:
+    """Few steps are for the solver they were chosen with, and for weights with a finisher."""
+    finished = GalaxyModel(make_checkpoint(finished=True, sigma_last=0.5), CPU)
+    few, many = FINISHED["steps"], Sampling.steps
+    assert (model.sampling().sampler, model.sampling().steps) == (Sampling.sampler, many)
+    assert (finished.sampling().sampler, finished.sampling().steps) == (FINISHED["sampler"], few)
+    assert finished.sampling(sampler="ddpm").steps == many
+    assert finished.sampling(steps=7).sampler == FINISHED["sampler"]
+    assert finished.generate("spiral", 1).info.steps == few
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from galgen.diffusion.combination import StampSpace
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.preconditioning import EDM
-from galgen.generate.sampling import Sampling, sample
+from galgen.generate.sampling import FINISHED, Sampling, sample
 from galgen.measure import detect
 from galgen.model.embedding import Condition
 from galgen.noise import normal_table
@@ -70,10 +70,13 @@ def test_network(monkeypatch, names, preset) -> None:
     assert {form.name for form in launched} <= names
 
 
+@pytest.mark.parametrize("finished", [False, True])
 @pytest.mark.parametrize(
     "settings",
     [
-        {},  # the default
+        {},  # the default without a finisher
+        FINISHED,  # with one
+        FINISHED | {"guidance": 2.0},
         {"guidance": 2.0},
         {"sampler": "ddpm", "steps": 32, "guidance": 2.0},
         {"sampler": "dpmpp-2m", "steps": 8},
@@ -82,7 +85,7 @@ def test_network(monkeypatch, names, preset) -> None:
         {"sampler": "heun", "steps": 5},
     ],
 )
-def test_solver(monkeypatch, names, settings) -> None:
+def test_solver(monkeypatch, names, settings, finished) -> None:
     launched: set[str] = set()
     combine = StampSpace.combine
 
@@ -94,9 +97,12 @@ def test_solver(monkeypatch, names, settings) -> None:
         return combine(self, weights, noises, scale, scaled)
 
     monkeypatch.setattr(StampSpace, "combine", record)
+
+    def net(x_nhwc: torch.Tensor, *_: Any) -> torch.Tensor:
+        return torch.zeros_like(x_nhwc, dtype=torch.float32)
+
     network = SimpleNamespace(
-        preconditioning=EDM(DiffusionConfig()),
-        net=lambda x_nhwc, *_: torch.zeros_like(x_nhwc, dtype=torch.float32),
+        preconditioning=EDM(DiffusionConfig()), net=net, finisher=net if finished else None
     )
     condition = Condition(torch.zeros(1, dtype=torch.int64), torch.full((1, 1), torch.nan))
     options = Sampling.on(torch.device("cuda"), **settings)
