@@ -13,11 +13,16 @@ from torch import Tensor
 from galgen.categories import CATEGORIES
 from galgen.errors import MissingPackageError
 from galgen.model.embedding import Condition
-from galgen.training.critics import FeatureCritic, PixelCritic, condition_code, gradient_penalty
-from galgen.training.hold import Hold
-from galgen.training.panel import Panel, make_panel
-from galgen.training.profiles import RingProfiles
-from galgen.training.states import sample_states
+from galgen.training.finisher.critics import (
+    FeatureCritic,
+    PixelCritic,
+    condition_code,
+    gradient_penalty,
+)
+from galgen.training.finisher.hold import Hold
+from galgen.training.finisher.panel import Panel, make_panel
+from galgen.training.finisher.profiles import RingProfiles
+from galgen.training.finisher.states import sample_states
 from tests.tiny import SPACE, make_checkpoint
 
 SIDE = 16

@@ -18,13 +18,13 @@ from galgen.data import open_stamps
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import InvalidValueError, NonFiniteOutputError, OutputError, WeightsError
-from galgen.training import finisher
 from galgen.training.config import Preset
-from galgen.training.finish import check_level, train_finisher, training_galaxies
-from galgen.training.finisher import FinisherTrainer
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher import trainer
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.run import check_level, train_finisher, training_galaxies
+from galgen.training.finisher.states import States, sample_states
+from galgen.training.finisher.trainer import FinisherTrainer
 from galgen.training.prepare import Prepared, prepare
-from galgen.training.states import States, sample_states
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.tensors import load_tensors
 from tests.tiny import CARD, randomise
@@ -144,7 +144,7 @@ def test_checkpoint_of_another_configuration_is_refused(make: Make, tmp_path: Pa
 
 
 def test_log(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finisher, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "LOG_SECONDS", 0.0)
     reported: list[dict[str, float]] = []
     assert make(tmp_path, images=8).run(lambda: False, lambda row: reported.append(dict(row)))
     with open(tmp_path / "finisher.csv", newline="") as handle:

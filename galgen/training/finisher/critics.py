@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from galgen.evaluation.embedding import Embedding
 from galgen.model.embedding import Condition
 from galgen.pixels.space import SIGMA_DATA, PixelSpace
-from galgen.training.profiles import RingProfiles
+from galgen.training.finisher.profiles import RingProfiles
 
 BLOCKS = {2: 24, 4: 40, 10: 112}  # of EfficientNet-Lite0, and the channels that leave them
 SIDE = 128  # pixels at which it sees galaxies: less than it was trained at, and three times faster

@@ -23,14 +23,14 @@ from galgen.data import StampSet
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.system.lanes import keep_memory
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher.batches import Unfinished
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.panel import make_panel
+from galgen.training.finisher.states import States
 from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group
 from galgen.training.log import LossLog
-from galgen.training.panel import make_panel
 from galgen.training.state import load_state, read_progress, save_state
-from galgen.training.states import States
-from galgen.training.unfinished import Unfinished
 from galgen.weights.checkpoint import Checkpoint
 
 LOG_SECONDS = 10.0

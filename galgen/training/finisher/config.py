@@ -12,7 +12,7 @@ from galgen.training.config import MAX_BATCH, TrainConfig
 
 @dataclass(frozen=True)
 class FinisherConfig(JsonConfig):
-    """How a finisher is trained, see `galgen.training.finisher`.
+    """How a finisher is trained, see `galgen.training.finisher.trainer`.
 
     Attributes
     ----------
@@ -25,9 +25,10 @@ class FinisherConfig(JsonConfig):
     generator_rate, critic_rate : float
         Learning rates of the finisher and of its critics.
     pixels, features, profiles : float
-        Weights of what the critics of `galgen.training.critics` say; one of weight 0 is not made.
+        Weights of what the critics of `galgen.training.finisher.critics` say; one of weight 0 is
+        not made.
     hold : float
-        Weight of `galgen.training.hold.Hold`.
+        Weight of `galgen.training.finisher.hold.Hold`.
     r1 : float
         Weight of the critics' gradient penalty.
     penalty_every : int
@@ -37,7 +38,7 @@ class FinisherConfig(JsonConfig):
         Share of the batch that is real galaxies with noise; the others are states.
     samplers : tuple of (str, int)
         Solvers that make the states, and their steps; see
-        `galgen.training.states.sample_states`.
+        `galgen.training.finisher.states.sample_states`.
     states : int
         How many states.
     ema : float

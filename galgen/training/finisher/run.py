@@ -20,11 +20,11 @@ from galgen.system.device import pick_device
 from galgen.system.signals import StopRequest
 from galgen.training.cache import cache_folder
 from galgen.training.config import Preset, TrainConfig
-from galgen.training.finisher import FinisherTrainer
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.states import sample_states
+from galgen.training.finisher.trainer import FinisherTrainer
 from galgen.training.group import Group
 from galgen.training.prepare import prepare
-from galgen.training.states import sample_states
 from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.folder import CARD

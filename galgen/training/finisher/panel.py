@@ -11,7 +11,7 @@ from galgen.evaluation.embedding import load_embedding
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
 from galgen.pixels.space import PixelSpace
-from galgen.training.critics import (
+from galgen.training.finisher.critics import (
     Critic,
     FeatureCritic,
     PixelCritic,
