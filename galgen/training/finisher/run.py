@@ -29,6 +29,8 @@ from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.folder import CARD
 
+_ABOUT = "\n## Finisher\n"  # in a model card
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -73,7 +75,7 @@ def train_finisher(
         What the weights were trained on, see `galgen.training.train`. Galaxies that only teach, and
         those that were held out, are not learned from.
     weights : Path
-        Folder of exported weights.
+        Folder of exported weights; a finisher that they have is trained on.
     out : Path
         Folder of the run: ``checkpoint.safetensors``, ``finisher.csv`` and ``weights/``.
     config : FinisherConfig, optional
@@ -285,9 +287,8 @@ def _card_text(weights: Path, config: FinisherConfig, images: int) -> str:
     """Return the denoiser's model card with a word on the finisher."""
     path = weights / CARD
     card = path.read_text() if path.exists() else ""
-    return f"""{card}
-## Finisher
-
+    card, _, _ = card.partition(_ABOUT)  # of the finisher that training began from
+    return f"""{card}{_ABOUT}
 Samplers stop at noise level {config.level:g}. From there a finisher, a second network that was
 trained as the generator of an adversarial network, takes the last step. It has made {images}
 galaxies in training, and learned from the training galaxies, without those that only teach.
