@@ -75,4 +75,5 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     nn.init.kaiming_normal_(layer.weight, LEAK)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
-    return layer.to(memory_format=torch.channels_last)
+    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    return layer

@@ -62,4 +62,5 @@ class Moments:
         mean_d = total_d / n
         variance_d = (squares_d - n * mean_d.square()) / (n - 1)
         std_d = variance_d.clamp(min=_LEAST).sqrt()
-        return (mean_d.square() + (std_d - 1).square()).mean()
+        distance: Tensor = (mean_d.square() + (std_d - 1).square()).mean()
+        return distance
