@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 # Radii in pixels at which rings end: narrow where galaxies change fastest.
 EDGES = (1.5, 3, 4.5, 6, 8, 10, 13, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128)
-RADII = (4, 7, 11, 16, 24)  # of discs, in pixels
+RADII = (4.0, 7.0, 11.0, 16.0, 24.0)  # of discs, in pixels
 MOST_SHIFT = 3  # pixels that a galaxy's centre may be off that of its stamp
 _CENTRED = 11  # radius in pixels within which a galaxy's centre is looked for
 _FAINT = 1e-4  # least asymmetry, and least light in units of the mean, that logarithms are taken of
