@@ -18,8 +18,8 @@ from typing import Annotated
 import typer
 
 from galgen.cli.options import given
-from galgen.training.finish import train_finisher
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.run import train_finisher
 
 
 def main(

@@ -33,12 +33,12 @@ def unrounded(display_nhwc: torch.Tensor) -> torch.Tensor:
         Display values, up to half a grey level beyond [0, 1].
     """
     colours = display_nhwc - display_nhwc.mean(-1, keepdim=True)
-    change = _TOWARDS * (_smoothed(colours) - colours)
+    change = _TOWARDS * (smoothed(colours) - colours)
     most = _ROUNDED / LEVELS
     return display_nhwc + change.clamp_(-most, most)
 
 
-def _smoothed(x_nhwc: torch.Tensor) -> torch.Tensor:
+def smoothed(x_nhwc: torch.Tensor) -> torch.Tensor:
     """Mean of each pixel's 3 x 3 neighbourhood with weights 1, 2, 1 along both axes."""
     padded = F.pad(x_nhwc.movedim(-1, 1), (1, 1, 1, 1), mode="replicate")
     along = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]) / 4

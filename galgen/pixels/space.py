@@ -208,19 +208,19 @@ class PixelSpace:
         intercept = tuple(m + math.sqrt(s) for m, s in zip(self.mean, a, strict=True))
         return Stretch(slope, intercept, a, lupton)
 
-    def to_display(self, x_nhwc: torch.Tensor) -> torch.Tensor:
-        """Model space to display values in [0, 1], one channel per band.
+    def to_display(self, x_nhwc: torch.Tensor, clip: bool = True) -> torch.Tensor:
+        """Model space to display values, one channel per band, within [0, 1] if `clip`.
 
         Flux without a Lupton stretch is shown band by band, as ``asinh(f / softening)`` from about
         one softening below zero (black) to 1000 above (white).
         """
         native_nhwc = self.decode(x_nhwc)
-        if self.native == "display":
-            return native_nhwc.clamp(0.0, 1.0)
-        if self.lupton is not None:
-            return self._stretch().to_display(native_nhwc)
-        white = math.asinh(1000.0)
-        return ((self._stabilise(native_nhwc) + 1.0) / (white + 1.0)).clamp(0.0, 1.0)
+        if self.native == "flux" and self.lupton is not None:
+            return self._stretch().to_display(native_nhwc, clip)
+        if self.native == "flux":
+            white = math.asinh(1000.0)
+            native_nhwc = (self._stabilise(native_nhwc) + 1.0) / (white + 1.0)
+        return native_nhwc.clamp(0.0, 1.0) if clip else native_nhwc
 
     def flux_to_native(self, flux_nhwc: torch.Tensor) -> torch.Tensor:
         """Flux per pixel to native pixels, which display values beyond 1 are left among."""

@@ -1,7 +1,8 @@
-"""What a finisher learns from: critics, profiles, the hold and states."""
+"""What a finisher learns from: critics, what they are shown, rings, the hold and states."""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -13,15 +14,25 @@ from torch import Tensor
 from galgen.categories import CATEGORIES
 from galgen.errors import MissingPackageError
 from galgen.model.embedding import Condition
-from galgen.training.critics import FeatureCritic, PixelCritic, condition_code, gradient_penalty
-from galgen.training.hold import Hold
-from galgen.training.panel import Panel, make_panel
-from galgen.training.profiles import RingProfiles
-from galgen.training.states import sample_states
+from galgen.pixels.rounding import unrounded
+from galgen.pixels.space import PixelSpace
+from galgen.training.finisher.critics import (
+    FeatureCritic,
+    PixelCritic,
+    condition_code,
+    gradient_penalty,
+)
+from galgen.training.finisher.hold import Hold
+from galgen.training.finisher.panel import Panel, make_panel
+from galgen.training.finisher.profiles import RingProfiles
+from galgen.training.finisher.shown import shown
+from galgen.training.finisher.states import sample_states
 from tests.tiny import SPACE, make_checkpoint
 
 SIDE = 16
 PROPERTIES = 5
+PLAIN_FLUX = PixelSpace("flux", SPACE.bands, 0.02, (1.0,) * 3, (1.0,) * 3)
+FLUX = dataclasses.replace(PLAIN_FLUX, lupton="sdss")
 
 
 def conditions(n: int) -> Condition:
@@ -40,10 +51,10 @@ def blurred(x_nhwb: Tensor) -> Tensor:
     return F.avg_pool2d(x_nhwb.movedim(-1, 1), 3, 1, 1).movedim(1, -1)
 
 
-def panel(**weights: float) -> Panel:
+def panel(space: PixelSpace = SPACE, **weights: float) -> Panel:
     torch.manual_seed(0)
-    everything = {"pixels": 0.0, "features": 0.0, "profiles": 0.0} | weights
-    return make_panel(everything, make_checkpoint().denoiser.net, SPACE, galaxies(64, 1))
+    everything = {"pixels": 0.0, "features": 0.0, "grain": 0.0, "profiles": 0.0} | weights
+    return make_panel(everything, make_checkpoint().denoiser.net, space, galaxies(64, 1))
 
 
 def test_condition_as_numbers() -> None:
@@ -74,6 +85,62 @@ def test_critics_learn_to_tell_blurred_from_sharp(name: str) -> None:
 
 def test_weight_0_leaves_a_critic_out() -> None:
     assert list(panel(profiles=0.5).critics) == ["profiles"]
+
+
+def test_flux_without_a_stretch_has_no_grain() -> None:
+    weights = {"grain": 0.5, "profiles": 0.5}
+    assert set(panel(PLAIN_FLUX, **weights).critics) == {"profiles"}
+    for space in (SPACE, FLUX):
+        assert set(panel(space, **weights).critics) == {"grain", "profiles"}
+
+
+def images(n: int, seed: int) -> Tensor:
+    """Smooth galaxies on a flat sky as 8-bit images, / 255."""
+    generator = torch.Generator().manual_seed(seed)
+    offset = torch.arange(SIDE) - (SIDE - 1) / 2
+    light = torch.exp(-torch.hypot(*torch.meshgrid(offset, offset, indexing="ij")) / 2)
+    peak = 0.2 + 0.3 * torch.rand((n, 1, 1, 3), generator=generator)
+    return (255 * (0.05 + peak * light[..., None])).round() / 255
+
+
+def test_grain_tells_rounded_from_slightly_noisy() -> None:
+    """A third of a grey level of noise, which is seen although it is rounded once more."""
+    judges = panel(grain=1.0)
+    optimizer = torch.optim.Adam(judges.parameters(), 5e-3)
+
+    def galaxies_and_noisy(seed: int) -> tuple[Tensor, Tensor]:
+        noise = torch.randn((16, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(seed))
+        noisy = images(16, 2 * seed + 1) + noise / 3 / 255
+        return SPACE.encode(unrounded(images(16, 2 * seed))), SPACE.encode(noisy)
+
+    for step in range(40):
+        real, made = (judges.views(x) for x in galaxies_and_noisy(step))
+        loss, _ = judges.critic_loss(real, conditions(16), made, conditions(16))
+        optimizer.zero_grad()
+        (loss / 16).backward()
+        optimizer.step()
+    clean, noisy = (
+        judges.generator_loss(judges.views(x), conditions(16)) for x in galaxies_and_noisy(99)
+    )
+    assert clean.max() < noisy.min()
+
+
+def test_real_galaxies_are_shown_as_the_images_they_were() -> None:
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.randint(0, 256, (4, SIDE, SIDE, 3), generator=generator)
+    back = 255 * shown(SPACE, SPACE.encode(unrounded(grey / 255)))
+    torch.testing.assert_close(back, grey.float(), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("space", [SPACE, FLUX, PLAIN_FLUX])
+def test_gradients_pass_rounding_black_and_white(space: PixelSpace) -> None:
+    x = torch.linspace(-3, 3, 61)[:, None].expand(61, 3).reshape(1, 1, 61, 3).requires_grad_()
+    levels = 255 * shown(space, x)
+    torch.testing.assert_close(levels, levels.round(), rtol=0, atol=1e-3)
+    assert levels.min() == 0 <= levels.max() <= 255.001
+    levels.sum().backward()
+    assert x.grad is not None
+    assert (x.grad > 0).all()
 
 
 def test_condition_shifts_verdicts_once_it_is_learned() -> None:

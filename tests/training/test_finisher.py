@@ -18,13 +18,18 @@ from galgen.data import open_stamps
 from galgen.diffusion.config import DiffusionConfig
 from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import InvalidValueError, NonFiniteOutputError, OutputError, WeightsError
-from galgen.training import finisher
 from galgen.training.config import Preset
-from galgen.training.finish import check_level, train_finisher, training_galaxies
-from galgen.training.finisher import FinisherTrainer
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher import trainer
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.run import (
+    check_level,
+    train_finisher,
+    training_galaxies,
+    with_finisher,
+)
+from galgen.training.finisher.states import States, sample_states
+from galgen.training.finisher.trainer import FinisherTrainer
 from galgen.training.prepare import Prepared, prepare
-from galgen.training.states import States, sample_states
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.tensors import load_tensors
 from tests.tiny import CARD, randomise
@@ -32,7 +37,15 @@ from tests.training.running import SIZE
 
 GALAXIES = Path(__file__).parents[1] / "fixtures" / "galaxies64.zip"
 CONFIG = FinisherConfig(
-    images=1000, batch=4, features=0.0, warmup=0, states=8, samplers=(("ddim", 2),), penalty_every=2
+    images=1000,
+    batch=4,
+    features=0.0,
+    noised=0.5,
+    warmup=0,
+    states=8,
+    samplers=(("ddim", 2),),
+    penalty_every=2,
+    critic_steps=1,
 )
 
 
@@ -103,7 +116,7 @@ def test_what_a_step_changes(make: Make, checkpoint: Checkpoint, tmp_path: Path)
         warm = differing(before, run.finisher.state_dict())
         run.run(steps(1))
         changed = differing(critics, run.panel.state_dict())
-        assert {name.split(".")[1] for name in changed} == {"pixels", "profiles"}
+        assert {name.split(".")[1] for name in changed} == {"pixels", "grain", "profiles"}
         assert not any(name.endswith(("mean", "std")) for name in changed)
         assert warm == []
     assert len(differing(before, run.finisher.state_dict())) > 10
@@ -111,9 +124,42 @@ def test_what_a_step_changes(make: Make, checkpoint: Checkpoint, tmp_path: Path)
     assert differing(before, checkpoint.denoiser.state_dict()) == []
 
 
+def test_critics_take_more_steps(make: Make, tmp_path: Path) -> None:
+    """Neither the finisher nor its average moves in a step of the critics alone."""
+    run = make(tmp_path, critic_steps=2)
+    for moves in (True, False, True):
+        before = [copy.deepcopy(m.state_dict()) for m in (run.finisher, run.average, run.panel)]
+        run._train_step()
+        after = [m.state_dict() for m in (run.finisher, run.average, run.panel)]
+        changed = [bool(differing(a, b)) for a, b in zip(before, after, strict=True)]
+        assert changed == [moves, moves, True]
+
+
+def test_weights_with_a_finisher_go_on_from_it(
+    prepared: Prepared, checkpoint: Checkpoint, states: States, tmp_path: Path
+) -> None:
+    plain = checkpoint.denoiser
+    denoiser = Denoiser(plain.net.config, plain.config, finished=True)
+    denoiser.net = plain.net
+    assert denoiser.finisher is not None
+    randomise(denoiser.finisher, 1)
+    begun = denoiser.finisher.state_dict()
+    source, given = prepared.training, dataclasses.replace(checkpoint, denoiser=denoiser)
+    run = FinisherTrainer(given, source.stamps, source.z_np, states, CONFIG, tmp_path)
+    for network in (run.finisher, run.average):
+        assert network.finisher is None
+        assert differing(begun, network.net.state_dict()) == []
+    run.run(steps(1))
+    assert len(differing(begun, run.finisher.net.state_dict())) > 10
+    finished = with_finisher(given, run.average, CONFIG, run.images).denoiser
+    assert differing(plain.net.state_dict(), finished.net.state_dict()) == []
+    assert finished.finisher is run.average.net
+
+
 def test_hold_alone_brings_colours_back(make: Make, tmp_path: Path) -> None:
     """What the denoiser gets wrong on large scales falls where critics hardly count."""
-    run = make(tmp_path, hold=10.0, pixels=0.0, profiles=1e-6, generator_rate=1e-3, batch=8)
+    others = {"pixels": 0.0, "grain": 0.0, "profiles": 1e-6, "moments": 0.0}
+    run = make(tmp_path, hold=10.0, generator_rate=1e-3, batch=8, **others)
     held = [run._train_step()["hold"].item() for _ in range(12)]
     assert np.mean(held[-3:]) < 0.8 * np.mean(held[:3])
 
@@ -144,7 +190,7 @@ def test_checkpoint_of_another_configuration_is_refused(make: Make, tmp_path: Pa
 
 
 def test_log(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finisher, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "LOG_SECONDS", 0.0)
     reported: list[dict[str, float]] = []
     assert make(tmp_path, images=8).run(lambda: False, lambda row: reported.append(dict(row)))
     with open(tmp_path / "finisher.csv", newline="") as handle:
@@ -176,7 +222,9 @@ def test_what_is_not_finite_is_not_saved(make: Make, tmp_path: Path) -> None:
         ({"noised": 1.0}, "noised"),
         ({"ema": 1.0}, "ema"),
         ({"hold": -1.0}, "hold"),
-        ({"pixels": 0.0, "features": 0.0, "profiles": 0.0}, "weights of the critics"),
+        ({"moments": -1.0}, "moments"),
+        (dict.fromkeys(CONFIG.weights, 0.0), "weights of the critics"),
+        ({"critic_steps": 0}, "critic_steps"),
         ({"generator_rate": 0.0}, "generator_rate"),
         ({"samplers": ()}, "samplers"),
         ({"samplers": (("euler", 3),)}, "sampler"),

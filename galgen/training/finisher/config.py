@@ -12,7 +12,7 @@ from galgen.training.config import MAX_BATCH, TrainConfig
 
 @dataclass(frozen=True)
 class FinisherConfig(JsonConfig):
-    """How a finisher is trained, see `galgen.training.finisher`.
+    """How a finisher is trained, see `galgen.training.finisher.trainer`.
 
     Attributes
     ----------
@@ -24,24 +24,29 @@ class FinisherConfig(JsonConfig):
         Galaxies per step.
     generator_rate, critic_rate : float
         Learning rates of the finisher and of its critics.
-    pixels, features, profiles : float
-        Weights of what the critics of `galgen.training.critics` say; one of weight 0 is not made.
+    pixels, features, grain, profiles : float
+        Weights of what the critics of `galgen.training.finisher.critics` say; one of weight 0 is
+        not made.
     hold : float
-        Weight of `galgen.training.hold.Hold`.
+        Weight of `galgen.training.finisher.hold.Hold`.
+    moments : float
+        Weight of `galgen.training.finisher.moments.Moments`.
     r1 : float
         Weight of the critics' gradient penalty.
     penalty_every : int
         Steps from one penalty to the next, which then counts as many times (Karras et al. 2020,
         "Analyzing and improving the image quality of StyleGAN", app. B).
+    critic_steps : int
+        Steps that critics take for one of the finisher, which learns from critics that know it.
     noised : float
         Share of the batch that is real galaxies with noise; the others are states.
     samplers : tuple of (str, int)
         Solvers that make the states, and their steps; see
-        `galgen.training.states.sample_states`.
+        `galgen.training.finisher.states.sample_states`.
     states : int
         How many states.
     ema : float
-        Part of the average that stays at every step.
+        Part of the average that stays at every step of the finisher.
     warmup : int
         Steps in which critics learn alone.
     gradient_clip : float
@@ -62,19 +67,22 @@ class FinisherConfig(JsonConfig):
     level: float = 0.5
     images: int = 100_000
     batch: int = 64
-    generator_rate: float = 4e-5
+    generator_rate: float = 1.5e-5
     critic_rate: float = 5e-4
     pixels: float = 1.0
     features: float = 1.0
-    profiles: float = 0.5
+    grain: float = 0.5
+    profiles: float = 1.0
     hold: float = 0.2
+    moments: float = 2.0
     r1: float = 0.02
     penalty_every: int = 8
-    noised: float = 0.5
-    samplers: tuple[tuple[str, int], ...] = (("sde-dpmpp-2m", 3), ("sde-dpmpp-2m", 12))
-    states: int = 6144
+    critic_steps: int = 2
+    noised: float = 0.34
+    samplers: tuple[tuple[str, int], ...] = (("dpmpp-2m", 3), ("sde-dpmpp-2m", 12))
+    states: int = 8192
     ema: float = 0.995
-    warmup: int = 80
+    warmup: int = 40
     gradient_clip: float = 5.0
     balance: float = 0.6
     checkpoint_minutes: float = 2.0
@@ -85,6 +93,7 @@ class FinisherConfig(JsonConfig):
             ("images", 1, 10**12),
             ("batch", 2, MAX_BATCH),
             ("penalty_every", 1, 10**6),
+            ("critic_steps", 1, 10**6),
             ("warmup", 0, 10**9),
             ("states", 1, 10**7),
         ):
@@ -96,7 +105,7 @@ class FinisherConfig(JsonConfig):
         for name in ("generator_rate", "critic_rate"):
             value = getattr(self, name)
             require(0 < value <= 1, name, value, "above 0, up to 1")
-        for name in ("pixels", "features", "profiles", "hold", "r1"):
+        for name in (*self.weights, "hold", "moments", "r1"):
             value = getattr(self, name)
             require(0 <= value < math.inf, name, value, "0 or more")
         require(any(self.weights.values()), "weights of the critics", self.weights, "one above 0")
@@ -112,7 +121,7 @@ class FinisherConfig(JsonConfig):
     @property
     def weights(self) -> dict[str, float]:
         """Weights of the critics by their names."""
-        return {name: getattr(self, name) for name in ("pixels", "features", "profiles")}
+        return {name: getattr(self, name) for name in ("pixels", "features", "grain", "profiles")}
 
     @property
     def parts(self) -> tuple[int, int]:

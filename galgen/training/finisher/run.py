@@ -20,14 +20,16 @@ from galgen.system.device import pick_device
 from galgen.system.signals import StopRequest
 from galgen.training.cache import cache_folder
 from galgen.training.config import Preset, TrainConfig
-from galgen.training.finisher import FinisherTrainer
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.states import sample_states
+from galgen.training.finisher.trainer import FinisherTrainer
 from galgen.training.group import Group
 from galgen.training.prepare import prepare
-from galgen.training.states import sample_states
 from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.folder import CARD
+
+_ABOUT = "\n## Finisher\n"  # in a model card
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def train_finisher(
         What the weights were trained on, see `galgen.training.train`. Galaxies that only teach, and
         those that were held out, are not learned from.
     weights : Path
-        Folder of exported weights.
+        Folder of exported weights; a finisher that they have is trained on.
     out : Path
         Folder of the run: ``checkpoint.safetensors``, ``finisher.csv`` and ``weights/``.
     config : FinisherConfig, optional
@@ -285,9 +287,8 @@ def _card_text(weights: Path, config: FinisherConfig, images: int) -> str:
     """Return the denoiser's model card with a word on the finisher."""
     path = weights / CARD
     card = path.read_text() if path.exists() else ""
-    return f"""{card}
-## Finisher
-
+    card, _, _ = card.partition(_ABOUT)  # of the finisher that training began from
+    return f"""{card}{_ABOUT}
 Samplers stop at noise level {config.level:g}. From there a finisher, a second network that was
 trained as the generator of an adversarial network, takes the last step. It has made {images}
 galaxies in training, and learned from the training galaxies, without those that only teach.

@@ -11,9 +11,10 @@ from galgen.evaluation.embedding import load_embedding
 from galgen.model.embedding import Condition
 from galgen.model.unet import UNet
 from galgen.pixels.space import PixelSpace
-from galgen.training.critics import (
+from galgen.training.finisher.critics import (
     Critic,
     FeatureCritic,
+    GrainCritic,
     PixelCritic,
     ProfileCritic,
     condition_code,
@@ -113,10 +114,13 @@ def make_panel(
 ) -> Panel:
     """Make the critics of a network's galaxies; those of weight 0 are left out.
 
+    So is that on grain where galaxies are flux without a stretch: what they are shown as is no
+    image that anyone keeps, and its grey levels mean nothing.
+
     Parameters
     ----------
     weights : mapping of str to float
-        Of the critics 'pixels', 'features' and 'profiles'.
+        Of the critics 'pixels', 'features', 'grain' and 'profiles'.
     net : UNet
         It knows the bands, the categories and the properties.
     space : PixelSpace
@@ -137,6 +141,8 @@ def make_panel(
     if weights["features"]:
         embedding = load_embedding().to(real_nhwb.device)
         critics["features"] = FeatureCritic(embedding, space, code, real_nhwb[:_FEATURES_OF])
+    if weights["grain"] and (space.native == "display" or space.lupton is not None):
+        critics["grain"] = GrainCritic(space)
     if weights["profiles"]:
         critics["profiles"] = ProfileCritic(space, code, real_nhwb)
     return Panel(critics, weights, categories).to(real_nhwb.device)

@@ -20,17 +20,19 @@ import torch
 from torch import Tensor, nn
 
 from galgen.data import StampSet
+from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.system.lanes import keep_memory
-from galgen.training.finisher_config import FinisherConfig
+from galgen.training.finisher.batches import Unfinished
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.moments import Moments
+from galgen.training.finisher.panel import make_panel
+from galgen.training.finisher.states import States
 from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group
 from galgen.training.log import LossLog
-from galgen.training.panel import make_panel
 from galgen.training.state import load_state, read_progress, save_state
-from galgen.training.states import States
-from galgen.training.unfinished import Unfinished
 from galgen.weights.checkpoint import Checkpoint
 
 LOG_SECONDS = 10.0
@@ -43,7 +45,8 @@ class FinisherTrainer:
     Parameters
     ----------
     checkpoint : Checkpoint
-        The denoiser that is finished, with its pixels.
+        The denoiser that is finished, with its pixels. Training begins from its finisher, or from
+        a copy of the denoiser itself if it has none.
     stamps : StampSet
         Training galaxies, none of which only teaches.
     z_np : ndarray (N, p)
@@ -87,16 +90,18 @@ class FinisherTrainer:
         if next(denoiser.parameters()).device.type == "cpu":
             keep_memory()
         self.checkpoint_path = out / "checkpoint.safetensors"
-        fields = "images", "seconds", "adversarial", "hold", *config.weights, "images_per_second"
+        losses = "adversarial", "hold", "moments", *config.weights
+        fields = "images", "seconds", *losses, "images_per_second"
         self._log = LossLog(out / "finisher.csv", fields)
         self._source = Unfinished(checkpoint, stamps, z_np, states, config)
-        self.finisher = copy.deepcopy(denoiser).requires_grad_(True)
-        self.average = copy.deepcopy(denoiser).requires_grad_(False)
+        self.finisher = _beginning(denoiser).requires_grad_(True)
+        self.average = copy.deepcopy(self.finisher).requires_grad_(False)
         self._working = self.finisher.cast(torch.bfloat16).requires_grad_(True)
         torch.manual_seed(config.seed)
         known = self._source.some_real()
         self.panel = make_panel(config.weights, denoiser.net, checkpoint.space, known.x_nhwc)
         self._hold = self._source.make_hold(known)
+        self._moments = Moments(checkpoint.space, known.x_nhwc)
         self._gradients = Gradients(self.finisher, self._working, self.group)
         # Critics compute in half precision where they may, without a copy.
         self._panel_gradients = Gradients(self.panel, self.panel, self.group)
@@ -186,7 +191,8 @@ class FinisherTrainer:
 
     def _train_step(self) -> dict[str, Tensor]:
         """Take a step with this process's share of a batch; return what is logged of it."""
-        config, alone = self.config, self.step < self.config.warmup
+        config = self.config
+        alone = self.step < config.warmup or self.step % config.critic_steps != 0
         batch, target_nhwb = self._source.batch(self.step, self.group.rank, self.group.size)
         condition = Condition(batch.category_n, batch.properties_np)
         level_n = torch.full_like(batch.x_nhwc[:, 0, 0, 0], config.level)
@@ -197,8 +203,10 @@ class FinisherTrainer:
             views = self.panel.views(made_nhwb)
             adversarial_n = self.panel.generator_loss(views, condition)
             hold_n = self._hold(made_nhwb, target_nhwb)
+            moments = self._moments(made_nhwb, self.group)
         if not alone:
-            ((adversarial_n + config.hold * hold_n).sum() / config.batch).backward()
+            loss = (adversarial_n + config.hold * hold_n).sum() / config.batch
+            (loss + config.moments * moments).backward()
             self._gradients.collect()
             torch.nn.utils.clip_grad_norm_(self.finisher.parameters(), config.gradient_clip)
             self._optimizer.step()
@@ -207,10 +215,10 @@ class FinisherTrainer:
         right = self._train_panel(seen, condition)
         self.step += 1
         self.images += config.batch
-        if self.group.rank == 0:
+        if self.group.rank == 0 and not alone:
             self._fold_in()
-        means = {"adversarial": adversarial_n.detach().mean(), "hold": hold_n.detach().mean()}
-        return means | right
+        losses = {"adversarial": adversarial_n, "hold": hold_n, "moments": moments}
+        return {name: loss.detach().mean() for name, loss in losses.items()} | right
 
     def _train_panel(
         self, made: Mapping[str, list[Tensor]], condition: Condition
@@ -278,3 +286,10 @@ class FinisherTrainer:
             f"Training diverged: {what} after {self.images} images; lower the learning rates. "
             f"The last checkpoint, {self.checkpoint_path}, is from before."
         )
+
+
+def _beginning(denoiser: Denoiser) -> Denoiser:
+    """Return a denoiser of the network that training begins from, by itself."""
+    begun = copy.deepcopy(denoiser)
+    begun.net, begun.finisher = begun.finisher or begun.net, None
+    return begun

@@ -1,8 +1,9 @@
 """Critics: small networks that tell generated galaxies from real ones, each by what it looks at.
 
 A generative adversarial network (Goodfellow et al. 2014) learns from what its critics still see.
-One looks at pixels, one through a frozen network of photographs, one at profiles. Each has *views*
-of the galaxies, through which gradients reach the pixels, and judges these.
+One looks at pixels, one through a frozen network of photographs, one at the finest grain, one at
+profiles. Each has *views* of the galaxies, through which gradients reach the pixels, and judges
+these.
 
 Shape suffixes: n galaxies, h/w height and width, b bands, c channels, k numbers of a condition.
 """
@@ -19,13 +20,17 @@ from torch import Tensor, nn
 
 from galgen.evaluation.embedding import Embedding
 from galgen.model.embedding import Condition
+from galgen.pixels.rounding import smoothed
 from galgen.pixels.space import SIGMA_DATA, PixelSpace
-from galgen.training.profiles import RingProfiles
+from galgen.training.finisher.layers import LEAK, Head, Verdict, conv
+from galgen.training.finisher.profiles import DiscProfiles, RingProfiles
+from galgen.training.finisher.shown import shown
 
 BLOCKS = {2: 24, 4: 40, 10: 112}  # of EfficientNet-Lite0, and the channels that leave them
 SIDE = 128  # pixels at which it sees galaxies: less than it was trained at, and three times faster
 MOST_SIGMAS = 4.0  # of a property, beyond which galaxies are too few to learn from
-_LEAK = 0.2  # slope of activations below zero
+_GRAIN, _LEVEL = 64.0, 8.0  # of display values, so that a grey level of grain is 1/4
+_UNIT = 0.05  # of display values
 
 
 def condition_code(condition: Condition, categories: int) -> Tensor:
@@ -100,10 +105,10 @@ class PixelCritic(Critic):
         super().__init__()
         widths = [2 * bands, *(width for width, _ in self._LAYERS)]
         self.layers = nn.ModuleList(
-            _conv(widths[i], width, 3 if stride == 1 else 4, stride)
+            conv(widths[i], width, 3 if stride == 1 else 4, stride)
             for i, (width, stride) in enumerate(self._LAYERS)
         )
-        self.verdict = _Verdict(widths[-1], code, kernel=3)
+        self.verdict = Verdict(widths[-1], code, kernel=3)
 
     def views(self, x_nhwb: Tensor) -> list[Tensor]:
         """Return the pixels themselves."""
@@ -114,12 +119,12 @@ class PixelCritic(Critic):
         x = views[0].movedim(-1, 1) / SIGMA_DATA
         x = torch.cat([x, x - x.flip(2, 3)], dim=1).contiguous(memory_format=torch.channels_last)
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), _LEAK)
+            x = F.leaky_relu(layer(x), LEAK)
         return [self.verdict(x, code_nk)]
 
 
 class FeatureCritic(Critic):
-    """Heads on the maps of a frozen network of photographs.
+    """Heads on the maps of a frozen network of photographs, which sees galaxies as they are shown.
 
     Critics on frozen features learn what matters from few images (Sauer et al. 2021, "Projected
     GANs converge faster"), also where a diffusion model is the generator (D2O-F, arXiv:2506.09376).
@@ -144,7 +149,7 @@ class FeatureCritic(Critic):
         super().__init__()
         self._embedding, self._space = embedding, space
         self._rgb = np.linspace(len(space.bands) - 1, 0, 3).round().astype(int).tolist()
-        self.heads = nn.ModuleList(_Head(channels, code) for channels in BLOCKS.values())
+        self.heads = nn.ModuleList(Head(channels, code) for channels in BLOCKS.values())
         with torch.no_grad():
             maps = self._maps(real_nhwb)
         scales = torch.cat([1 / m.std((0, 2, 3)).clamp(min=1e-3) for m in maps])
@@ -161,13 +166,53 @@ class FeatureCritic(Critic):
 
     def _maps(self, x_nhwb: Tensor) -> list[Tensor]:
         """Return the maps as the frozen network has them, in float32."""
-        rgb_nchw = self._space.to_display(x_nhwb).clamp(0, 1)[..., self._rgb].movedim(-1, 1)
+        rgb_nchw = shown(self._space, x_nhwb)[..., self._rgb].movedim(-1, 1)
         with torch.autocast(x_nhwb.device.type, torch.bfloat16):
             return [m.float() for m in self._embedding.maps(rgb_nchw, SIDE, tuple(BLOCKS))]
 
 
+class GrainCritic(Critic):
+    """A small convolutional network on the finest detail of 8-bit images, three pixels wide.
+
+    Each pixel less the mean of its neighbourhood, and how bright it is: grain depends on that.
+    What is asked for does not matter.
+
+    Parameters
+    ----------
+    space : PixelSpace
+        From model space to display values, see `galgen.training.finisher.shown`.
+    """
+
+    _LAYERS = ((32, 3, 1), (32, 1, 1), (64, 3, 2), (64, 1, 1))  # channels, kernel, stride
+
+    def __init__(self, space: PixelSpace) -> None:
+        super().__init__()
+        self._space = space
+        widths = [2 * len(space.bands), *(width for width, _, _ in self._LAYERS)]
+        self.layers = nn.ModuleList(
+            conv(widths[i], width, kernel, stride)
+            for i, (width, kernel, stride) in enumerate(self._LAYERS)
+        )
+        self.out = conv(widths[-1], 1, 1)
+
+    def views(self, x_nhwb: Tensor) -> list[Tensor]:
+        """Return what is shown, in a unit in which the penalty leaves single levels visible."""
+        return [shown(self._space, x_nhwb) / _UNIT]
+
+    def forward(self, views: Sequence[Tensor], code_nk: Tensor) -> list[Tensor]:
+        """Judge galaxies; see `Critic`. Returns one map of logits (n, h / 2, w / 2)."""
+        display_nhwb = views[0] * _UNIT
+        grain_nhwb = (display_nhwb - smoothed(display_nhwb)) * _GRAIN
+        level_nhwb = (display_nhwb * _LEVEL).clamp(max=2.0) - 0.5  # where grain is seen: the faint
+        x = torch.cat([grain_nhwb, level_nhwb], dim=-1).movedim(-1, 1)
+        x = x.contiguous(memory_format=torch.channels_last)
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), LEAK)
+        return [self.out(x)[:, 0]]
+
+
 class ProfileCritic(Critic):
-    """A perceptron that sees profiles and the condition together.
+    """A perceptron that sees profiles in rings and discs, and the condition together.
 
     It is what makes sizes, concentrations and arms follow from what was asked.
 
@@ -188,28 +233,34 @@ class ProfileCritic(Critic):
     def __init__(self, space: PixelSpace, code: int, real_nhwb: Tensor) -> None:
         super().__init__()
         self._space = space
-        self.profiles = RingProfiles(real_nhwb.shape[1]).to(real_nhwb.device)
-        found = self.profiles(space.unmix(real_nhwb))
+        self.rings = RingProfiles(real_nhwb.shape[1]).to(real_nhwb.device)
+        self.discs = DiscProfiles(space.light(real_nhwb)[..., 0]).to(real_nhwb.device)
+        found = self._profiles(real_nhwb)
         self.register_buffer("mean", found.mean(0))
         self.register_buffer("std", found.std(0).clamp(min=1e-6))
         width = self._WIDTH
         self.layers = nn.Sequential(
             nn.Linear(found.shape[1] + code, width),
-            nn.LeakyReLU(_LEAK),
+            nn.LeakyReLU(LEAK),
             nn.Linear(width, width),
-            nn.LeakyReLU(_LEAK),
+            nn.LeakyReLU(LEAK),
             nn.Linear(width, 1),
         )
 
     def views(self, x_nhwb: Tensor) -> list[Tensor]:
-        """Return standardised profiles, see `RingProfiles`."""
-        return [(self.profiles(self._space.unmix(x_nhwb)) - self.mean) / self.std]
+        """Return standardised profiles, see `RingProfiles` and `DiscProfiles`."""
+        return [(self._profiles(x_nhwb) - self.mean) / self.std]
 
     def forward(self, views: Sequence[Tensor], code_nk: Tensor) -> list[Tensor]:
         """Judge galaxies; see `Critic`. Returns logits (n, 1)."""
         # Half precision would save nothing here, and cost the digits that numbers are told by.
         with torch.autocast(views[0].device.type, enabled=False):
             return [self.layers(torch.cat([views[0], code_nk], dim=1))]
+
+    def _profiles(self, x_nhwb: Tensor) -> Tensor:
+        """Return all profiles of galaxies, as they are measured."""
+        rings = self.rings(self._space.unmix(x_nhwb))
+        return torch.cat([rings, *self.discs(self._space.light(x_nhwb)[..., 0])], dim=1)
 
 
 def generator_loss(logits: Sequence[Tensor]) -> Tensor:
@@ -246,52 +297,3 @@ def gradient_penalty(critic: Critic, views: Sequence[Tensor], code_nk: Tensor) -
 def _per_galaxy(values: Sequence[Tensor]) -> Tensor:
     """Mean (n,) over all parts (n, ...) of each galaxy, each tensor with the same weight."""
     return torch.stack([value.float().flatten(1).mean(1) for value in values]).mean(0)
-
-
-class _Verdict(nn.Module):
-    """A map of logits, shifted by how well the condition fits.
-
-    The shift is the projection of Miyato & Koyama 2018 ("cGANs with projection discriminator"): the
-    product of the mean features with an embedding of the condition, which begins at 0.
-    """
-
-    def __init__(self, channels: int, code: int, kernel: int) -> None:
-        super().__init__()
-        self.out = _conv(channels, 1, kernel)
-        self.embed = nn.Linear(code, channels)
-        nn.init.zeros_(self.embed.weight)
-        nn.init.zeros_(self.embed.bias)
-
-    def forward(self, features_nchw: Tensor, code_nk: Tensor) -> Tensor:
-        """Return logits (n, h, w)."""
-        fit_nc = features_nchw.mean((2, 3)) * self.embed(code_nk)
-        shift_n = fit_nc.sum(1) * features_nchw.shape[1] ** -0.5
-        logits: Tensor = self.out(features_nchw)[:, 0] + shift_n[:, None, None]
-        return logits
-
-
-class _Head(nn.Module):
-    """Two small convolutions and a verdict."""
-
-    _WIDTH = 96
-
-    def __init__(self, channels: int, code: int) -> None:
-        super().__init__()
-        self.mix = _conv(channels, self._WIDTH, 1)
-        self.look = _conv(self._WIDTH, self._WIDTH, 3)
-        self.verdict = _Verdict(self._WIDTH, code, kernel=1)
-
-    def forward(self, features_nchw: Tensor, code_nk: Tensor) -> Tensor:
-        """Return logits (n, h, w)."""
-        x = F.leaky_relu(self.mix(features_nchw), _LEAK)
-        logits: Tensor = self.verdict(F.leaky_relu(self.look(x), _LEAK), code_nk)
-        return logits
-
-
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """Make a convolution that keeps the variance of leaky activations (He et al. 2015)."""
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
-    nn.init.kaiming_normal_(layer.weight, _LEAK)
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
-    return layer.to(memory_format=torch.channels_last)

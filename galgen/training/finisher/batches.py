@@ -14,9 +14,9 @@ from torch import Tensor
 from galgen.data import StampSet
 from galgen.model.embedding import Condition
 from galgen.training.batches import BatchSource, TrainingBatch
-from galgen.training.finisher_config import FinisherConfig
-from galgen.training.hold import Hold
-from galgen.training.states import States
+from galgen.training.finisher.config import FinisherConfig
+from galgen.training.finisher.hold import Hold
+from galgen.training.finisher.states import States
 from galgen.weights.checkpoint import Checkpoint
 
 _SOME = 512  # real galaxies that scales are taken from
