@@ -55,7 +55,7 @@ Steps = Annotated[
     Option(
         "--steps",
         help="Steps of the sampler.",
-        show_default="4, 24 without a finisher",
+        show_default="10, 24 without a finisher",
         rich_help_panel=DRAWN,
     ),
 ]
@@ -64,7 +64,7 @@ Sampler = Annotated[
     Option(
         "--sampler",
         help=f"{', '.join(complete.SAMPLERS[:-1])} or {complete.SAMPLERS[-1]}.",
-        show_default="dpmpp-2m, sde-dpmpp-2m without a finisher",
+        show_default="sde-dpmpp-2m",
         autocompletion=complete.words(*complete.SAMPLERS),
         rich_help_panel=DRAWN,
     ),

@@ -26,7 +26,7 @@ from galgen_kernels import BACKENDS, BackendError, runs_triton
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # With a finisher a few steps do: it draws what they leave blurred (docs/experiments.md).
-FINISHED = {"sampler": "dpmpp-2m", "steps": 4}
+FINISHED = {"sampler": "sde-dpmpp-2m", "steps": 10}
 # The most that anyone has a use for: what is more is a slip, and would fill the memory or the week.
 MAX_STEPS, MAX_MICRO_BATCH = 10_000, 16_384
 

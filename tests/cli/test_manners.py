@@ -45,9 +45,9 @@ def default_shown(command: str, option: str) -> str:
 def test_defaults_that_are_shown_are_those_of_the_library() -> None:
     sampling = Sampling()
     for command in ("mass", "scene"):
-        for name in ("steps", "sampler"):
-            shown = f"{FINISHED[name]}, {getattr(sampling, name)} without a finisher"
-            assert default_shown(command, name) == shown
+        few = f"{FINISHED['steps']}, {sampling.steps} without a finisher"
+        assert default_shown(command, "steps") == few
+        assert default_shown(command, "sampler") == sampling.sampler == FINISHED["sampler"]
         assert default_shown(command, "batch").split(",")[0] == str(sampling.micro_batch)
     assert default_shown("mass", "dtype").split(",")[0] == sampling.dtype
     assert tuple(SAMPLERS) == complete.SAMPLERS
