@@ -113,7 +113,12 @@ class FinisherConfig(JsonConfig):
         require(0 <= self.ema < 1, "ema", self.ema, "0 to below 1")
         require(0 <= self.balance <= 1, "balance", self.balance, "0 to 1")
         require(0 <= self.seed < 2**31, "seed", self.seed, "0 to 2^31 - 1")
-        require(0 < len(self.samplers) <= self.states, "samplers", self.samplers, "1 to `states`")
+        require(
+            0 < len(self.samplers) <= self.states,
+            "samplers",
+            self.samplers,
+            "1 or more, no more than states",
+        )
         for sampler, steps in self.samplers:
             get_sampler(sampler)
             check_steps(sampler, steps)
