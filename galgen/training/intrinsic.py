@@ -30,6 +30,7 @@ from galgen.training.drawn import Instrument, draw_galaxies
 from galgen.training.gather import gather
 from galgen.training.job import Trained, train
 from galgen.training.loop import Progress
+from galgen.training.runfolder import make_folder, refuse_another_run
 
 ROUNDS = 3  # the third changes little (bench/results/intrinsic.json)
 
@@ -86,8 +87,8 @@ def train_intrinsic(
         As `galgen.training.job.train`.
     """
     started = time.monotonic()
-    if not resume and (_galaxies(out, 1).exists() or (out / "checkpoint.safetensors").exists()):
-        raise OutputError(f"{out}: holds a run already; add `resume=True` or name another folder.")
+    if not resume:
+        refuse_another_run(out, _galaxies(out, 1), out / "checkpoint.safetensors")
     if teach:
         raise InvalidValueError("teach", [path.name for path in teach], "none, with a PSF")
     tree = choose_tree(categories, data)
@@ -102,10 +103,7 @@ def train_intrinsic(
     diffusion = dataclasses.replace(preset.diffusion, sigma_last=None)
     preset = dataclasses.replace(preset, train=share, diffusion=diffusion)
     device = pick_device(options.get("device"))
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be made ({error.strerror}).") from error
+    make_folder(out)
     first = max((k for k in range(1, ROUNDS + 1) if _galaxies(out, k).exists()), default=1)
     weights = out / f"round-{first - 1}" / "weights" if first > 1 else init
     for k in range(first, ROUNDS + 1):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from galgen.categories.taxonomy import Taxonomy
 from galgen.diffusion.denoiser import Denoiser
-from galgen.errors import OutputError
 from galgen.system.device import device_kind, pick_device
 from galgen.system.files import written_aside
 from galgen.system.signals import StopRequest
@@ -24,6 +23,7 @@ from galgen.training.grid import save_sample_grid
 from galgen.training.group import Group
 from galgen.training.loop import Events, Progress, Trainer
 from galgen.training.prepare import Prepared, prepare
+from galgen.training.runfolder import make_folder, refuse_another_run
 from galgen.training.start import start_from
 from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export
@@ -135,8 +135,8 @@ def train(
     """
     started = time.monotonic()
     checkpoint = out / "checkpoint.safetensors"
-    if checkpoint.exists() and not resume:
-        raise OutputError(f"{out}: holds a run already; add `resume=True` or name another folder.")
+    if not resume:
+        refuse_another_run(out, checkpoint)
     chosen = pick_device(device)
 
     def out_of_time() -> bool:
@@ -154,10 +154,7 @@ def train(
         stop=out_of_time,
     )
     prepared = prepared if source is None else dataclasses.replace(prepared, source=source)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be made ({error.strerror}).") from error
+    make_folder(out)
     preset = prepared.preset
     size_of_group = count_workers(chosen, workers, preset.train.batch)
     resumed = checkpoint.exists()

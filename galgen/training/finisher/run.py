@@ -14,7 +14,7 @@ import numpy as np
 from galgen.data import StampSet
 from galgen.diffusion.denoiser import Denoiser
 from galgen.diffusion.preconditioning import make_preconditioning
-from galgen.errors import InvalidValueError, OutputError
+from galgen.errors import InvalidValueError
 from galgen.request.population import TEACH
 from galgen.system.device import pick_device
 from galgen.system.signals import StopRequest
@@ -25,6 +25,7 @@ from galgen.training.finisher.states import sample_states
 from galgen.training.finisher.trainer import FinisherTrainer
 from galgen.training.group import Group
 from galgen.training.prepare import prepare
+from galgen.training.runfolder import make_folder, refuse_another_run
 from galgen.training.workers import count_workers, together
 from galgen.weights.checkpoint import Checkpoint, export, load
 from galgen.weights.folder import CARD
@@ -111,9 +112,10 @@ def train_finisher(
         If the extra ``evaluate`` is not installed and the configuration needs it.
     """
     started, config = time.monotonic(), config or FinisherConfig()
-    resumed = (out / "checkpoint.safetensors").exists()
-    if resumed and not resume:
-        raise OutputError(f"{out}: holds a run already; add `resume=True` or name another folder.")
+    kept = out / "checkpoint.safetensors"
+    if not resume:
+        refuse_another_run(out, kept)
+    resumed = kept.exists()
     chosen = pick_device(device)
 
     def out_of_time() -> bool:
@@ -124,10 +126,7 @@ def train_finisher(
     stamps, z_np = training_galaxies(
         checkpoint, data, teach, relabel, (cache_folder(), out / "measured"), measuring, out_of_time
     )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be made ({error.strerror}).") from error
+    make_folder(out)
     size = count_workers(chosen, workers, min(config.parts))
     given = stamps, z_np, config, out, resumed
     with together(size, _help, weights, *given) as group:
