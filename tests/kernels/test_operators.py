@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -23,9 +25,9 @@ def norm_arguments(dtype=torch.float32, *, modulated=True):
     return normal(2, 4, 8, C, dtype=dtype), modulation_nc, 2, 1e-5
 
 
-def fusion_arguments(dtype=torch.float32):
-    shapes = [(2, 4, 8, C), (2, 4, 8, C), (2, C), (3 * C, C), (HEADS, (2 * WINDOW - 1) ** 2)]
-    shapes += [(C, C), (C,), (C, 9 * C), (C,)]
+def fusion_arguments(dtype=torch.float32, c=C):
+    shapes = [(2, 4, 8, c), (2, 4, 8, c), (2, c), (3 * c, c), (HEADS, (2 * WINDOW - 1) ** 2)]
+    shapes += [(c, c), (c,), (c, 9 * c), (c,)]
     tensors = [normal(*shape, dtype=dtype, seed=i) for i, shape in enumerate(shapes)]
     return *tensors, WINDOW, True
 
@@ -131,9 +133,16 @@ def test_shapes_for_a_gpu_that_is_not_there(operator, make) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize(("operator", "make"), OPERATORS)
+@pytest.mark.parametrize(
+    ("operator", "make"),
+    [
+        *OPERATORS,
+        pytest.param(attention_fusion, partial(fusion_arguments, c=16 * HEADS), id="heads of 16"),
+        pytest.param(attention_fusion, partial(fusion_arguments, c=24 * HEADS), id="heads of 24"),
+    ],
+)
 def test_kernels_behind_the_operators(operator, make) -> None:
-    """On a GPU the operator launches Triton; its result is the float64 reference's."""
+    """On a GPU the operator launches Triton, or the formula for heads that no kernel fits."""
     arguments = [a.cuda() if isinstance(a, torch.Tensor) else a for a in make(torch.bfloat16)]
     exact = [a.double().cpu() if isinstance(a, torch.Tensor) else a for a in arguments]
     got, expected = operator(*arguments), operator(*exact)

@@ -37,9 +37,15 @@ def attention_fusion(
 ) -> Tensor:
     """See `galgen_kernels.attention_fusion`; gate and weights of any dtype."""
     attention = qkv_weight, position_bias, projection_weight, projection_bias
-    others = gate_bc, *attention, filter_weight, filter_bias
-    cast = (tensor.to(u_bhwc.dtype) for tensor in others)
-    return _formula(u_bhwc, residual_bhwc, *cast, window, shifted).contiguous()
+    weights = *attention, filter_weight, filter_bias
+    return _plain(u_bhwc, residual_bhwc, gate_bc, *weights, window, shifted)
+
+
+def _plain(u_nhwc: Tensor, residual_nhwc: Tensor, gate_nc: Tensor, *rest: Any) -> Tensor:
+    """Compute the reference in the precision of the map, contiguous as the kernel's result is."""
+    *weights, window, shifted = rest
+    others = (tensor.to(u_nhwc.dtype) for tensor in (gate_nc, *weights))
+    return _formula(u_nhwc, residual_nhwc, *others, window, shifted).contiguous()
 
 
 def _formula(u_nhwc: Tensor, residual_nhwc: Tensor, gate_nc: Tensor, *rest: Any) -> Tensor:
@@ -53,11 +59,13 @@ def _formula(u_nhwc: Tensor, residual_nhwc: Tensor, gate_nc: Tensor, *rest: Any)
 def launch_attention_fusion(
     u_nhwc: Tensor, residual_nhwc: Tensor, gate_nc: Tensor, *rest: Any
 ) -> Tensor:
-    """Run the fused kernel on the operator's arguments."""
-    from galgen_kernels.ops.attention_fusion.fused import launch
+    """Run the fused kernel on the operator's arguments, or the formula where it does not fit."""
+    from galgen_kernels.ops.attention_fusion.fused import fits, launch
 
     *tensors, window, shifted = rest
-    _, h, w, _ = u_nhwc.shape
+    _, h, w, c = u_nhwc.shape
+    if not fits(c // len(tensors[1])):  # the position bias, which has a row for every head
+        return _plain(u_nhwc, residual_nhwc, gate_nc, *rest)
     sides, shift = window_geometry(h, w, window, shifted=shifted)
     u_nhwc, residual_nhwc, gate_nc, *tensors = (
         ready(t, u_nhwc.dtype) for t in (u_nhwc, residual_nhwc, gate_nc, *tensors)

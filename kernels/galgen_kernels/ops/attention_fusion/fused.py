@@ -205,6 +205,14 @@ def tile(channels: int, cells: int, windows: int) -> Tile:
     return chosen if windows % chosen.windows == 0 else replace(chosen, windows=1)
 
 
+def fits(head: int) -> bool:
+    """Tell whether the kernel can be compiled for heads of so many channels.
+
+    Triton's ranges are powers of 2, and the depth of its matrix products is 16 or more.
+    """
+    return head >= 16 and head.bit_count() == 1
+
+
 def variant(dtype: torch.dtype, channels: int, head: int, window: Size, chosen: Tile) -> Variant:
     """Describe the form for maps of `channels`, heads of `head` channels, windows of this size."""
     types = dict.fromkeys(("height", "width", "shift_y", "shift_x"), "i32")
