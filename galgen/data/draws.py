@@ -31,8 +31,9 @@ def orient(x_nhwc: Tensor, turn_n: np.ndarray, flip_n: np.ndarray) -> Tensor:
     out = torch.empty_like(x_nhwc)
     for turn in range(4):
         for flip in range(2):
-            chosen = torch.from_numpy((turn_n == turn) & (flip_n == flip))
-            if chosen.any():
+            chosen_n = np.flatnonzero((turn_n == turn) & (flip_n == flip))
+            if chosen_n.size:
+                chosen = torch.from_numpy(chosen_n).to(x_nhwc.device)
                 part = torch.rot90(x_nhwc[chosen], turn, (1, 2))
                 out[chosen] = part.flip(2) if flip else part
     return out

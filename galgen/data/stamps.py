@@ -135,10 +135,17 @@ class StampSet:
             columns={name: column[rows] for name, column in self.columns.items()},
         )
 
-    def native_float(self, rows: np.ndarray | slice | Sequence[int] = slice(None)) -> torch.Tensor:
-        """Pixels as float32 (n, H, W, B): display values in [0, 1], or flux."""
+    def native_float(
+        self,
+        rows: np.ndarray | slice | Sequence[int] = slice(None),
+        device: torch.device | str = "cpu",
+    ) -> torch.Tensor:
+        """Pixels as float32 (n, H, W, B) on a device: display values in [0, 1], or flux."""
         pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows]))
-        return pixels.to(torch.float32) / 255.0 if self.native == "display" else pixels.clone()
+        moved = pixels.to(device)  # as bytes, if that is what they are: a quarter of float32
+        if self.native == "display":
+            return moved.to(torch.float32) / 255.0
+        return moved.clone() if moved is pixels else moved
 
     def flux(self, rows: np.ndarray | slice | Sequence[int] = slice(None)) -> torch.Tensor:
         """Flux per pixel, float32 (n, H, W, B); of display values by inverting their stretch.

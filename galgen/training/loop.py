@@ -181,7 +181,7 @@ class Trainer:
         last_step = last_report = last_save = last_preview = now
         losses: list[Tensor] = []
         ahead = 1 if self.device.type == "cpu" else AHEAD
-        batches = prefetched(self.training, self.step, ahead, group.rank, group.size)
+        batches = prefetched(self.training, self.step, ahead, group.rank, group.size, self.device)
         if writes and self.step == 0:  # a run before this one was killed before its checkpoint
             self._log.forget_after(0)
         while self.images < config.images:
@@ -222,7 +222,7 @@ class Trainer:
         """Loss of the averaged network on held-out galaxies, always with the same noise."""
         with torch.no_grad():
             losses = [
-                self._batch_loss(self.ema.module, self.validation.batch(i), i)
+                self._batch_loss(self.ema.module, self.validation.batch(i, device=self.device), i)
                 for i in range(VALIDATION_BATCHES)
             ]
         return torch.cat(losses).mean().item()
@@ -272,18 +272,15 @@ class Trainer:
         seed = (self.config.seed * 0x9E3779B1 + step) % 2**32
         n = self.config.batch
         sigma_n = denoiser.preconditioning.draw_sigmas(n, torch.Generator().manual_seed(seed))
-        x_nhwc, sigma_n, category_n, properties_np = (
-            tensor.to(self.device, non_blocking=True)
-            for tensor in (batch.x_nhwc, sigma_n[share], batch.category_n, batch.properties_np)
-        )
+        sigma_n = sigma_n[share].to(self.device, non_blocking=True)
         generator = torch.Generator(self.device).manual_seed(seed ^ 0xFFFFFFFF)
-        shape = n, *x_nhwc.shape[1:]
+        shape = n, *batch.x_nhwc.shape[1:]
         noise_nhwc = torch.randn(shape, generator=generator, device=self.device)[share]
-        condition = Condition(category_n, properties_np)
+        condition = Condition(batch.category_n, batch.properties_np)
         # The averaged network is a module of its own: compiling it too would not pay. Validation
         # losses stay comparable between runs that spread theirs differently.
         loss = self._loss if denoiser is self._working else denoising_loss
-        return loss(denoiser, x_nhwc, sigma_n, noise_nhwc, condition)
+        return loss(denoiser, batch.x_nhwc, sigma_n, noise_nhwc, condition)
 
     def _log_validation(self) -> None:
         """Compute the validation loss, keep it and log it."""

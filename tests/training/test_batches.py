@@ -137,3 +137,27 @@ def test_prefetched_batches_come_in_order(ahead: int) -> None:
     for step in (5, 6, 7, 8):
         assert torch.equal(next(batches).x_nhwc, galaxies.batch(step).x_nhwc)
     batches.close()
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "meta",  # stands for a GPU: nothing that is computed there can be read here
+        pytest.param(
+            "cuda",
+            marks=[
+                pytest.mark.gpu,
+                pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+            ],
+        ),
+    ],
+)
+def test_batches_are_made_where_they_are_wanted(device: str) -> None:
+    galaxies = source([ROUND, SPIRAL, BARRED] * 4)
+    here, there = galaxies.batch(3, 1, 2), galaxies.batch(3, 1, 2, device)
+    for name in ("x_nhwc", "category_n", "properties_np"):
+        ours, theirs = getattr(here, name), getattr(there, name)
+        assert theirs.device.type == device
+        assert (theirs.shape, theirs.dtype) == (ours.shape, ours.dtype)
+        if device != "meta":
+            torch.testing.assert_close(theirs.cpu(), ours, equal_nan=True, rtol=1e-5, atol=1e-5)

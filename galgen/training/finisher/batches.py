@@ -58,11 +58,11 @@ class Unfinished:
 
     def some_real(self) -> TrainingBatch:
         """Return real galaxies, always the same."""
-        return self._on_device(self._some.batch(0))
+        return self._some.batch(0, device=self._device)
 
     def real(self, step: int, rank: int = 0, size: int = 1) -> TrainingBatch:
         """Return the real galaxies of a step, or the share of one of several processes."""
-        return self._on_device(self._real.batch(2 * step + 1, rank, size))
+        return self._real.batch(2 * step + 1, rank, size, self._device)
 
     def batch(self, step: int, rank: int = 0, size: int = 1) -> tuple[TrainingBatch, Tensor]:
         """Return what is to be finished in a step, or the share of one of several processes.
@@ -83,8 +83,9 @@ class Unfinished:
         """
         config = self._config
         n, n_states = config.parts
-        real = self._on_device(self._noised.batch(2 * step, rank, size))
-        states = self._on_device(self._states.batch(n_states, (config.seed, step, 1), rank, size))
+        share = rank, size, self._device
+        real = self._noised.batch(2 * step, *share)
+        states = self._states.batch(n_states, (config.seed, step, 1), *share)
         noised_nhwb = real.x_nhwc + self._noise(step, (n, *real.x_nhwc.shape[1:]))[rank::size]
         batch = TrainingBatch(
             torch.cat([noised_nhwb, states.x_nhwc]),
@@ -117,11 +118,3 @@ class Unfinished:
         condition = Condition(batch.category_n, batch.properties_np)
         denoised_nhwb: Tensor = self._denoiser(batch.x_nhwc, level_n, condition)
         return denoised_nhwb
-
-    def _on_device(self, batch: TrainingBatch) -> TrainingBatch:
-        """Return a batch where the denoiser is."""
-        parts = batch.x_nhwc, batch.category_n, batch.properties_np
-        x_nhwc, category_n, properties_np = (
-            part.to(self._device, non_blocking=True) for part in parts
-        )
-        return TrainingBatch(x_nhwc, category_n, properties_np)

@@ -45,7 +45,14 @@ class States:
     def __len__(self) -> int:
         return len(self.category_n)
 
-    def batch(self, n: int, seed: Sequence[int], rank: int = 0, size: int = 1) -> TrainingBatch:
+    def batch(
+        self,
+        n: int,
+        seed: Sequence[int],
+        rank: int = 0,
+        size: int = 1,
+        device: torch.device | str = "cpu",
+    ) -> TrainingBatch:
         """Draw n states, turned and flipped at random, or the share of one of several processes.
 
         Parameters
@@ -56,12 +63,18 @@ class States:
             The draw is a function of it alone.
         rank, size : int
             The share: every `size`-th state from number `rank` on.
+        device : torch.device or str
+            Where it is wanted.
         """
         rng = np.random.default_rng(seed)
         picks = rng.integers(0, len(self), n)[rank::size]
         turn_n, flip_n = draw_orientations(n, rng, square=True)
-        x_nhwb = orient(self.x_nhwb[picks].float(), turn_n[rank::size], flip_n[rank::size])
-        return TrainingBatch(x_nhwb, self.category_n[picks], self.properties_np[picks])
+        x_nhwb = self.x_nhwb[picks].to(device).float()
+        return TrainingBatch(
+            orient(x_nhwb, turn_n[rank::size], flip_n[rank::size]),
+            self.category_n[picks].to(device),
+            self.properties_np[picks].to(device),
+        )
 
 
 @torch.no_grad()
