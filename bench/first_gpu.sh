@@ -78,8 +78,8 @@ if [[ -s $results/tuned.json ]]; then export GALGEN_TUNED=$results/tuned.json; f
 case $part in
 A)
   tests gpu-tests 40 -m gpu tests/generate/test_engine.py tests/test_noise.py \
-    tests/kernels/test_operators.py tests/system/test_device.py
-  tests kernel-tests 45 -n 8 tests/kernels/test_attention_fusion.py \
+    tests/kernels/test_operators.py tests/system/test_device.py tests/training/test_batches.py
+  tests kernel-tests 45 -n 8 --benchmark-disable tests/kernels/test_attention_fusion.py \
     tests/kernels/test_group_norm_silu.py tests/kernels/test_linear_combination.py \
     tests/kernels/test_stamps_to_fits.py tests/kernels/test_flood.py
   bench numerics 90 numerics --preset $preset --preset $other --out "$results/numerics.json"
