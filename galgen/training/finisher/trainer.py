@@ -27,7 +27,7 @@ from galgen.system.lanes import keep_memory
 from galgen.training.finisher.batches import Unfinished
 from galgen.training.finisher.config import FinisherConfig
 from galgen.training.finisher.moments import Moments
-from galgen.training.finisher.panel import make_panel
+from galgen.training.finisher.panel import Views, make_panel
 from galgen.training.finisher.states import States
 from galgen.training.gradients import Gradients
 from galgen.training.group import Alone, Group
@@ -197,32 +197,37 @@ class FinisherTrainer:
         condition = Condition(batch.category_n, batch.properties_np)
         level_n = torch.full_like(batch.x_nhwc[:, 0, 0, 0], config.level)
         self._gradients.send_weights()
-        self.panel.requires_grad_(False)
         with torch.set_grad_enabled(not alone):
             made_nhwb = self._working(batch.x_nhwc, level_n, condition)
             views = self.panel.views(made_nhwb)
-            adversarial_n = self.panel.generator_loss(views, condition)
-            hold_n = self._hold(made_nhwb, target_nhwb)
-            moments = self._moments(made_nhwb, self.group)
-        if not alone:
-            loss = (adversarial_n + config.hold * hold_n).sum() / config.batch
-            (loss + config.moments * moments).backward()
-            self._gradients.collect()
-            torch.nn.utils.clip_grad_norm_(self.finisher.parameters(), config.gradient_clip)
-            self._optimizer.step()
-        self.panel.requires_grad_(True)
+        row = {} if alone else self._train_finisher(made_nhwb, views, condition, target_nhwb)
         seen = {name: [view.detach() for view in parts] for name, parts in views.items()}
-        right = self._train_panel(seen, condition)
+        row |= self._train_panel(seen, condition)
         self.step += 1
         self.images += config.batch
         if self.group.rank == 0 and not alone:
             self._fold_in()
-        losses = {"adversarial": adversarial_n, "hold": hold_n, "moments": moments}
-        return {name: loss.detach().mean() for name, loss in losses.items()} | right
+        return row
 
-    def _train_panel(
-        self, made: Mapping[str, list[Tensor]], condition: Condition
+    def _train_finisher(
+        self, made_nhwb: Tensor, views: Views, condition: Condition, target_nhwb: Tensor
     ) -> dict[str, Tensor]:
+        """Let the finisher learn from what critics say of its galaxies; return its losses."""
+        config = self.config
+        self.panel.requires_grad_(False)
+        adversarial_n = self.panel.generator_loss(views, condition)
+        hold_n = self._hold(made_nhwb, target_nhwb)
+        moments = self._moments(made_nhwb, self.group)
+        loss = (adversarial_n + config.hold * hold_n).sum() / config.batch
+        (loss + config.moments * moments).backward()
+        self.panel.requires_grad_(True)
+        self._gradients.collect()
+        torch.nn.utils.clip_grad_norm_(self.finisher.parameters(), config.gradient_clip)
+        self._optimizer.step()
+        losses = {"adversarial": adversarial_n, "hold": hold_n, "moments": moments}
+        return {name: loss.detach().mean() for name, loss in losses.items()}
+
+    def _train_panel(self, made: Views, condition: Condition) -> dict[str, Tensor]:
         """Let critics learn from views of what was made; return the share that each got right."""
         config = self.config
         real = self._source.real(self.step, self.group.rank, self.group.size)
@@ -247,7 +252,7 @@ class FinisherTrainer:
         torch._foreach_lerp_(averaged, list(self.finisher.parameters()), 1 - keep)
 
     def _trained(self) -> nn.Module:
-        """Return all that learns, as one module."""
+        """All that learns, as one module."""
         return nn.ModuleDict({"finisher": self.finisher, "panel": self.panel})
 
     def _state(self) -> tuple[nn.Module, nn.Module, list[torch.optim.Optimizer]]:
@@ -267,8 +272,10 @@ class FinisherTrainer:
         speed: float,
         report: Callable[[Mapping[str, float]], None],
     ) -> None:
-        """Log the means of what steps returned, and hand them on."""
-        means = {name: torch.stack([row[name] for row in rows]).mean().item() for name in rows[0]}
+        """Log the means of what steps returned, as far as they did, and hand them on."""
+        names = dict.fromkeys(name for row in rows for name in row)
+        values = {name: [row[name] for row in rows if name in row] for name in names}
+        means = {name: torch.stack(found).mean().item() for name, found in values.items()}
         if not all(map(math.isfinite, means.values())):
             raise self._diverged(f"the losses are {means}")
         progress = {"images": self.images, "seconds": self.seconds, "images_per_second": speed}
