@@ -4,7 +4,9 @@
 
 The squared error of D over sigma^2, in the middle 40 x 40 pixels, for spirals and for all others
 that `galgen train` holds out of the same files. 1 would be an error as large as the noise. Unlike
-the training loss it compares networks of different preconditioning and noise distributions.
+the training loss it compares networks of different preconditioning and noise distributions. With
+``--seen`` the galaxies are those that the weights were trained on: where they are no better known
+than the held-out ones, a larger network or a longer run will not learn them by heart.
 """
 
 from __future__ import annotations
@@ -37,7 +39,11 @@ _MICRO_BATCH = 32
 
 
 def loss_by_sigma(
-    denoiser: Denoiser, space: PixelSpace, stamps: StampSet, z_np: np.ndarray
+    denoiser: Denoiser,
+    space: PixelSpace,
+    stamps: StampSet,
+    z_np: np.ndarray,
+    most: int = PER_KIND,
 ) -> dict[str, dict[str, float]]:
     """Mean relative squared error by kind of galaxy and noise level.
 
@@ -51,21 +57,23 @@ def loss_by_sigma(
         Galaxies that it has not seen.
     z_np : ndarray (N, P)
         Their standardised properties.
+    most : int
+        Galaxies of a kind.
     """
     found: dict[str, dict[str, float]] = {}
-    for kind, rows in judged(stamps).items():
+    for kind, rows in judged(stamps, most).items():
         mean = relative_errors(denoiser, space, stamps, z_np, rows).mean(0)
         found[kind] = {"galaxies": float(len(rows))}
         found[kind] |= {str(s): float(e) for s, e in zip(SIGMAS, mean, strict=True)}
     return found
 
 
-def judged(stamps: StampSet) -> dict[str, np.ndarray]:
+def judged(stamps: StampSet, most: int = PER_KIND) -> dict[str, np.ndarray]:
     """Rows of the galaxies that are looked at, by kind."""
     tree = [c.code for c in categories.descendants(categories.get("spiral"))]
     spiral_n = np.isin(stamps.category, tree)
     kinds = {"spiral": np.flatnonzero(spiral_n), "other": np.flatnonzero(~spiral_n)}
-    return {kind: rows[:PER_KIND] for kind, rows in kinds.items()}
+    return {kind: rows[:most] for kind, rows in kinds.items()}
 
 
 def relative_errors(
@@ -102,11 +110,15 @@ def _errors(
 
 
 def held_out_galaxies(
-    data: list[Path], teach: list[Path], population: Population
+    data: list[Path], teach: list[Path], population: Population, *, seen: bool = False
 ) -> tuple[StampSet, np.ndarray]:
-    """Galaxies that `galgen train` holds out, and their standardised properties (N, P)."""
+    """Galaxies that `galgen train` holds out, or as many others, and their standardised properties.
+
+    The others are taken evenly from all files, so that they are of the same kinds.
+    """
     stamps = gather(data, teach, None, None)
-    stamps = stamps.select(held_out(stamps, TrainConfig.validation))
+    rows = np.flatnonzero(held_out(stamps, TrainConfig.validation) != seen)
+    stamps = stamps.select(rows[:: round(1 / TrainConfig.validation) - 1] if seen else rows)
     values_np = measured_properties(stamps, population.names, folders=[cache_folder()])
     return stamps, population.standardised(values_np)
 
@@ -115,14 +127,16 @@ def main(
     data: Annotated[list[Path], typer.Argument(help="Training data.")],
     teach: Annotated[list[Path] | None, typer.Option(help="Data that only teaches.")] = None,
     weights: Annotated[list[Path] | None, typer.Option(help="Default: those shipped.")] = None,
+    seen: Annotated[bool, typer.Option("--seen", help="Of training galaxies.")] = False,
+    most: Annotated[int, typer.Option("--galaxies", help="Of a kind.")] = PER_KIND,
     out: Annotated[Path | None, typer.Option(help="JSON to write.")] = None,
 ) -> None:
     """Print and record the errors of each set of weights."""
     results = {}
     for folder in weights or [SHIPPED_WEIGHTS]:
         loaded = load(folder)
-        galaxies = held_out_galaxies(data, teach or [], loaded.population)
-        errors = loss_by_sigma(loaded.denoiser, loaded.space, *galaxies)
+        galaxies = held_out_galaxies(data, teach or [], loaded.population, seen=seen)
+        errors = loss_by_sigma(loaded.denoiser, loaded.space, *galaxies, most)
         results[folder.name] = {"images_seen": loaded.card.get("images_seen"), "errors": errors}
         for kind, by_sigma in errors.items():
             print(folder.name, kind, {name: round(value, 4) for name, value in by_sigma.items()})
