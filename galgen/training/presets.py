@@ -45,7 +45,7 @@ def small() -> Preset:
         "small",
         ModelConfig(
             patch=4,
-            widths=(96, 128, 192),
+            widths=(128, 192, 256),
             blocks=1,
             embedding=256,
             detail_features=16,
