@@ -48,6 +48,18 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return prepare([FIXTURE], dataclasses.replace(small, train=train))
 
 
+def test_seen_galaxies_are_none_of_those_held_out(checkpoint: Checkpoint) -> None:
+    """Nearly as many of them, from all categories."""
+    population = checkpoint.population
+    (out, _), (seen, z_np) = (
+        by_sigma.held_out_galaxies([FIXTURE], [], population, seen=seen) for seen in (False, True)
+    )
+    assert not {*out.ids} & {*seen.ids}
+    assert 0 < len(seen) == len(z_np) <= 2
+    judged = by_sigma.judged(seen, 1)
+    assert all(len(rows) <= 1 for rows in judged.values())
+
+
 def test_runs_and_their_summary(prepared: Prepared) -> None:
     every = {n: {0: ablation.run(n, prepared, 0, images=4)} for n in ("gated", "k = 0.5")}
     rows = sum(len(rows) for rows in by_sigma.judged(prepared.validation.stamps).values())

@@ -141,6 +141,7 @@ def test_memory_does_not_grow_with_the_number_of_galaxies(tiny_weights, tmp_path
 
 
 def test_shipped_weights_fit_a_package():
+    """An index takes 100 MB a file; a clone brings all that was ever shipped."""
     size = sum(path.stat().st_size for path in SHIPPED_WEIGHTS.iterdir())
-    assert size <= 24 * 2**20
+    assert size <= 42 * 2**20
     assert all(path.stat().st_size <= 16 * 2**20 for path in SHIPPED_WEIGHTS.iterdir())

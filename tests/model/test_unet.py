@@ -234,7 +234,8 @@ def test_mixed_precision_stays_close() -> None:
 
 
 OLD_SMALL = {"widths": (64, 96, 128), "blocks": 2, "detail_features": 0, "detail_width": 0}
-ONE_LAYER = {"detail_features": 12, "detail_width": 24, "detail_layers": 1}
+NARROW = {"widths": (96, 128, 192)}
+ONE_LAYER = {**NARROW, "detail_features": 12, "detail_width": 24, "detail_layers": 1}
 
 
 @pytest.mark.parametrize(
@@ -242,9 +243,10 @@ ONE_LAYER = {"detail_features": 12, "detail_width": 24, "detail_layers": 1}
     [
         (OLD_SMALL, "e0118f688ac405ce62b216b806de8b225e4a381711fba3df2950666949ce1502"),
         (ONE_LAYER, "45ee20ce48cdbebea358bfbda7cc34ba9566d48e14a66a8413b44f3f44400913"),
-        ({}, "7937bdc59ef6936272ab48d8e40acc39f41b97ac1373427cc3b732e6f03823e4"),
+        (NARROW, "7937bdc59ef6936272ab48d8e40acc39f41b97ac1373427cc3b732e6f03823e4"),
+        ({}, "bc56cde283d72a8c3257c0ee3cd3b4f887a6ddd7bc435c5d15f425f1da8bfb6b"),
     ],
-    ids=["before the head", "head of one layer", "small"],
+    ids=["before the head", "head of one layer", "narrower", "small"],
 )
 def test_names_and_shapes_of_parameters(changes: dict, expected: str) -> None:
     """If this fails, weights trained before no longer load."""
