@@ -14,7 +14,7 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined: before galgen is imported
 
 # pytest-timeout, where it is installed: a test that waits for ever is named, and the others run.
-os.environ.setdefault("PYTEST_TIMEOUT", "300")  # seconds
+os.environ.setdefault("PYTEST_TIMEOUT", "600")  # seconds
 
 from galgen.cli import main
 from galgen.weights.checkpoint import export
