@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes.util
 import json
-import os
 import re
 import shutil
 import struct
@@ -25,10 +24,9 @@ from galgen_kernels.aot.shipped import GROUP, HEAD
 from galgen_kernels.launching.binaries import Library, LibraryError
 from galgen_kernels.ops.attention_fusion.fused import TILES, variant
 from galgen_kernels.ops.group_norm_silu import fused as group_norm_silu
+from tests.kernels.compiling import KERNELS, ROOT, run
 
 # Workers of pytest-xdist would each build what the fixtures build.
-ROOT = Path(__file__).parents[2]
-KERNELS = ROOT / "kernels"
 RESOURCES = json.loads((KERNELS / "galgen_kernels" / "resources.json").read_text())
 SHARED_MEMORY = 227 * 1024  # of a block on a device of compute capability 9.0
 ARCHES = ("sm_80", "sm_90a", "sm_100a")
@@ -48,17 +46,6 @@ made = group_norm_silu.launch(x_nhwc, 3, x_nhwc[:, 0, :2].flatten(1).contiguous(
 torch.save([tensor.cpu() for tensor in made], sys.argv[1])
 print([name for name in binaries._names.values() if name])
 """
-
-
-def run(*command: object, **environment: object) -> str:
-    """Standard output of a process that compiles kernels instead of interpreting them."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("TRITON_", "GALGEN_"))}
-    inherited |= {"PYTHONPATH": str(KERNELS)} | {k: str(v) for k, v in environment.items()}
-    result = subprocess.run(
-        [str(word) for word in command], env=inherited, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

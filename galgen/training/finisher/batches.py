@@ -78,8 +78,8 @@ class Unfinished:
         -------
         batch : TrainingBatch
             Real galaxies with noise, then states.
-        target_nhwb : Tensor
-            What each is held to: the galaxy without noise, or the denoiser's mean of a state.
+        clean_nhwb : Tensor
+            The former without noise.
         """
         config = self._config
         n, n_states = config.parts
@@ -92,7 +92,19 @@ class Unfinished:
             torch.cat([real.category_n, states.category_n]),
             torch.cat([real.properties_np, states.properties_np]),
         )
-        return batch, torch.cat([real.x_nhwc, self._denoised(states)])
+        return batch, real.x_nhwc
+
+    def targets(self, batch: TrainingBatch, clean_nhwb: Tensor) -> Tensor:
+        """Return what each of `batch` is held to: itself without noise, or the denoiser's mean.
+
+        Parameters
+        ----------
+        batch, clean_nhwb
+            As `batch` returns them.
+        """
+        n = len(clean_nhwb)
+        states = TrainingBatch(batch.x_nhwc[n:], batch.category_n[n:], batch.properties_np[n:])
+        return torch.cat([clean_nhwb, self._denoised(states)])
 
     def make_hold(self, real: TrainingBatch) -> Hold:
         """Measure what the denoiser gets wrong itself on some real galaxies."""

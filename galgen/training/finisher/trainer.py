@@ -24,6 +24,7 @@ from galgen.diffusion.denoiser import Denoiser
 from galgen.errors import NonFiniteOutputError
 from galgen.model.embedding import Condition
 from galgen.system.lanes import keep_memory
+from galgen.training.batches import TrainingBatch
 from galgen.training.finisher.batches import Unfinished
 from galgen.training.finisher.config import FinisherConfig
 from galgen.training.finisher.moments import Moments
@@ -193,14 +194,14 @@ class FinisherTrainer:
         """Take a step with this process's share of a batch; return what is logged of it."""
         config = self.config
         alone = self.step < config.warmup or self.step % config.critic_steps != 0
-        batch, target_nhwb = self._source.batch(self.step, self.group.rank, self.group.size)
+        batch, clean_nhwb = self._source.batch(self.step, self.group.rank, self.group.size)
         condition = Condition(batch.category_n, batch.properties_np)
         level_n = torch.full_like(batch.x_nhwc[:, 0, 0, 0], config.level)
         self._gradients.send_weights()
         with torch.set_grad_enabled(not alone):
             made_nhwb = self._working(batch.x_nhwc, level_n, condition)
             views = self.panel.views(made_nhwb)
-        row = {} if alone else self._train_finisher(made_nhwb, views, condition, target_nhwb)
+        row = {} if alone else self._train_finisher(made_nhwb, views, batch, clean_nhwb)
         seen = {name: [view.detach() for view in parts] for name, parts in views.items()}
         row |= self._train_panel(seen, condition)
         self.step += 1
@@ -210,13 +211,14 @@ class FinisherTrainer:
         return row
 
     def _train_finisher(
-        self, made_nhwb: Tensor, views: Views, condition: Condition, target_nhwb: Tensor
+        self, made_nhwb: Tensor, views: Views, batch: TrainingBatch, clean_nhwb: Tensor
     ) -> dict[str, Tensor]:
         """Let the finisher learn from what critics say of its galaxies; return its losses."""
         config = self.config
         self.panel.requires_grad_(False)
+        condition = Condition(batch.category_n, batch.properties_np)
         adversarial_n = self.panel.generator_loss(views, condition)
-        hold_n = self._hold(made_nhwb, target_nhwb)
+        hold_n = self._hold(made_nhwb, self._source.targets(batch, clean_nhwb))
         moments = self._moments(made_nhwb, self.group)
         loss = (adversarial_n + config.hold * hold_n).sum() / config.batch
         (loss + config.moments * moments).backward()
